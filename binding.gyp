@@ -1,0 +1,31 @@
+{
+  "includes": ["native/unicorn.gypi"],
+  "targets": [
+    {
+      "target_name": "trapline",
+      "sources": [
+        "native/addon.cc",
+        "native/vcpu.cc",
+        "native/state.cc",
+        "native/access.cc",
+        "native/wraps_device.cc",
+        "native/wraps_engine.cc",
+        "native/self_test.cc",
+        "native/other_targets.c"
+      ],
+      "include_dirs": [
+        "<!(node -p \"require('node-addon-api').include_dir\")",
+        "<(unicorn_include)"
+      ],
+      "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],
+      "cflags": ["-O2", "-Wall", "-Wextra", "-Werror", "-mno-red-zone", "-fvisibility=hidden"],
+      "cflags_cc": ["-std=c++17", "-fno-exceptions"],
+      "cflags_cc!": ["-std=gnu++17", "-std=gnu++20"],
+      "ldflags": [
+        "<@(wrap_flags)",
+        "-Wl,--exclude-libs,ALL", "-Wl,--gc-sections"
+      ],
+      "libraries": ["<(unicorn_archive)", "-lpthread", "-lm"]
+    }
+  ]
+}

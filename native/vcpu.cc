@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Class Vcpu: life cycle, run(), the main-loop boundary, and the answered-access replay.
+#include "vcpu.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+extern "C" void* __real_memory_mapping(void* uc, uint64_t address);
+
+namespace trapline {
+using namespace layout;
+
+namespace {
+// SAFETY: set only while run() of that CPU is on the stack of this thread.
+__thread Vcpu* activeVcpu __attribute__((tls_model("initial-exec"))) = nullptr;
+
+template <class T>
+T load64(const uint32_t* words) {
+  T value;
+  std::memcpy(&value, words, 8);
+  return value;
+}
+template <class T>
+void store64(uint32_t* words, T value) {
+  std::memcpy(words, &value, 8);
+}
+
+int64_t toCount(double deadline) {
+  constexpr double LIMIT = 9007199254740992.0;  // 2^53
+  if (!(deadline >= 0)) return 0;               // also NaN
+  return static_cast<int64_t>(std::min(deadline, LIMIT));
+}
+}  // namespace
+
+Vcpu* Vcpu::active() { return activeVcpu; }
+
+Vcpu::Vcpu(uint8_t* ram, uint64_t ramBytes, uint32_t* page, uint8_t* dirty)
+    : ram_(ram), ramBytes_(ramBytes), page_(page), dirty_(dirty) {}
+
+namespace {
+void onException(uc_engine*, uint32_t, void* self) {
+  auto* vcpu = static_cast<Vcpu*>(self);
+  vcpu->delivered();
+  x86_cpu_do_interrupt_x86_64(vcpu->cpu());
+}
+bool onInvalid(uc_engine*, void* self) {
+  auto* vcpu = static_cast<Vcpu*>(self);
+  vcpu->delivered();
+  x86_cpu_do_interrupt_x86_64(vcpu->cpu());
+  // Returning would stop the emulator whatever we answer; leaving this way continues at the handler.
+  field<int32_t>(vcpu->cpu(), CPU_EXCEPTION_INDEX) = -1;
+  cpu_loop_exit_x86_64(vcpu->cpu());
+}
+}  // namespace
+
+const char* Vcpu::open(const std::vector<RamSegment>& segments) {
+  segments_ = segments;
+  std::sort(segments_.begin(), segments_.end(), [](auto& a, auto& b) { return a.gpa < b.gpa; });
+  if (segments_.empty() || segments_.size() > 250) return "between 1 and 250 RAM segments are possible";
+  uint64_t end = 0;
+  for (const RamSegment& s : segments_) {
+    if (((s.gpa | s.bytes | s.offset) & 4095) != 0 || s.bytes == 0) return "a RAM segment is not made of whole pages";
+    if (s.gpa < end || s.gpa + s.bytes > FOUR_GIB) return "RAM segments overlap or exceed 4 GiB";
+    if (s.offset + s.bytes > ramBytes_) return "a RAM segment lies outside the RAM buffer";
+    end = s.gpa + s.bytes;
+  }
+  void* map = mmap(nullptr, FOUR_GIB >> 12, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (map == MAP_FAILED) return "no memory for the page map";
+  ramPage_ = static_cast<uint8_t*>(map);
+  hasCode_.assign(ramBytes_ >> 12, 0);
+  answered_.resize(MAX_ACCESSES);
+
+  if (uc_open(UC_ARCH_X86, UC_MODE_32, &uc_) != UC_ERR_OK) {
+    uc_ = nullptr;
+    return "the emulator library could not be opened";
+  }
+  // With exits enabled and none set, uc_emu_start() has no end address and restarts cost no block.
+  uc_ctl_exits_enable(uc_);
+  field<uint8_t>(uc_, UC_NO_EXIT_REQUEST) = 1;
+  uc_hook hook;
+  if (uc_hook_add(uc_, &hook, UC_HOOK_INTR, reinterpret_cast<void*>(onException), this, 1, 0) != UC_ERR_OK ||
+      uc_hook_add(uc_, &hook, UC_HOOK_INSN_INVALID, reinterpret_cast<void*>(onInvalid), this, 1, 0) != UC_ERR_OK) {
+    return "the emulator library refused a hook";
+  }
+
+  uint64_t covered = 0;
+  auto mapGap = [&](uint64_t from, uint64_t to) -> bool {
+    if (from >= to) return true;
+    gaps_.push_back(std::make_unique<Gap>(Gap{this, from}));
+    return uc_mmio_map(uc_, from, to - from, gapRead, gaps_.back().get(), gapWrite, gaps_.back().get()) == UC_ERR_OK;
+  };
+  for (size_t i = 0; i < segments_.size(); i++) {
+    const RamSegment& s = segments_[i];
+    if (!mapGap(covered, s.gpa)) return "the emulator library refused a device region";
+    const uint32_t rights = s.writable ? UC_PROT_ALL : UC_PROT_READ | UC_PROT_EXEC;
+    if (uc_mem_map_ptr(uc_, s.gpa, s.bytes, rights, ram_ + s.offset) != UC_ERR_OK) return "the emulator library refused RAM";
+    std::memset(ramPage_ + (s.gpa >> 12), static_cast<int>(i + 1), s.bytes >> 12);
+    covered = s.gpa + s.bytes;
+  }
+  if (!mapGap(covered, FOUR_GIB)) return "the emulator library refused a device region";
+  for (RamSegment& s : segments_) {
+    s.ramAddress = qemu_ram_addr_from_host_x86_64(uc_, ram_ + s.offset);
+    if (qemu_map_ram_ptr_x86_64(uc_, nullptr, s.ramAddress) != ram_ + s.offset) return "the emulator library does not find its RAM";
+  }
+
+  // Asked for by virtual address, the library's own check for "mapped" knows nothing of paging: it is always answered
+  // with a mapping that allows everything, and the TLB decides.
+  for (const RamSegment& s : segments_) {
+    if (s.writable && anyMapping_ == nullptr) anyMapping_ = __real_memory_mapping(uc_, s.gpa);
+  }
+  if (anyMapping_ == nullptr) return "no writable RAM segment";
+  cpu_ = field<void*>(uc_, UC_CPU);
+  field<Vcpu*>(cpu_, CPU_OPAQUE) = this;
+  // A request that is never taken makes the main loop call boundary() between blocks.
+  field<uint32_t>(cpu_, CPU_INTERRUPT_REQUEST) |= INTERRUPT_HARD;
+  page_[PAGE_IRQ_VECTOR] = ~0u;
+  budget() = 0;
+  applyReset();
+  stopAtBoundary_ = true;
+  if (!fiber_.create(STACK_BYTES, &Vcpu::body, this)) return "no memory for the emulator's stack";
+  enterFiber();
+  if (park_ != Park::Boundary || ended_ != EXIT_NONE) return "the emulator library did not reach its main loop";
+  powerOn_.resize(stateBytes());
+  save(powerOn_.data());
+  return nullptr;
+}
+
+void Vcpu::dispose() {
+  if (uc_ != nullptr) uc_close(std::exchange(uc_, nullptr));
+  fiber_.destroy();
+  if (ramPage_ != nullptr) munmap(std::exchange(ramPage_, nullptr), FOUR_GIB >> 12);
+  cpu_ = nullptr;
+}
+
+// Runs on the fiber for the CPU's whole life. uc_emu_start() returns only on a triple fault or an error of the library.
+void Vcpu::body(void* self) {
+  auto* vcpu = static_cast<Vcpu*>(self);
+  for (;;) {
+    const uc_err error = uc_emu_start(vcpu->uc_, static_cast<uint32_t>(vcpu->env<uint64_t>(ENV_EIP)), 0, 0, 0);
+    vcpu->step_ = Step::None;
+    vcpu->answeredCount_ = vcpu->answeredNext_ = 0;
+    vcpu->park_ = Park::Boundary;
+    if (vcpu->ended_ == EXIT_NONE) {
+      vcpu->ended_ = EXIT_UNSUPPORTED;
+      vcpu->page_[PAGE_UNSUPPORTED] = UNSUPPORTED_ENGINE;
+      store64<uint64_t>(vcpu->page_ + PAGE_DATA, static_cast<uint64_t>(error));
+    }
+    while (vcpu->ended_ != EXIT_NONE) {
+      vcpu->page_[PAGE_REASON] = vcpu->ended_;
+      vcpu->fiber_.leave();
+    }
+    vcpu->stopAtBoundary_ = true;  // after reset() or restore(): park before the first instruction
+  }
+}
+
+void Vcpu::takeDeadline() {
+  const double wanted = load64<double>(page_ + PAGE_DEADLINE);
+  if (wanted == deadline_) return;
+  budget() += toCount(wanted) - toCount(deadline_);
+  deadline_ = wanted;
+}
+
+double Vcpu::instructionCount() {
+  int64_t left = budget();
+  if (step_ == Step::Running) left = savedBudget_ - (1 - left);
+  if (park_ == Park::Trap) {
+    uint32_t count = 0;
+    const uint32_t index = blockIndex(trapReturn_, &count);
+    left += count - index;
+  }
+  return static_cast<double>(toCount(deadline_) - left);
+}
+
+void Vcpu::enterFiber() {
+  Vcpu* outer = std::exchange(activeVcpu, this);
+  onFiber_ = true;
+  fiber_.enter();
+  onFiber_ = false;
+  activeVcpu = outer;
+}
+
+uint32_t Vcpu::run() {
+  page_[PAGE_SYNCED] = 0;
+  if (ended_ != EXIT_NONE) return page_[PAGE_REASON] = ended_;
+  if (step_ == Step::None) takeDeadline();
+  const uint32_t action = page_[PAGE_ACTION];
+  page_[PAGE_ACTION] = ACTION_RETRY;
+  if (park_ == Park::Trap) {
+    switch (action) {
+      case ACTION_ANSWER:
+        stopAfterStep_ = false;
+        // Something has to happen at the very next boundary: the rest of the block must not run first.
+        resume_ = step_ != Step::None || budget() < 0 || kick_.load(std::memory_order_relaxed) ||
+                          (static_cast<int32_t>(page_[PAGE_IRQ_VECTOR]) >= 0 && (env<uint64_t>(ENV_EFLAGS) & 0x200))
+                      ? Resume::AnswerByStep
+                      : Resume::Answer;
+        break;
+      case ACTION_FINISH:
+        stopAfterStep_ = true;
+        resume_ = Resume::AnswerByStep;
+        break;
+      default:
+        resume_ = Resume::Restart;
+        stopAtBoundary_ = action == ACTION_ROLLBACK;
+        budget() -= page_[PAGE_CHARGE];
+    }
+  } else {
+    budget() -= page_[PAGE_CHARGE];
+    if (action == ACTION_ROLLBACK) stopAtBoundary_ = true;
+    if (action == ACTION_FINISH) {
+      step_ = Step::Armed;
+      stopAfterStep_ = true;
+    }
+  }
+  page_[PAGE_CHARGE] = 0;
+  enterFiber();
+  return page_[PAGE_REASON];
+}
+
+void Vcpu::park(Park where, uint32_t reason) {
+  park_ = where;
+  page_[PAGE_REASON] = reason;
+  fiber_.leave();
+}
+
+void Vcpu::parkUnsupported(uint32_t why, uint64_t detail) {
+  page_[PAGE_UNSUPPORTED] = why;
+  store64<uint64_t>(page_ + PAGE_ADDR, detail);
+  park(Park::Boundary, EXIT_UNSUPPORTED);
+}
+
+// The main loop, between two blocks: the only place where the CPU is stopped other than at a trap.
+bool Vcpu::boundary() {
+  bool changed = false;
+  for (;;) {
+    if (step_ == Step::Armed) {
+      savedBudget_ = budget();
+      budget() = 1;
+      deliveredInStep_ = false;
+      step_ = Step::Running;
+      cpuField<uint32_t>(CPU_CFLAGS_NEXT_TB) = 1;
+      return true;
+    }
+    if (step_ == Step::Running) {
+      if (budget() > 0 && !deliveredInStep_) {  // interrupted before it began
+        cpuField<uint32_t>(CPU_CFLAGS_NEXT_TB) = 1;
+        return true;
+      }
+      budget() = savedBudget_ - (1 - budget());
+      step_ = Step::None;
+      const bool diverged = answeredNext_ != answeredCount_ && !deliveredInStep_;
+      answeredCount_ = answeredNext_ = 0;
+      changed = true;
+      if (diverged) {
+        parkUnsupported(UNSUPPORTED_DIVERGED, 0);
+        continue;
+      }
+      if (stopAfterStep_) {
+        park(Park::Boundary, EXIT_BOUNDARY);
+        continue;
+      }
+    }
+    if (std::exchange(stopAtBoundary_, false)) {
+      park(Park::Boundary, EXIT_NONE);
+    } else if (kick_.exchange(false)) {
+      park(Park::Boundary, EXIT_KICK);
+    } else if ((env<uint32_t>(ENV_HFLAGS) & HF_LMA) != 0) {
+      parkUnsupported(UNSUPPORTED_LONG_MODE, 0);
+    } else if (static_cast<int32_t>(page_[PAGE_IRQ_VECTOR]) >= 0 && (env<uint64_t>(ENV_EFLAGS) & 0x200) != 0 &&
+               (env<uint32_t>(ENV_HFLAGS) & HF_INHIBIT_IRQ) == 0) {
+      const uint32_t vector = page_[PAGE_IRQ_VECTOR] & 0xff;
+      page_[PAGE_IRQ_VECTOR] = ~0u;
+      page_[PAGE_IRQS_TAKEN]++;
+      halted_ = false;
+      do_interrupt_x86_hardirq_x86_64(envOf(cpu_), static_cast<int>(vector), 1);
+    } else if (halted_) {
+      park(Park::Boundary, EXIT_HLT);
+    } else if (budget() <= 0) {
+      park(Park::Boundary, EXIT_BUDGET);
+    } else {
+      break;
+    }
+    changed = true;
+  }
+  const uint32_t flags = cpuField<uint32_t>(CPU_CFLAGS_NEXT_TB);
+  if (budget() < MAX_BLOCK && (flags == ~0u || (flags & 0x7fff) > budget())) {
+    // The last instructions before the deadline: a block of exactly as many.
+    cpuField<uint32_t>(CPU_CFLAGS_NEXT_TB) = static_cast<uint32_t>(budget());
+    changed = true;
+  }
+  return changed;
+}
+
+uint64_t Vcpu::replayed(uint32_t reason, bool read, uint32_t size, uint64_t address, uint64_t data, uintptr_t retaddr) {
+  const Answered& a = answered_[answeredNext_];
+  if (a.reason != reason || a.read != read || a.size != size || a.address != address || (!read && a.data != data)) {
+    unsupportedAt(UNSUPPORTED_DIVERGED, address, retaddr);
+  }
+  answeredNext_++;
+  return a.data;
+}
+
+// One device access of the instruction at `retaddr`: exits to the owner and comes back with the answer, or not at all.
+// No object with a destructor may be live here or in any caller: the way out is a longjmp.
+uint64_t Vcpu::access(uint32_t reason, bool read, uint32_t size, uint64_t address, uint64_t linear, uint64_t data,
+                      uintptr_t retaddr) {
+  if (__builtin_expect(answeredNext_ < answeredCount_, 0)) return replayed(reason, read, size, address, data, retaddr);
+  page_[PAGE_DIR] = read;
+  page_[PAGE_SIZE] = size;
+  store64(page_ + PAGE_ADDR, address);
+  store64(page_ + PAGE_LINEAR, linear);
+  store64(page_ + PAGE_DATA, data);
+  page_[PAGE_ACCESS_INDEX] = answeredCount_;
+  trapReturn_ = retaddr;
+  park(Park::Trap, reason);
+  park_ = Park::Boundary;
+  if (__builtin_expect(resume_ == Resume::Answer, 1)) return load64<uint64_t>(page_ + PAGE_DATA);
+  if (resume_ == Resume::AnswerByStep) {
+    if (answeredCount_ == MAX_ACCESSES) unsupportedAt(UNSUPPORTED_TOO_MANY, address, retaddr);
+    const uint64_t answer = read ? load64<uint64_t>(page_ + PAGE_DATA) : data;
+    answered_[answeredCount_++] = Answered{address, answer, reason, static_cast<uint8_t>(size), read};
+    answeredNext_ = 0;
+    // Executed once more as a block of its own, with the answers so far: it ends at the very next boundary.
+    uncount(retaddr);
+    if (step_ == Step::Running) budget() = savedBudget_ - (1 - budget());
+    step_ = Step::Armed;
+    restart(retaddr);
+  }
+  uncount(retaddr);
+  if (step_ == Step::Running) budget() = savedBudget_ - (1 - budget());
+  step_ = Step::None;
+  answeredCount_ = answeredNext_ = 0;
+  restart(retaddr);
+}
+
+void Vcpu::unsupportedAt(uint32_t why, uint64_t detail, uintptr_t retaddr) {
+  uncount(retaddr);
+  if (step_ == Step::Running) budget() = savedBudget_ - (1 - budget());
+  step_ = Step::None;
+  answeredCount_ = answeredNext_ = 0;
+  parkUnsupported(why, detail);
+  restart(retaddr);
+}
+
+void Vcpu::rollback() {
+  if (ended_ != EXIT_NONE || (park_ == Park::Boundary && step_ == Step::None)) return;
+  page_[PAGE_ACTION] = ACTION_ROLLBACK;
+  run();
+}
+
+void Vcpu::requestKick() {
+  kick_.store(true);
+  __atomic_store_n(&field<uint16_t>(cpu_, CPU_ICOUNT_DECR_HIGH), static_cast<uint16_t>(0xffff), __ATOMIC_SEQ_CST);
+}
+
+void Vcpu::delivered() {
+  page_[PAGE_EXCEPTIONS]++;
+  deliveredInStep_ = true;
+}
+
+void Vcpu::halt(int length) {
+  env<uint64_t>(ENV_EIP) += static_cast<uint64_t>(length);
+  env<uint32_t>(ENV_HFLAGS) &= ~HF_INHIBIT_IRQ;
+  halted_ = true;
+  cpuField<int32_t>(CPU_EXCEPTION_INDEX) = -1;
+  cpu_loop_exit_x86_64(cpu_);
+}
+
+void Vcpu::reset() { restore(powerOn_.data(), powerOn_.size()); }
+
+// F000:FFF0 with the base of the reset vector, as after power-on.
+void Vcpu::applyReset() {
+  void* state = envOf(cpu_);
+  cpu_x86_update_cr0_x86_64(state, 0x60000010);
+  cpu_x86_update_cr4_x86_64(state, 0);
+  for (int i = 0; i < 8; i++) env<uint64_t>(ENV_REGS + 8 * i) = 0;
+  env<uint64_t>(ENV_REGS + 8 * 2) = 0x600;  // EDX: family 6
+  for (int i = SEG_ES; i <= SEG_GS; i++) segment(i) = Segment{0, 0, 0, 0xffff, 0x9300};
+  segment(SEG_CS) = Segment{0xf000, 0, 0xffff0000, 0xffff, 0x9b00};
+  env<Segment>(ENV_GDT) = Segment{0, 0, 0, 0xffff, 0};
+  env<Segment>(ENV_IDT) = Segment{0, 0, 0, 0x3ff, 0};
+  uint32_t& hidden = env<uint32_t>(ENV_HFLAGS);
+  hidden = (hidden & ~(HF_CPL_MASK | HF_CS32 | HF_SS32 | HF_PE | HF_CS64 | HF_INHIBIT_IRQ)) | HF_ADDSEG;
+  env<uint64_t>(ENV_EFLAGS) = 2;  // before the main loop is entered the flags are whole
+  env<uint64_t>(ENV_EIP) = 0xfff0;
+  env<int32_t>(ENV_OLD_EXCEPTION) = -1;
+  page_[PAGE_A20] = 1;
+}
+
+}  // namespace trapline

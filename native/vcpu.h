@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// One x86 CPU that returns exits: the emulator library on a stack of its own, parked between exits.
+//
+// Between two calls of run() the fiber is parked in one of two places:
+//  - at a trap: inside a helper that the translated code called for a device access. The instruction has not happened;
+//    the helper's return address into the translated code identifies it, so RIP and flags are restored only on demand;
+//  - at a boundary: in the library's main loop between two blocks, where the whole state is in memory and may be edited.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "fiber.h"
+#include "run_page.h"
+#include "unicorn_layout.h"
+
+namespace trapline {
+
+// A stretch of guest-physical memory backed by `offset` bytes into the RAM buffer. All values are multiples of 4096.
+struct RamSegment {
+  uint64_t gpa;
+  uint64_t bytes;
+  uint64_t offset;
+  bool writable;  // false: ROM, guest writes are dropped
+  uint64_t ramAddress = 0;  // the library's own number for `offset`, set by open()
+};
+
+class Vcpu {
+ public:
+  // SAFETY: `ram`, `page` and `dirty` point into buffers that the owner keeps alive until dispose().
+  // dirty: one byte per RAM page, set to 1 when the guest stores into the page.
+  Vcpu(uint8_t* ram, uint64_t ramBytes, uint32_t* page, uint8_t* dirty);
+  ~Vcpu() { dispose(); }
+  Vcpu(const Vcpu&) = delete;
+  Vcpu& operator=(const Vcpu&) = delete;
+
+  // Null on success, else a sentence. Leaves the CPU parked at the reset vector.
+  const char* open(const std::vector<RamSegment>& segments);
+  void dispose();
+  bool isOpen() const { return uc_ != nullptr; }
+
+  uint32_t run();      // see Action and Exit in run_page.h
+  void sync();         // fills the register words and the instruction count of the page
+  void describe();     // fills the string words for the instruction at RIP
+  void load();         // takes all register words of the page; a pending exit is dropped as by ACTION_ROLLBACK
+  void rollback();     // drops a pending exit: nothing of its instruction has happened
+  void reset();        // power-on state, instruction count kept
+  void setA20(bool on);
+  void invalidate(uint64_t offset, uint64_t bytes);  // host wrote RAM: forget translations of it
+  void rearmDirty();   // after the owner cleared bytes of the dirty map
+  int64_t translate(uint64_t linear);  // guest-physical address, or -1
+  void requestKick();  // any thread, only through the registry in addon.cc, which guards the lifetime
+
+  size_t stateBytes() const;
+  void save(uint8_t* into);
+  const char* restore(const uint8_t* from, size_t bytes);
+
+  // --- called by the wrapped library functions, on the fiber ---
+  static Vcpu* ofCpu(void* cpu) { return layout::field<Vcpu*>(cpu, layout::CPU_OPAQUE); }
+  static Vcpu* ofEnv(void* env) { return ofCpu(layout::cpuOf(env)); }
+  static Vcpu* ofEngine(void* uc) {
+    void* cpu = layout::field<void*>(uc, layout::UC_CPU);
+    return cpu == nullptr ? nullptr : ofCpu(cpu);
+  }
+  static Vcpu* active();  // the one whose run() is on this thread, for library calls that carry no context
+
+  uint64_t portAccess(bool read, uint32_t port, uint32_t size, uint32_t value, uintptr_t retaddr, bool isString);
+  uint64_t mmioLoad(uint64_t linear, uint32_t size, int mmuIndex, uintptr_t retaddr);
+  void mmioStore(uint64_t linear, uint32_t size, uint64_t value, int mmuIndex, uintptr_t retaddr);
+  uint64_t physicalAccess(bool read, uint64_t gpa, uint32_t size, uint64_t value);  // from a C helper of the library
+  // True when any byte of the access is outside RAM. Raises the guest's page fault if there is one.
+  bool isDevice(uint64_t linear, uint32_t size, bool store, int mmuIndex, uintptr_t retaddr);
+  void stored(uint64_t linear, int mmuIndex);  // after a slow store: let the next ones be fast
+  bool boundary();                             // the main loop asks for interrupts; true: state changed
+  void uncount(uintptr_t retaddr);             // the block is left at `retaddr`: take back what was not executed
+  void uncountAfter(uintptr_t retaddr);        // the same, but the instruction at `retaddr` counts as executed
+  [[noreturn]] void privileged(uintptr_t retaddr);  // #GP(0) at `retaddr`
+  int mmuIndex();
+  uint64_t physical(uint64_t linear);          // all ones: not mapped
+  static constexpr int32_t MAX_BLOCK = 64;  // instructions per block; also keeps the translator's temporaries in bounds
+  [[noreturn]] void halt(int length);
+  void tripleFault() { ended_ = EXIT_SHUTDOWN; }
+  void delivered();
+  void pageHasCode(uint64_t ramAddress, bool has);
+  void pageStored(uint64_t ramAddress);
+  void beginTranslation(void* tb, int limit);
+  void emitCount();
+  void endTranslation(void* tb);
+  void* beforeInsn();
+  void afterInsn(void* db, uint64_t pc, void* lastOpBefore);
+  [[noreturn]] void contain();  // the library was about to abort the process
+  void* cpu() const { return cpu_; }
+  uc_engine* engine() const { return uc_; }
+  void* mappingAnswer() const { return anyMapping_; }
+  uint64_t tsc(uintptr_t retaddr);
+  bool onFiber() const { return onFiber_; }
+  void setSmcReturn(uintptr_t retaddr) { smcReturn_ = retaddr; }
+  uintptr_t takeSmcReturn() { return std::exchange(smcReturn_, 0); }
+
+ private:
+  enum class Park { Boundary, Trap };
+  enum class Step { None, Armed, Running };
+  enum class Resume { Answer, AnswerByStep, Restart };
+  struct Answered {
+    uint64_t address;
+    uint64_t data;
+    uint32_t reason;
+    uint8_t size;
+    bool read;
+  };
+  struct Gap {
+    Vcpu* vcpu;
+    uint64_t gpa;
+  };
+  static constexpr uint32_t MAX_ACCESSES = 256;  // FXSAVE to a device makes about 70
+  static constexpr int64_t COUNT_PLACEHOLDER = 0x5ca1ab1e;
+  static constexpr size_t STACK_BYTES = 256 * 1024;
+
+  static void body(void* self);
+  static uint64_t gapRead(uc_engine*, uint64_t offset, unsigned size, void* gap);
+  static void gapWrite(uc_engine*, uint64_t offset, unsigned size, uint64_t value, void* gap);
+
+  template <class T>
+  T& env(size_t offset) { return layout::field<T>(layout::envOf(cpu_), offset); }
+  template <class T>
+  T& cpuField(size_t offset) { return layout::field<T>(cpu_, offset); }
+  int64_t& budget() { return cpuField<int64_t>(layout::CPU_RANDOM_SEED); }
+  layout::Segment& segment(int index) { return env<layout::Segment>(layout::ENV_SEGS + 24 * index); }
+  bool paging() { return (env<uint64_t>(layout::ENV_CR) & 0x80000000u) != 0; }
+  bool isRam(uint64_t gpa) const { return gpa < FOUR_GIB && ramPage_[gpa >> 12] != 0; }
+  uint8_t* hostOf(uint64_t gpa) const;
+  uint64_t access(uint32_t reason, bool read, uint32_t size, uint64_t address, uint64_t linear, uint64_t data,
+                  uintptr_t retaddr);
+  uint64_t replayed(uint32_t reason, bool read, uint32_t size, uint64_t address, uint64_t data, uintptr_t retaddr);
+  [[noreturn]] void restart(uintptr_t retaddr);
+  [[noreturn]] void unsupportedAt(uint32_t why, uint64_t detail, uintptr_t retaddr);
+  void park(Park where, uint32_t reason);
+  void parkUnsupported(uint32_t why, uint64_t detail);
+  void checkPortPermission(uint32_t port, uint32_t size, uintptr_t retaddr);
+  int codeByte(uint64_t linear);
+  bool decodeString();
+  uint32_t blockIndex(uintptr_t retaddr, uint32_t* blockCount);
+  uint32_t readFlags();
+  void writeFlags(uint32_t flags);
+  void enterFiber();
+  void takeDeadline();
+  double instructionCount();
+  void applyReset();
+
+  static constexpr uint64_t FOUR_GIB = 1ull << 32;
+
+  uint8_t* const ram_;
+  const uint64_t ramBytes_;
+  uint32_t* const page_;
+  uint8_t* const dirty_;
+  uc_engine* uc_ = nullptr;
+  void* cpu_ = nullptr;
+  Fiber fiber_;
+  std::vector<RamSegment> segments_;
+  std::vector<std::unique_ptr<Gap>> gaps_;
+  uint8_t* ramPage_ = nullptr;  // one byte per 4 KiB page below 4 GiB: 0 device, else 1 + segment index
+  std::vector<uint8_t> hasCode_;
+  std::vector<uint8_t> powerOn_;
+  void* anyMapping_ = nullptr;
+
+  Park park_ = Park::Boundary;
+  Resume resume_ = Resume::Answer;
+  Step step_ = Step::None;
+  uint32_t ended_ = EXIT_NONE;  // EXIT_SHUTDOWN or EXIT_UNSUPPORTED: the library has returned
+  bool stopAfterStep_ = false;
+  bool stopAtBoundary_ = false;
+  bool halted_ = false;
+  bool deliveredInStep_ = false;
+  bool translating_ = false;
+  bool fetchedDevice_ = false;
+  uint64_t fetchAddress_ = 0;
+  uint32_t insnsInBlock_ = 0;
+  uintptr_t trapReturn_ = 0;
+  uintptr_t smcReturn_ = 0;
+  void* countOps_[2] = {nullptr, nullptr};
+  int translationLimit_ = 0;
+  bool onFiber_ = false;
+  int64_t savedBudget_ = 0;
+  double deadline_ = 0;
+  uint64_t containedPc_ = ~0ull;
+  std::atomic<bool> kick_{false};
+  uint32_t answeredCount_ = 0;
+  uint32_t answeredNext_ = 0;
+  std::vector<Answered> answered_;
+};
+
+}  // namespace trapline

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Wrapped library functions through which a guest reaches a device: port helpers, and every load and store helper.
+// The linker sends the library's calls of NAME to __wrap_NAME (see unicorn.gypi); __real_NAME is the library's own.
+#include "vcpu.h"
+
+using trapline::Vcpu;
+
+// The helper's own return address lies in the translated code and identifies the instruction.
+#define RETADDR reinterpret_cast<uintptr_t>(__builtin_return_address(0))
+
+namespace {
+uint64_t in(void* env, uint32_t port, uint32_t size, uintptr_t retaddr, bool isString) {
+  return Vcpu::ofEnv(env)->portAccess(true, port, size, 0, retaddr, isString);
+}
+void out(void* env, uint32_t port, uint32_t size, uint32_t value, uintptr_t retaddr, bool isString) {
+  Vcpu::ofEnv(env)->portAccess(false, port, size, value, retaddr, isString);
+}
+}  // namespace
+
+extern "C" {
+
+uint64_t __wrap_helper_inb_x86_64(void* env, uint32_t port) { return static_cast<uint8_t>(in(env, port, 1, RETADDR, false)); }
+uint64_t __wrap_helper_inw_x86_64(void* env, uint32_t port) { return static_cast<uint16_t>(in(env, port, 2, RETADDR, false)); }
+uint64_t __wrap_helper_inl_x86_64(void* env, uint32_t port) { return static_cast<uint32_t>(in(env, port, 4, RETADDR, false)); }
+void __wrap_helper_outb_x86_64(void* env, uint32_t port, uint32_t v) { out(env, port, 1, v & 0xff, RETADDR, false); }
+void __wrap_helper_outw_x86_64(void* env, uint32_t port, uint32_t v) { out(env, port, 2, v & 0xffff, RETADDR, false); }
+void __wrap_helper_outl_x86_64(void* env, uint32_t port, uint32_t v) { out(env, port, 4, v, RETADDR, false); }
+
+// INS and OUTS: called instead of the above, see Vcpu::afterInsn().
+uint64_t trapline_insb(void* env, uint32_t port) { return static_cast<uint8_t>(in(env, port, 1, RETADDR, true)); }
+uint64_t trapline_insw(void* env, uint32_t port) { return static_cast<uint16_t>(in(env, port, 2, RETADDR, true)); }
+uint64_t trapline_insl(void* env, uint32_t port) { return static_cast<uint32_t>(in(env, port, 4, RETADDR, true)); }
+void trapline_outsb(void* env, uint32_t port, uint32_t v) { out(env, port, 1, v & 0xff, RETADDR, true); }
+void trapline_outsw(void* env, uint32_t port, uint32_t v) { out(env, port, 2, v & 0xffff, RETADDR, true); }
+void trapline_outsl(void* env, uint32_t port, uint32_t v) { out(env, port, 4, v, RETADDR, true); }
+
+// Loads and stores of translated code that missed the TLB, cross a page or meet a device. `oi` holds the MMU index in
+// its low four bits.
+#define WRAP_LOAD(NAME, SIZE)                                                                         \
+  uint64_t __real_##NAME(void*, uint64_t, uint32_t, uintptr_t);                                       \
+  uint64_t __wrap_##NAME(void* env, uint64_t linear, uint32_t oi, uintptr_t retaddr) {                \
+    Vcpu* vcpu = Vcpu::ofEnv(env);                                                                    \
+    const int mmu = static_cast<int>(oi & 15);                                                        \
+    if (vcpu->isDevice(linear, SIZE, false, mmu, retaddr)) return vcpu->mmioLoad(linear, SIZE, mmu, retaddr); \
+    return __real_##NAME(env, linear, oi, retaddr);                                                   \
+  }
+#define WRAP_STORE(NAME, TYPE, SIZE)                                                                  \
+  void __real_##NAME(void*, uint64_t, TYPE, uint32_t, uintptr_t);                                     \
+  void __wrap_##NAME(void* env, uint64_t linear, TYPE value, uint32_t oi, uintptr_t retaddr) {        \
+    Vcpu* vcpu = Vcpu::ofEnv(env);                                                                    \
+    const int mmu = static_cast<int>(oi & 15);                                                        \
+    if (vcpu->isDevice(linear, SIZE, true, mmu, retaddr)) {                                           \
+      vcpu->mmioStore(linear, SIZE, value, mmu, retaddr);                                             \
+      return;                                                                                         \
+    }                                                                                                 \
+    __real_##NAME(env, linear, value, oi, retaddr);                                                   \
+    vcpu->stored(linear, mmu);                                                                        \
+  }
+WRAP_LOAD(helper_ret_ldub_mmu_x86_64, 1)
+WRAP_LOAD(helper_le_lduw_mmu_x86_64, 2)
+WRAP_LOAD(helper_le_ldul_mmu_x86_64, 4)
+WRAP_LOAD(helper_le_ldq_mmu_x86_64, 8)
+WRAP_STORE(helper_ret_stb_mmu_x86_64, uint8_t, 1)
+WRAP_STORE(helper_le_stw_mmu_x86_64, uint16_t, 2)
+WRAP_STORE(helper_le_stl_mmu_x86_64, uint32_t, 4)
+WRAP_STORE(helper_le_stq_mmu_x86_64, uint64_t, 8)
+
+// Accesses made by the library's C helpers (far calls, descriptor loads, x87 extended, FXSAVE...). Left to themselves
+// they would split and widen device accesses. Without a return address there is no instruction to restart: those go
+// through the library and end in Vcpu::physicalAccess().
+#define WRAP_HELPER_LOAD(NAME, TYPE, SIZE)                                                            \
+  TYPE __real_##NAME(void*, uint64_t, int, uintptr_t);                                                \
+  TYPE __wrap_##NAME(void* env, uint64_t linear, int mmu, uintptr_t retaddr) {                        \
+    Vcpu* vcpu = Vcpu::ofEnv(env);                                                                    \
+    if (retaddr != 0 && vcpu->isDevice(linear, SIZE, false, mmu, retaddr)) {                          \
+      return static_cast<TYPE>(vcpu->mmioLoad(linear, SIZE, mmu, retaddr));                           \
+    }                                                                                                 \
+    return __real_##NAME(env, linear, mmu, retaddr);                                                  \
+  }
+#define WRAP_HELPER_STORE(NAME, TYPE, SIZE)                                                           \
+  void __real_##NAME(void*, uint64_t, TYPE, int, uintptr_t);                                          \
+  void __wrap_##NAME(void* env, uint64_t linear, TYPE value, int mmu, uintptr_t retaddr) {            \
+    Vcpu* vcpu = Vcpu::ofEnv(env);                                                                    \
+    if (retaddr != 0 && vcpu->isDevice(linear, SIZE, true, mmu, retaddr)) {                           \
+      vcpu->mmioStore(linear, SIZE, value & ((SIZE) == 1 ? 0xffu : (SIZE) == 2 ? 0xffffu : ~static_cast<TYPE>(0)), mmu, retaddr); \
+      return;                                                                                         \
+    }                                                                                                 \
+    __real_##NAME(env, linear, value, mmu, retaddr);                                                  \
+  }
+WRAP_HELPER_LOAD(cpu_ldub_mmuidx_ra_x86_64, uint32_t, 1)
+WRAP_HELPER_LOAD(cpu_lduw_mmuidx_ra_x86_64, uint32_t, 2)
+WRAP_HELPER_LOAD(cpu_ldl_mmuidx_ra_x86_64, uint32_t, 4)
+WRAP_HELPER_LOAD(cpu_ldq_mmuidx_ra_x86_64, uint64_t, 8)
+WRAP_HELPER_STORE(cpu_stb_mmuidx_ra_x86_64, uint32_t, 1)
+WRAP_HELPER_STORE(cpu_stw_mmuidx_ra_x86_64, uint32_t, 2)
+WRAP_HELPER_STORE(cpu_stl_mmuidx_ra_x86_64, uint32_t, 4)
+WRAP_HELPER_STORE(cpu_stq_mmuidx_ra_x86_64, uint64_t, 8)
+
+// The forms that take the MMU index from the CPU's mode are the same functions one call earlier.
+#define WRAP_DATA_LOAD(WIDTH, TYPE)                                                                   \
+  TYPE __wrap_cpu_ld##WIDTH##_data_ra_x86_64(void* env, uint64_t linear, uintptr_t retaddr) {         \
+    return __wrap_cpu_ld##WIDTH##_mmuidx_ra_x86_64(env, linear, Vcpu::ofEnv(env)->mmuIndex(), retaddr); \
+  }
+#define WRAP_DATA_STORE(WIDTH, TYPE)                                                                  \
+  void __wrap_cpu_st##WIDTH##_data_ra_x86_64(void* env, uint64_t linear, TYPE value, uintptr_t retaddr) { \
+    __wrap_cpu_st##WIDTH##_mmuidx_ra_x86_64(env, linear, value, Vcpu::ofEnv(env)->mmuIndex(), retaddr); \
+  }
+WRAP_DATA_LOAD(ub, uint32_t)
+WRAP_DATA_LOAD(uw, uint32_t)
+WRAP_DATA_LOAD(l, uint32_t)
+WRAP_DATA_LOAD(q, uint64_t)
+WRAP_DATA_STORE(b, uint32_t)
+WRAP_DATA_STORE(w, uint32_t)
+WRAP_DATA_STORE(l, uint32_t)
+WRAP_DATA_STORE(q, uint64_t)
+
+}  // extern "C"
