@@ -28,6 +28,8 @@ enum RunWord : uint32_t {
   PAGE_CHARGE = 21,        // in: instructions to add to the count with ACTION_RETRY (a batch done by the owner)
   PAGE_A20 = 22,           // 1: address line 20 passes; change it with setA20()
 
+  PAGE_HALTED = 23,        // 1: after HLT, waiting for an interrupt; taken by load() with the registers
+
   PAGE_STRING = 24,  // string instruction, 12 words: see StringWord
 
   PAGE_GPR = 64,      // RAX RCX RDX RBX RSP RBP RSI RDI R8..R15, low and high word each

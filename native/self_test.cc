@@ -1,6 +1,271 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Each probe is a few bytes of guest code whose result is wrong if one assumption of unicorn_layout.h, or one wrap, does
+// not hold for the library this addon was linked with.
 #include "self_test.h"
 
+#include <sys/mman.h>
+
+#include <cstring>
+#include <initializer_list>
+
+#include "vcpu.h"
+
 namespace trapline {
-std::string selfTest() { return ""; }
+namespace {
+
+constexpr uint64_t RAM = 0x10000;
+constexpr uint32_t CODE = 0x1000;
+constexpr uint32_t CS_PARAGRAPH = 0x40;  // code segments do not start at 0, so that IP and linear address differ
+constexpr double FOREVER = 9007199254740992.0;
+
+class Machine {
+ public:
+  Machine() {
+    void* memory = mmap(nullptr, RAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ram = memory == MAP_FAILED ? nullptr : static_cast<uint8_t*>(memory);
+    if (ram == nullptr) return;
+    cpu = std::make_unique<Vcpu>(ram, RAM, page, dirty);
+    problem = cpu->open({RamSegment{0, RAM, 0, true, 0}});
+  }
+  ~Machine() {
+    cpu.reset();
+    if (ram != nullptr) munmap(ram, RAM);
+  }
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  // Real mode, code at CS_PARAGRAPH:(CODE - base), data segments at 0, DX = port 0x1234.
+  void start(std::initializer_list<uint8_t> code, uint32_t flags = 2) {
+    std::memcpy(ram + CODE, std::data(code), code.size());
+    cpu->invalidate(CODE, code.size());
+    cpu->sync();
+    for (int i = 0; i < 8; i++) gpr(i) = 0;
+    gpr(2) = 0x1234;
+    gpr(4) = 0x8000;
+    for (uint32_t i = 0; i < 6; i++) {
+      uint32_t* s = page + PAGE_SEGMENT + 8 * i;
+      const uint32_t selector = i == 1 ? CS_PARAGRAPH : 0;
+      s[0] = selector;
+      s[1] = selector << 4;
+      s[2] = 0;
+      s[3] = 0xffff;
+      s[4] = i == 1 ? 0x9b00 : 0x9300;
+    }
+    page[PAGE_RIP] = CODE - (CS_PARAGRAPH << 4);
+    page[PAGE_RIP + 1] = 0;
+    page[PAGE_RFLAGS] = flags;
+    page[PAGE_HALTED] = 0;
+    cpu->load();
+    page[PAGE_SYNCED] = 0;
+    deadline(FOREVER);
+  }
+  uint32_t run(uint32_t action = ACTION_RETRY, uint32_t data = 0) {
+    page[PAGE_ACTION] = action;
+    page[PAGE_DATA] = data;
+    page[PAGE_DATA + 1] = 0;
+    return cpu->run();
+  }
+  uint32_t& gpr(int index) { return page[PAGE_GPR + 2 * index]; }
+  uint32_t reg(int index) {
+    cpu->sync();
+    return gpr(index);
+  }
+  uint32_t ip() {
+    cpu->sync();
+    return page[PAGE_RIP] + (CS_PARAGRAPH << 4) - CODE;
+  }
+  uint32_t flags() {
+    cpu->sync();
+    return page[PAGE_RFLAGS];
+  }
+  double count() {
+    cpu->sync();
+    double value;
+    std::memcpy(&value, page + PAGE_ICOUNT, 8);
+    return value;
+  }
+  void deadline(double value) { std::memcpy(page + PAGE_DEADLINE, &value, 8); }
+
+  alignas(8) uint32_t page[RUN_PAGE_BYTES / 4] = {};
+  uint8_t dirty[RAM >> 12] = {};
+  uint8_t* ram = nullptr;
+  std::unique_ptr<Vcpu> cpu;
+  const char* problem = "no memory";
+};
+
+enum Reg { AX, CX, DX, BX, SP, BP, SI, DI };
+constexpr uint32_t CARRY = 1;
+
+#define EXPECT(condition, what) \
+  if (!(condition)) return what
+
+const char* portExit(Machine& m) {
+  // mov bx,5; inc bx; stc; in al,dx; inc cx; hlt
+  m.start({0xbb, 5, 0, 0x43, 0xf9, 0xec, 0x41, 0xf4});
+  m.gpr(AX) = 0;
+  for (int i = 0; i < 3; i++) {
+    EXPECT(m.run() == EXIT_PIO, "a port access does not exit");
+    EXPECT(m.page[PAGE_ADDR] == 0x1234 && m.page[PAGE_SIZE] == 1 && m.page[PAGE_DIR] == 1, "a port exit is not described right");
+    EXPECT(m.ip() == 5 && m.reg(BX) == 6 && m.reg(CX) == 0 && (m.flags() & CARRY) != 0, "a port exit is not at its instruction");
+  }
+  EXPECT(m.run(ACTION_ANSWER, 0xa5) == EXIT_HLT, "HLT does not exit");
+  EXPECT((m.reg(AX) & 0xff) == 0xa5 && m.reg(CX) == 1 && m.ip() == 8, "an answered port access does not go on behind it");
+  return nullptr;
+}
+
+const char* mixedBlock(Machine& m) {
+  // inc ax; out 0x80,al; push bx; hlt: a stop in the middle of the block must not repeat its beginning
+  m.start({0x40, 0xe6, 0x80, 0x53, 0xf4});
+  EXPECT(m.run() == EXIT_PIO && m.reg(AX) == 1 && m.reg(SP) == 0x8000, "a stop inside a block repeats or skips instructions");
+  EXPECT(m.run(ACTION_ROLLBACK) == EXIT_NONE && m.ip() == 1, "a rolled back access is not at its instruction");
+  EXPECT(m.run() == EXIT_PIO && m.run(ACTION_FINISH) == EXIT_BOUNDARY, "a finished access does not end at its instruction");
+  EXPECT(m.ip() == 3 && m.reg(SP) == 0x8000 && m.reg(AX) == 1, "a finished access runs beyond its instruction");
+  EXPECT(m.run() == EXIT_HLT && m.reg(SP) == 0x7ffe, "the rest of a block is lost");
+  return nullptr;
+}
+
+const char* counting(Machine& m) {
+  // l: inc ax; jnz l; hlt
+  m.start({0x40, 0x75, 0xfd, 0xf4});
+  const double begin = m.count();
+  for (const int step : {1, 2, 7, 64, 65, 1000}) {
+    const double before = m.count();
+    m.deadline(before + step);
+    EXPECT(m.run() == EXIT_BUDGET && m.count() == before + step, "instructions are not counted exactly");
+  }
+  const auto executed = static_cast<uint32_t>(m.count() - begin);
+  EXPECT(m.reg(AX) == (executed + 1) / 2, "the instruction count is not the number of instructions");
+  return nullptr;
+}
+
+const char* deviceMemory(Machine& m) {
+  // mov ds,0x2000 by register; add word [0x10],1; inc bx; hlt: 0x20010 is beyond RAM
+  m.start({0xb8, 0, 0x20, 0x8e, 0xd8, 0x83, 0x06, 0x10, 0, 1, 0x43, 0xf4});
+  EXPECT(m.run() == EXIT_MMIO && m.page[PAGE_ADDR] == 0x20010 && m.page[PAGE_SIZE] == 2 && m.page[PAGE_DIR] == 1, "device memory does not exit");
+  EXPECT(m.ip() == 5, "a device memory exit is not at its instruction");
+  EXPECT(m.run(ACTION_FINISH, 41) == EXIT_MMIO && m.page[PAGE_DIR] == 0 && m.page[PAGE_DATA] == 42 && m.page[PAGE_ACCESS_INDEX] == 1,
+         "a read-modify-write of device memory is not two accesses");
+  EXPECT(m.ip() == 5 && m.run(ACTION_FINISH) == EXIT_BOUNDARY && m.ip() == 10, "a read-modify-write does not finish");
+  EXPECT(m.run() == EXIT_HLT && m.reg(BX) == 1, "device memory stops the guest");
+  return nullptr;
+}
+
+const char* stores(Machine& m) {
+  // mov [0x4000],al; hlt
+  m.start({0xa2, 0, 0x40, 0xf4});
+  m.dirty[4] = 0;
+  m.cpu->rearmDirty();
+  EXPECT(m.run() == EXIT_HLT && m.dirty[4] == 1, "a store is not seen as making its page dirty");
+  m.dirty[4] = 0;
+  m.start({0xa2, 0, 0x40, 0xf4});
+  EXPECT(m.run() == EXIT_HLT && m.dirty[4] == 0, "a store to a dirty page does not take the fast path");
+  m.cpu->rearmDirty();
+  m.start({0xa2, 0, 0x40, 0xf4});
+  EXPECT(m.run() == EXIT_HLT && m.dirty[4] == 1, "dirty pages cannot be armed again");
+  // mov byte [next],0x43 (inc bx) over a nop that follows in the same block
+  m.start({0xc6, 0x06, 0x05, 0x10, 0x43, 0x90, 0xf4});
+  const double before = m.count();
+  EXPECT(m.run() == EXIT_HLT && m.reg(BX) == 1 && m.count() == before + 3, "code that changes itself is not executed as changed");
+  return nullptr;
+}
+
+const char* strings(Machine& m) {
+  // rep insb to 0:4000, two bytes; hlt
+  m.start({0xbf, 0, 0x40, 0xb9, 2, 0, 0xf3, 0x6c, 0xf4});
+  std::memset(m.ram + 0x4000, 0x77, 4);
+  EXPECT(m.run() == EXIT_PIO_STRING && m.page[PAGE_STRING + STRING_OP] == KIND_INS && m.page[PAGE_STRING + STRING_COUNT] == 2 &&
+             m.page[PAGE_STRING + STRING_DST_INDEX] == 0x4000 && m.ip() == 6,
+         "a string port access is not recognised");
+  EXPECT(m.ram[0x4000] == 0x77, "INS stores before its device was asked");
+  EXPECT(m.run(ACTION_ANSWER, 1) == EXIT_PIO_STRING && m.reg(CX) == 1 && m.reg(DI) == 0x4001, "REP INS is not element by element");
+  EXPECT(m.run(ACTION_FINISH, 2) == EXIT_BOUNDARY && m.ram[0x4000] == 1 && m.ram[0x4001] == 2 && m.reg(CX) == 0, "INS does not store its answer");
+  EXPECT(m.run() == EXIT_HLT, "REP INS does not end");
+  // in al,0x6c: its last byte looks like INSB
+  m.start({0xe4, 0x6c, 0xf4});
+  EXPECT(m.run() == EXIT_PIO && m.run(ACTION_ANSWER, 9) == EXIT_HLT && m.reg(AX) == 9, "IN is taken for INS");
+  return nullptr;
+}
+
+const char* faults(Machine& m) {
+  // IVT 6 -> CS:handler; FF E8 (far jump through a register, which the library aborts on); handler: mov al,6; hlt
+  m.start({0x90, 0xff, 0xe8, 0xf4, 0xb0, 0x06, 0xf4});
+  const uint16_t handler = CODE + 4 - (CS_PARAGRAPH << 4);
+  const uint16_t selector = CS_PARAGRAPH;
+  std::memcpy(m.ram + 6 * 4, &handler, 2);
+  std::memcpy(m.ram + 6 * 4 + 2, &selector, 2);
+  EXPECT(m.run() == EXIT_HLT && m.reg(AX) == 6, "an instruction that the library aborts on is not an invalid opcode");
+  // sti; nop; hlt with vector 6 pending: taken after the instruction that follows STI
+  m.start({0xfb, 0x43, 0x43, 0xf4, 0xb0, 0x07, 0xf4});
+  m.page[PAGE_IRQ_VECTOR] = 6;
+  EXPECT(m.run() == EXIT_HLT && m.reg(BX) == 1 && (m.reg(AX) & 0xff) == 7, "an interrupt is not taken at its boundary");
+  EXPECT(static_cast<int32_t>(m.page[PAGE_IRQ_VECTOR]) == -1, "an interrupt that was taken stays pending");
+  return nullptr;
+}
+
+const char* states(Machine& m) {
+  // inc ax; hlt
+  m.start({0x40, 0xf4});
+  m.gpr(BX) = 0x1111;
+  m.page[PAGE_IDT + 2] = 0x123;
+  m.cpu->load();
+  std::vector<uint8_t> state(m.cpu->stateBytes());
+  m.cpu->save(state.data());
+  const double count = m.count();
+  EXPECT(m.run() == EXIT_HLT && m.reg(AX) == 1, "a guest does not run");
+  m.page[PAGE_IDT + 2] = 0x3ff;
+  m.gpr(BX) = 0x2222;
+  m.cpu->load();
+  EXPECT(m.cpu->restore(state.data(), state.size()) == nullptr, "its own saved state is refused");
+  EXPECT(m.reg(AX) == 0 && m.reg(BX) == 0x1111 && m.page[PAGE_IDT + 2] == 0x123 && m.ip() == 0 && m.count() == count, "a saved state is not restored whole");
+  EXPECT(m.run() == EXIT_HLT && m.reg(AX) == 1, "a restored guest does not run on");
+  m.page[PAGE_IDT + 2] = 0x3ff;
+  m.cpu->load();
+  return nullptr;
+}
+
+const char* pagingWorks(Machine& m) {
+  // Flat 32-bit protected mode with paging: linear 0x5000 is physical 0x6000. mov al,[0x5000]; hlt
+  m.start({0xa0, 0x00, 0x50, 0, 0, 0xf4});
+  uint32_t table[16];
+  for (uint32_t i = 0; i < 16; i++) table[i] = i << 12 | 3;
+  table[5] = 0x6000 | 3;
+  std::memcpy(m.ram + 0xa000, table, sizeof table);
+  const uint32_t directory = 0xa000 | 3;
+  std::memcpy(m.ram + 0x9000, &directory, 4);
+  m.ram[0x5000] = 1;
+  m.ram[0x6000] = 2;
+  m.cpu->sync();
+  for (uint32_t i = 0; i < 6; i++) {
+    uint32_t* s = m.page + PAGE_SEGMENT + 8 * i;
+    s[1] = 0;
+    s[3] = 0xffffffff;
+    s[4] = i == 1 ? 0xcf9b00 : 0xcf9300;
+  }
+  m.page[PAGE_RIP] = CODE;
+  m.page[PAGE_HALTED] = 0;
+  m.page[PAGE_CR0] = 0xe0000011;
+  m.page[PAGE_CR0 + 2] = 0x9000;
+  m.cpu->load();
+  m.page[PAGE_SYNCED] = 0;
+  EXPECT(m.run() == EXIT_HLT && (m.reg(AX) & 0xff) == 2, "paging does not translate addresses");
+  m.cpu->reset();
+  return nullptr;
+}
+
+}  // namespace
+
+std::string selfTest() {
+  const unsigned version = uc_version(nullptr, nullptr);
+  if ((version >> 8) != 0x020001) return "it was written for release 2.0.1";
+  Machine machine;
+  if (machine.problem != nullptr) return machine.problem;
+  if (layout::field<void*>(layout::envOf(machine.cpu->cpu()), layout::ENV_UC) != machine.cpu->engine()) {
+    return "the CPU state is not laid out as expected";
+  }
+  for (const auto probe : {portExit, mixedBlock, counting, deviceMemory, stores, strings, faults, states, pagingWorks}) {
+    if (const char* problem = probe(machine)) return problem;
+  }
+  return "";
+}
+
 }  // namespace trapline

@@ -57,6 +57,7 @@ void Vcpu::sync() {
   std::memcpy(page_ + PAGE_GPR, &env<uint64_t>(ENV_REGS), 16 * 8);
   std::memcpy(page_ + PAGE_RIP, &env<uint64_t>(ENV_EIP), 8);
   page_[PAGE_RFLAGS] = readFlags();
+  page_[PAGE_HALTED] = halted_;
   page_[PAGE_SHADOW] = (env<uint32_t>(ENV_HFLAGS) & HF_INHIBIT_IRQ) != 0;
   for (int i = 0; i < 6; i++) putSegment(page_ + PAGE_SEGMENT + 8 * i, segment(i));
   putSegment(page_ + PAGE_SEGMENT + 8 * 6, env<Segment>(ENV_LDT));
@@ -92,6 +93,7 @@ void Vcpu::load() {
   env<Segment>(ENV_GDT).limit = page_[PAGE_GDT + 2];
   std::memcpy(&env<Segment>(ENV_IDT).base, page_ + PAGE_IDT, 8);
   env<Segment>(ENV_IDT).limit = page_[PAGE_IDT + 2];
+  halted_ = page_[PAGE_HALTED] != 0;
   void* state = envOf(cpu_);
   env<uint64_t>(ENV_CR + 16) = page_[PAGE_CR0 + 1];
   env<uint64_t>(ENV_EFER) = page_[PAGE_EFER];
@@ -112,7 +114,9 @@ void Vcpu::setA20(bool on) {
 }
 
 namespace {
-size_t contextBytes(uc_engine* uc) { return uc_context_size(uc); }
+// uc_context starts with its own size and the engine's mode; only what follows is the CPU.
+constexpr size_t CONTEXT_HEADER = 16;
+size_t contextBytes(uc_engine* uc) { return uc_context_size(uc) - CONTEXT_HEADER; }
 }  // namespace
 
 size_t Vcpu::stateBytes() const { return sizeof(StateHeader) + contextBytes(uc_); }
@@ -125,8 +129,8 @@ void Vcpu::save(uint8_t* into) {
   std::memcpy(into, &header, sizeof header);
   // Everything the guest can see of its CPU lies in this block; it holds no pointer of this process as long as no
   // hardware breakpoint is armed, and none ever is (see helper_set_dr in wraps_exec.cc).
-  std::memset(into + sizeof header, 0, bytes);
-  uc_context_save(uc_, reinterpret_cast<uc_context*>(into + sizeof header));
+  uc_context_save(uc_, context_);
+  std::memcpy(into + sizeof header, reinterpret_cast<uint8_t*>(context_) + CONTEXT_HEADER, bytes);
 }
 
 const char* Vcpu::restore(const uint8_t* from, size_t bytes) {
@@ -139,8 +143,8 @@ const char* Vcpu::restore(const uint8_t* from, size_t bytes) {
   }
   if (!(header.icount >= 0 && header.icount <= 9007199254740992.0)) return "the saved CPU state is damaged";
   rollback();
-  std::vector<uint8_t> context(from + sizeof header, from + bytes);
-  uc_context_restore(uc_, reinterpret_cast<uc_context*>(context.data()));
+  std::memcpy(reinterpret_cast<uint8_t*>(context_) + CONTEXT_HEADER, from + sizeof header, header.contextBytes);
+  uc_context_restore(uc_, context_);
   tlb_flush_x86_64(cpu_);
   budget() = static_cast<int64_t>(deadline_ < 0 ? 0 : deadline_) - static_cast<int64_t>(header.icount);
   halted_ = header.halted != 0;

@@ -48,10 +48,13 @@
       "-Wl,--wrap=tlb_protect_code_x86_64",
       "-Wl,--wrap=tlb_unprotect_code_x86_64",
       "-Wl,--wrap=tcg_exec_init_x86_64",
+      "-Wl,--wrap=tcg_tb_alloc_x86_64",
       "-Wl,--wrap=helper_cpuid_x86_64",
       "-Wl,--wrap=helper_rdtsc_x86_64",
       "-Wl,--wrap=helper_set_dr_x86_64",
       "-Wl,--wrap=abort",
+      "-Wl,--wrap=__fprintf_chk",
+      "-Wl,--wrap=fwrite",
       "-Wl,--wrap=__assert_fail"
     ]
   }

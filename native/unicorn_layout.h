@@ -76,6 +76,8 @@ struct TranslatorOps {
 };
 
 // TCGContext and TCGOp
+constexpr size_t TCG_CODE_GEN_PTR = 0xc0;
+constexpr size_t TCG_CODE_GEN_HIGHWATER = 0xd0;
 constexpr size_t TCG_EXITREQ_LABEL = 0x100;
 constexpr size_t TCG_CPU_ENV = 0x98f0;
 constexpr size_t TCG_OPS = 0x7388;

@@ -77,6 +77,7 @@ const char* Vcpu::open(const std::vector<RamSegment>& segments) {
     uc_ = nullptr;
     return "the emulator library could not be opened";
   }
+  if (uc_context_alloc(uc_, &context_) != UC_ERR_OK) return "no memory for a CPU state";
   // With exits enabled and none set, uc_emu_start() has no end address and restarts cost no block.
   uc_ctl_exits_enable(uc_);
   field<uint8_t>(uc_, UC_NO_EXIT_REQUEST) = 1;
@@ -129,6 +130,7 @@ const char* Vcpu::open(const std::vector<RamSegment>& segments) {
 }
 
 void Vcpu::dispose() {
+  if (context_ != nullptr) uc_context_free(std::exchange(context_, nullptr));
   if (uc_ != nullptr) uc_close(std::exchange(uc_, nullptr));
   fiber_.destroy();
   if (ramPage_ != nullptr) munmap(std::exchange(ramPage_, nullptr), FOUR_GIB >> 12);
@@ -263,6 +265,7 @@ bool Vcpu::boundary() {
         continue;
       }
     }
+    if (answeredCount_ != 0) answeredCount_ = answeredNext_ = 0;
     if (std::exchange(stopAtBoundary_, false)) {
       park(Park::Boundary, EXIT_NONE);
     } else if (kick_.exchange(false)) {
@@ -308,6 +311,7 @@ uint64_t Vcpu::replayed(uint32_t reason, bool read, uint32_t size, uint64_t addr
 uint64_t Vcpu::access(uint32_t reason, bool read, uint32_t size, uint64_t address, uint64_t linear, uint64_t data,
                       uintptr_t retaddr) {
   if (__builtin_expect(answeredNext_ < answeredCount_, 0)) return replayed(reason, read, size, address, data, retaddr);
+  if (answeredCount_ != 0 && step_ == Step::None && !sameInstruction(retaddr)) answeredCount_ = answeredNext_ = 0;
   page_[PAGE_DIR] = read;
   page_[PAGE_SIZE] = size;
   store64(page_ + PAGE_ADDR, address);
@@ -317,11 +321,18 @@ uint64_t Vcpu::access(uint32_t reason, bool read, uint32_t size, uint64_t addres
   trapReturn_ = retaddr;
   park(Park::Trap, reason);
   park_ = Park::Boundary;
-  if (__builtin_expect(resume_ == Resume::Answer, 1)) return load64<uint64_t>(page_ + PAGE_DATA);
-  if (resume_ == Resume::AnswerByStep) {
+  // IN and OUT make one access each; anything else may make another, and then this answer must be at hand.
+  if (resume_ == Resume::Answer && reason == EXIT_PIO) return load64<uint64_t>(page_ + PAGE_DATA);
+  if (resume_ != Resume::Restart) {
     if (answeredCount_ == MAX_ACCESSES) unsupportedAt(UNSUPPORTED_TOO_MANY, address, retaddr);
     const uint64_t answer = read ? load64<uint64_t>(page_ + PAGE_DATA) : data;
     answered_[answeredCount_++] = Answered{address, answer, reason, static_cast<uint8_t>(size), read};
+    if (resume_ == Resume::Answer) {
+      answeredNext_ = answeredCount_;
+      answeredBudget_ = budget();
+      answeredReturn_ = retaddr;
+      return answer;
+    }
     answeredNext_ = 0;
     // Executed once more as a block of its own, with the answers so far: it ends at the very next boundary.
     uncount(retaddr);
@@ -334,6 +345,15 @@ uint64_t Vcpu::access(uint32_t reason, bool read, uint32_t size, uint64_t addres
   step_ = Step::None;
   answeredCount_ = answeredNext_ = 0;
   restart(retaddr);
+}
+
+// Whether the access at `retaddr` belongs to the instruction whose access was answered last. Every block that begins
+// lowers the budget, so an equal budget means the same execution of the same block.
+bool Vcpu::sameInstruction(uintptr_t retaddr) {
+  if (budget() != answeredBudget_) return false;
+  if (retaddr == answeredReturn_) return true;
+  uint32_t count = 0;
+  return blockIndex(retaddr, &count) == blockIndex(answeredReturn_, &count);
 }
 
 void Vcpu::unsupportedAt(uint32_t why, uint64_t detail, uintptr_t retaddr) {

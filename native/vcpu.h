@@ -132,6 +132,7 @@ class Vcpu {
   uint8_t* hostOf(uint64_t gpa) const;
   uint64_t access(uint32_t reason, bool read, uint32_t size, uint64_t address, uint64_t linear, uint64_t data,
                   uintptr_t retaddr);
+  bool sameInstruction(uintptr_t retaddr);
   uint64_t replayed(uint32_t reason, bool read, uint32_t size, uint64_t address, uint64_t data, uintptr_t retaddr);
   [[noreturn]] void restart(uintptr_t retaddr);
   [[noreturn]] void unsupportedAt(uint32_t why, uint64_t detail, uintptr_t retaddr);
@@ -156,6 +157,7 @@ class Vcpu {
   uint8_t* const dirty_;
   uc_engine* uc_ = nullptr;
   void* cpu_ = nullptr;
+  uc_context* context_ = nullptr;  // room for one saved state
   Fiber fiber_;
   std::vector<RamSegment> segments_;
   std::vector<std::unique_ptr<Gap>> gaps_;
@@ -187,6 +189,8 @@ class Vcpu {
   std::atomic<bool> kick_{false};
   uint32_t answeredCount_ = 0;
   uint32_t answeredNext_ = 0;
+  int64_t answeredBudget_ = 0;
+  uintptr_t answeredReturn_ = 0;
   std::vector<Answered> answered_;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Wrapped library functions that are not device accesses: translation, the main loop, the TLB, instructions whose result
 // would depend on the host, and the places where a guest could take the process down.
+#include <cstdarg>
 #include <cstdio>
 
 #include "vcpu.h"
@@ -129,6 +130,16 @@ void __wrap_tlb_unprotect_code_x86_64(void* uc, uint64_t ramAddress) {
 void __real_tcg_exec_init_x86_64(void* uc, unsigned long bytes);
 void __wrap_tcg_exec_init_x86_64(void* uc, unsigned long) { __real_tcg_exec_init_x86_64(uc, 64ul << 20); }
 
+// The first time its buffer of translated code is full, this release starts over at its beginning without forgetting
+// what it had put there. Reported full a little earlier, it takes the other way, which forgets everything.
+void* __real_tcg_tb_alloc_x86_64(void* tcg);
+void* __wrap_tcg_tb_alloc_x86_64(void* tcg) {
+  constexpr uintptr_t LARGEST_BLOCK = 512 << 10;
+  const auto next = field<uintptr_t>(tcg, TCG_CODE_GEN_PTR);
+  if (next + LARGEST_BLOCK > field<uintptr_t>(tcg, TCG_CODE_GEN_HIGHWATER)) return nullptr;
+  return __real_tcg_tb_alloc_x86_64(tcg);
+}
+
 // --- instructions that would see the host ---
 
 void __wrap_helper_cpuid_x86_64(void* env) {
@@ -180,6 +191,21 @@ void __wrap_helper_set_dr_x86_64(void* env, int number, uint64_t value) {
   field<uint64_t>(env, ENV_DR + 8 * number) = static_cast<uint32_t>(value);
 }
 
+// Before it aborts the library prints a line; a guest must not be able to write to our terminal.
+int __wrap___fprintf_chk(FILE* stream, int, const char* format, ...) {
+  const Vcpu* vcpu = Vcpu::active();
+  if (vcpu != nullptr && vcpu->onFiber()) return 0;
+  va_list arguments;
+  va_start(arguments, format);
+  const int written = std::vfprintf(stream, format, arguments);
+  va_end(arguments);
+  return written;
+}
+size_t __real_fwrite(const void* data, size_t size, size_t count, FILE* stream);
+size_t __wrap_fwrite(const void* data, size_t size, size_t count, FILE* stream) {
+  const Vcpu* vcpu = Vcpu::active();
+  return vcpu != nullptr && vcpu->onFiber() ? count : __real_fwrite(data, size, count, stream);
+}
 [[noreturn]] void __real_abort(void);
 [[noreturn]] void __wrap_abort(void) {
   Vcpu* vcpu = Vcpu::active();

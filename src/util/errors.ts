@@ -4,13 +4,23 @@
 /** Every code an `HvmError` can carry: one sentence, and the process exit code it ends as. */
 export const ERROR_CODES = {
   HVM_USAGE: { exit: 2, meaning: 'The command line or a configuration value is wrong.' },
-  HVM_GUEST_MISSING: { exit: 2, meaning: 'The guest file or folder does not exist or cannot be read.' },
+  HVM_GUEST_MISSING: {
+    exit: 2,
+    meaning: 'The guest file or folder does not exist or cannot be read.',
+  },
   HVM_GUEST_EMPTY: { exit: 2, meaning: 'The guest image holds no bytes.' },
-  HVM_GUEST_TOO_LARGE: { exit: 2, meaning: 'The guest image does not fit into guest memory at its load address.' },
+  HVM_GUEST_TOO_LARGE: {
+    exit: 2,
+    meaning: 'The guest image does not fit into guest memory at its load address.',
+  },
+  HVM_GUEST_FORMAT: { exit: 2, meaning: 'The guest image is not of the format it is taken for.' },
   HVM_GUEST_MANIFEST: { exit: 2, meaning: 'The guest.json of a guest is malformed.' },
   HVM_DEVICE_UNKNOWN: { exit: 2, meaning: 'No device of that name is registered.' },
   HVM_DEVICE_DUPLICATE: { exit: 2, meaning: 'A device of that name is registered already.' },
-  HVM_DEVICE_STATE: { exit: 2, meaning: 'A saved device state does not fit the device it is restored into.' },
+  HVM_DEVICE_STATE: {
+    exit: 2,
+    meaning: 'A saved device state does not fit the device it is restored into.',
+  },
   HVM_RANGE: { exit: 2, meaning: 'An address range is malformed or lies outside its space.' },
   HVM_RANGE_OVERLAP: { exit: 2, meaning: 'Two devices claim the same port or memory address.' },
   HVM_MEMORY: { exit: 2, meaning: 'The guest memory size is not a supported one.' },
@@ -18,8 +28,14 @@ export const ERROR_CODES = {
   HVM_LEDGER: { exit: 2, meaning: 'A ledger file cannot be read as a ledger.' },
   HVM_DISPOSED: { exit: 70, meaning: 'An object was used after it was disposed.' },
   HVM_ADDON_MISSING: { exit: 5, meaning: 'The native addon is not built for this platform.' },
-  HVM_ADDON_SELFTEST: { exit: 5, meaning: 'The native addon refuses the emulator library it was linked with.' },
-  HVM_CPU: { exit: 70, meaning: 'The CPU host was called in a state that does not allow the call.' },
+  HVM_ADDON_SELFTEST: {
+    exit: 5,
+    meaning: 'The native addon refuses the emulator library it was linked with.',
+  },
+  HVM_CPU: {
+    exit: 70,
+    meaning: 'The CPU host was called in a state that does not allow the call.',
+  },
 } as const satisfies Record<string, { exit: number; meaning: string }>;
 
 /** A code from `ERROR_CODES`. Codes are API, messages are not. */

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// `trapline run <guest>`: one guest until its verdict, its end or a limit.
+import { ASSERT } from '../../util/assert.ts';
+import type { RevisionName } from '../../xen/hvm/revision.ts';
+import type { CliCommand, RunHooks } from '../command.ts';
+import { runHooks } from '../command.ts';
+import type { ExitCode } from '../exit-codes.ts';
+import { OUTCOMES } from '../exit-codes.ts';
+import { formatCount, formatDuration } from '../format.ts';
+import type { GuestOptions, GuestRequest, LimitOptions } from '../options.ts';
+import { addGuest, addLimitOptions, guestRequest, revisionOption } from '../options.ts';
+import type { Styler } from '../output.ts';
+import type { ReportOptions } from '../report.ts';
+import { addReportOption, withReport } from '../report.ts';
+import type { RunDocument } from '../schemas.ts';
+import { runSchema } from '../schemas.ts';
+
+/** What was asked for on the command line, with every default filled in. */
+export interface RunRequest extends GuestRequest {
+  revision: RevisionName;
+  /** null: what the guest's manifest says, else no bound. */
+  maxInstructions: number | null;
+  timeoutMs: number | null;
+}
+
+/** What a running guest says and hears. */
+export interface RunTerminal {
+  /** One byte the guest wrote. */
+  output(byte: number): void;
+}
+
+/** Everything of the document that the run knows. */
+export type RunResult = Omit<RunDocument, 'schema' | 'durationMs' | 'console'>;
+
+/** @throws HvmError before the guest runs when the request makes no sense */
+export type RunRunner = (
+  request: RunRequest,
+  hooks: RunHooks & RunTerminal,
+) => Promise<RunResult> | RunResult;
+
+type RunOptions = GuestOptions & LimitOptions & ReportOptions & { revision: RevisionName };
+
+function endLine(document: RunDocument): string {
+  const { crash, guest, limit, outcome, verdict } = document;
+  switch (outcome) {
+    case 'crashed':
+      return `${guest} crashed its domain: ${crash?.reason ?? 'no reason recorded'}`;
+    case 'limit':
+      return `${guest} reached a limit: ${limit ?? 'unknown'}`;
+    case 'interrupted':
+      return `${guest} was interrupted`;
+    default:
+      return verdict === null ? `${guest} halted without a verdict` : `${guest} reports ${verdict}`;
+  }
+}
+
+/** The end of a run as one line of text; what the guest wrote came before it. */
+export function renderRun(document: RunDocument, style: Styler): string {
+  const { durationMs, instructions, outcome } = document;
+  const exits = Object.values(document.exits).reduce((sum, n) => sum + n, 0);
+  const cost = `${formatCount(instructions)} instructions, ${formatCount(exits)} exits, ${formatDuration(durationMs)}`;
+  return `${style(outcome === 'success' ? 'good' : 'bad', endLine(document))} (${cost})`;
+}
+
+/** Collects the guest's bytes; passes them on as they come, at most a block at a time. */
+class Console {
+  readonly #write: (text: string) => void;
+  #bytes: number[] = [];
+  #text = '';
+
+  constructor(write: (text: string) => void) {
+    this.#write = write;
+  }
+
+  put(byte: number): void {
+    this.#bytes.push(byte);
+    if (byte === 0x0a || this.#bytes.length >= 4096) this.flush();
+  }
+
+  flush(): void {
+    if (this.#bytes.length === 0) return;
+    const piece = Buffer.from(this.#bytes).toString('latin1');
+    this.#bytes = [];
+    this.#text += piece;
+    this.#write(piece);
+  }
+
+  get text(): string {
+    return this.#text;
+  }
+}
+
+/** @param runner - builds the machine and runs it */
+export function runCommand(runner: RunRunner): CliCommand {
+  return {
+    name: 'run',
+    summary: 'run a guest until its verdict, its end or a limit',
+    purpose:
+      'Runs one guest without checkpoints. What it writes to the debug console and the serial line appears on stdout.',
+    examples: [
+      ['hello', 'a guest that comes with the package'],
+      ['boot.img --device serial@0x3f8-0x3ff --timeout 5s', 'a file of your own'],
+    ],
+    exitCodes: [0, 1, 3, 4, 5, 6, 130, 143],
+    configure(command) {
+      addGuest(command);
+      command.addOption(revisionOption());
+      addLimitOptions(command);
+      addReportOption(command);
+    },
+    async run(invocation, args, raw): Promise<ExitCode> {
+      const options = raw as RunOptions;
+      const [guest] = args;
+      ASSERT(guest !== undefined, 'a guest is given');
+      const { io, output, progress } = invocation;
+      const request: RunRequest = {
+        ...guestRequest(guest, options),
+        revision: options.revision,
+        maxInstructions: options.maxInstructions ?? null,
+        timeoutMs: options.timeout ?? null,
+      };
+      const terminal = new Console((text) => {
+        progress.erase();
+        output.text(text);
+      });
+      const document = await withReport(options, async (): Promise<RunDocument> => {
+        const startMs = io.clock.nowMs();
+        const result = await runner(request, {
+          ...runHooks(invocation, `run ${guest}`),
+          output: (byte) => terminal.put(byte),
+        });
+        terminal.flush();
+        return {
+          schema: 'trapline.run/1',
+          ...result,
+          console: terminal.text,
+          durationMs: io.clock.nowMs() - startMs,
+        };
+      });
+      progress.erase();
+      if (terminal.text !== '' && !terminal.text.endsWith('\n')) output.text('\n');
+      output.result(runSchema, document, (style) => renderRun(document, style));
+      return OUTCOMES[document.outcome];
+    },
+  };
+}

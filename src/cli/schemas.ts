@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The shape of every --json document. schemas/*.json are generated from here (npm run schemas).
+import { z } from 'zod';
+import { OUTCOMES } from './exit-codes.ts';
+
+const count = z.int().min(0);
+const outcome = z.enum(
+  Object.keys(OUTCOMES) as [keyof typeof OUTCOMES, ...(keyof typeof OUTCOMES)[]],
+);
+const verdict = z.enum(['success', 'skip', 'error', 'failure']);
+
+/** Why a domain crashed. */
+const crash = z.strictObject({ reason: z.string() });
+
+/** `trapline.error/1`: any command that fails. */
+export const errorSchema = z.strictObject({
+  schema: z.literal('trapline.error/1'),
+  code: z.string().describe('a code of `trapline list errors`, or BUG'),
+  message: z.string(),
+  exitCode: z.int(),
+  details: z.record(z.string(), z.unknown()),
+});
+
+const stages = z.strictObject({ issued: count, answered: count, retired: count });
+
+/** One access that went wrong, or one disagreement between the witnesses. */
+const violation = z.strictObject({
+  kind: z.string(),
+  class: z.string().describe('what it counts as: lost, duplicated, reordered and others'),
+  identity: z
+    .strictObject({
+      vcpu: count,
+      insn: count,
+      access: count,
+      rep: count,
+      count,
+      lane: count,
+    })
+    .nullable()
+    .describe('which access; null when it is about none'),
+  firstSeq: count.nullable().describe('the earlier event of the ledger it is about'),
+  seq: count.describe('the event of the ledger at which it was noticed'),
+  checkpoint: z
+    .strictObject({ n: count, window: z.string() })
+    .nullable()
+    .describe('the last checkpoint before it'),
+  message: z.string(),
+});
+
+/** `trapline.stress/1`: `trapline stress`. */
+export const stressSchema = z.strictObject({
+  schema: z.literal('trapline.stress/1'),
+  outcome,
+  revision: z.string(),
+  guest: z.string(),
+  seed: count,
+  checkpoints: count.describe('done, not asked for'),
+  instructions: count,
+  accesses: stages,
+  lost: count,
+  duplicated: count,
+  violations: z.array(violation).describe('the first ones; all are counted'),
+  violationsTotal: count,
+  reproduce: z.string().nullable().describe('the command that shows the first violation again'),
+  windows: z.record(z.string(), count).describe('hits by window; absent where the guest has none'),
+  verdict: verdict.nullable().describe("the guest's own; null: it reported none"),
+  crash: crash.nullable(),
+  durationMs: z.number().min(0),
+  checkpointsPerSecond: z.number().min(0),
+});
+
+/** One side of the race. */
+const raceSide = z.strictObject({
+  revision: z.string(),
+  outcome,
+  checkpoints: count,
+  accesses: count.describe('accesses the device answered'),
+  lost: count,
+  duplicated: count,
+  values: z.array(z.int()).describe('what the guest read around the first loss, in order'),
+  expected: z.int().nullable().describe('the value the guest had to see at the first loss'),
+  got: z.int().nullable(),
+  events: z
+    .array(z.strictObject({ actor: z.string(), event: z.string() }))
+    .describe('what happened to that access, in order'),
+});
+
+/** `trapline.race/1`: `trapline race`. */
+export const raceSchema = z.strictObject({
+  schema: z.literal('trapline.race/1'),
+  guest: z.string(),
+  seed: count,
+  without: raceSide.describe('without the fix'),
+  with: raceSide.describe('with the fix'),
+  durationMs: z.number().min(0),
+});
+
+/** `trapline.run/1`: `trapline run`. */
+export const runSchema = z.strictObject({
+  schema: z.literal('trapline.run/1'),
+  outcome,
+  revision: z.string(),
+  guest: z.string(),
+  verdict: verdict.nullable(),
+  crash: crash.nullable(),
+  limit: z.string().nullable().describe('which limit was reached'),
+  instructions: count,
+  exits: z.record(z.string(), count).describe('by reason'),
+  unclaimed: count.describe('accesses no device claimed'),
+  devices: z.record(z.string(), z.record(z.string(), z.unknown())).describe('what each testifies'),
+  console: z.string().describe('what the guest wrote, as Latin-1'),
+  durationMs: z.number().min(0),
+});
+
+const measured = z.strictObject({
+  name: z.string(),
+  unit: z.literal('ns'),
+  median: z.number(),
+  low: z.number().describe('10th percentile'),
+  high: z.number().describe('90th percentile'),
+  perSecond: z.number(),
+  samples: count,
+});
+
+/** `trapline.bench/1`: `trapline bench`. */
+export const benchSchema = z.strictObject({
+  schema: z.literal('trapline.bench/1'),
+  environment: z.strictObject({
+    node: z.string(),
+    platform: z.string(),
+    cpu: z.string(),
+    cores: count,
+  }),
+  method: z.string(),
+  results: z.array(measured),
+  stages: z.array(measured).describe('cost of each stage of one trap'),
+  durationMs: z.number().min(0),
+});
+
+/** `trapline.ledger-check/1`: `trapline ledger check`. */
+export const ledgerCheckSchema = z.strictObject({
+  schema: z.literal('trapline.ledger-check/1'),
+  file: z.string(),
+  ok: z.boolean(),
+  chain: z.union([z.literal('intact'), z.strictObject({ brokenAt: count })]),
+  lines: count,
+  events: count,
+  accesses: stages.describe('repetitions by stage'),
+  requests: stages.describe('events by stage'),
+  checkpoints: count,
+  resumes: count,
+  windows: z.record(z.string(), count).describe('checkpoints by window'),
+  lost: count,
+  duplicated: count,
+  reordered: count,
+  discarded: count.describe('answers thrown away because the access was issued again'),
+  open: count.describe('requests not finished at the end'),
+  violations: z.array(violation).describe('the first ones; all are counted'),
+  violationsTotal: count,
+  byKind: z.record(z.string(), count),
+});
+
+/** `trapline.list-guests/1` */
+export const listGuestsSchema = z.strictObject({
+  schema: z.literal('trapline.list-guests/1'),
+  guests: z.array(
+    z.strictObject({
+      name: z.string(),
+      purpose: z.string(),
+      format: z.string(),
+      devices: z.array(z.string()),
+      verdict: verdict.describe('what it reports when all is well'),
+    }),
+  ),
+});
+
+/** `trapline.list-devices/1` */
+export const listDevicesSchema = z.strictObject({
+  schema: z.literal('trapline.list-devices/1'),
+  devices: z.array(
+    z.strictObject({
+      name: z.string(),
+      summary: z.string(),
+      ranges: z.array(z.string()).describe('where it sits unless told otherwise'),
+    }),
+  ),
+});
+
+/** `trapline.list-revisions/1` */
+export const listRevisionsSchema = z.strictObject({
+  schema: z.literal('trapline.list-revisions/1'),
+  revisions: z.array(
+    z.strictObject({
+      name: z.string(),
+      reason: z.string(),
+      switches: z.record(z.string(), z.boolean()),
+    }),
+  ),
+  switches: z.record(z.string(), z.strictObject({ origin: z.string(), reason: z.string() })),
+});
+
+/** `trapline.list-errors/1` */
+export const listErrorsSchema = z.strictObject({
+  schema: z.literal('trapline.list-errors/1'),
+  errors: z.array(z.strictObject({ code: z.string(), meaning: z.string(), exitCode: z.int() })),
+});
+
+/** `trapline.doctor/1`: `trapline doctor`. */
+export const doctorSchema = z.strictObject({
+  schema: z.literal('trapline.doctor/1'),
+  ok: z.boolean(),
+  checks: z.array(z.strictObject({ name: z.string(), ok: z.boolean(), detail: z.string() })),
+});
+
+/** Every schema that is shipped. */
+export const SCHEMAS: readonly z.ZodType[] = [
+  errorSchema,
+  stressSchema,
+  raceSchema,
+  runSchema,
+  benchSchema,
+  ledgerCheckSchema,
+  listGuestsSchema,
+  listDevicesSchema,
+  listRevisionsSchema,
+  listErrorsSchema,
+  doctorSchema,
+];
+
+/** File name and content of each JSON Schema in schemas/: `trapline.stress-1.json` and so on. */
+export function jsonSchemaFiles(): Map<string, string> {
+  const files = new Map<string, string>();
+  for (const schema of SCHEMAS) {
+    const json = z.toJSONSchema(schema, { target: 'draft-2020-12' });
+    const id = (json.properties?.schema as { const?: string } | undefined)?.const ?? '';
+    const titled = { $schema: json.$schema, title: id, ...json };
+    files.set(`${id.replace('/', '-')}.json`, `${JSON.stringify(titled, null, 2)}\n`);
+  }
+  return files;
+}
+
+export type StressDocument = z.infer<typeof stressSchema>;
+export type RaceDocument = z.infer<typeof raceSchema>;
+export type RaceSide = z.infer<typeof raceSide>;
+export type RunDocument = z.infer<typeof runSchema>;
+export type BenchDocument = z.infer<typeof benchSchema>;
+export type LedgerCheckDocument = z.infer<typeof ledgerCheckSchema>;
+export type DoctorDocument = z.infer<typeof doctorSchema>;

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The only loader of the addon.
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { HvmError } from '../util/errors.ts';
+
+/** Class Vcpu of native/addon.cc. Methods as in native/vcpu.h. */
+export interface NativeVcpu {
+  run(): number;
+  sync(): void;
+  describe(): void;
+  load(): void;
+  rollback(): void;
+  reset(): void;
+  setA20(on: boolean): void;
+  invalidate(offset: number, bytes: number): void;
+  rearmDirty(): void;
+  translate(linear: number): number;
+  save(): Uint8Array;
+  restore(state: Uint8Array): void;
+  dispose(): void;
+  readonly kickId: number;
+}
+
+/** Exports of the addon. */
+export interface NativeAddon {
+  Vcpu: new (
+    ram: Uint8Array,
+    page: Uint8Array,
+    dirty: Uint8Array,
+    segments: Float64Array,
+  ) => NativeVcpu;
+  kick(id: number): boolean;
+  /** Null when the linked emulator library is the one this addon was written for, else one sentence. */
+  selfTest(): string | null;
+  /** Version of the emulator library. */
+  library(): string;
+}
+
+let loaded: NativeAddon | undefined;
+
+/**
+ * Loads the addon once, and refuses it unless its self-test passes.
+ * @throws HvmError HVM_ADDON_MISSING when it is not built, HVM_ADDON_SELFTEST when it must not be used
+ */
+export function loadAddon(): NativeAddon {
+  if (loaded !== undefined) return loaded;
+  // src/cpu or dist/cpu: the package root is two levels up.
+  const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+  const require = createRequire(import.meta.url);
+  let addon: NativeAddon;
+  try {
+    addon = (require('node-gyp-build') as (dir: string) => NativeAddon)(root);
+  } catch (cause) {
+    throw new HvmError(
+      'HVM_ADDON_MISSING',
+      'the native CPU is not built for this platform: run "npm run build:native" in the package folder',
+      { cause },
+    );
+  }
+  const problem = addon.selfTest();
+  if (problem !== null) {
+    throw new HvmError(
+      'HVM_ADDON_SELFTEST',
+      `the native CPU refuses emulator library ${addon.library()}: ${problem}`,
+    );
+  }
+  loaded = addon;
+  return addon;
+}
+
+/** Makes the CPU with this `kickId` leave its guest, from any thread of the process. False if it is gone. */
+export function kickCpu(kickId: number): boolean {
+  return loadAddon().kick(kickId);
+}

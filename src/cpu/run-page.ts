@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The page shared with the native CPU: word indices and enumerators, mirrored from native/run_page.h
+// (scripts/check-abi.mjs compares the two).
+
+/** Bytes of a run page. */
+export const RUN_PAGE_BYTES = 1024;
+
+/** Indices of 32-bit words; a comment names the second word where a field has two. */
+export const PAGE_REASON = 0;
+export const PAGE_DIR = 1;
+export const PAGE_SIZE = 2;
+/** low word; high word at 5 */
+export const PAGE_ADDR = 4;
+/** low word; high word at 7 */
+export const PAGE_LINEAR = 6;
+/** low word; high word at 9 */
+export const PAGE_DATA = 8;
+export const PAGE_ACCESS_INDEX = 10;
+export const PAGE_UNSUPPORTED = 11;
+export const PAGE_ACTION = 12;
+export const PAGE_IRQ_VECTOR = 13;
+export const PAGE_IRQS_TAKEN = 14;
+export const PAGE_EXCEPTIONS = 15;
+/** 64-bit float: word 16 is element 8 of a Float64Array */
+export const PAGE_DEADLINE = 16;
+/** 64-bit float */
+export const PAGE_ICOUNT = 18;
+export const PAGE_SYNCED = 20;
+export const PAGE_CHARGE = 21;
+export const PAGE_A20 = 22;
+export const PAGE_HALTED = 23;
+export const PAGE_STRING = 24;
+export const PAGE_GPR = 64;
+export const PAGE_RIP = 96;
+export const PAGE_RFLAGS = 98;
+export const PAGE_SHADOW = 99;
+export const PAGE_SEGMENT = 100;
+export const PAGE_GDT = 164;
+export const PAGE_IDT = 168;
+export const PAGE_CR0 = 172;
+export const PAGE_EFER = 176;
+export const PAGE_DR = 180;
+
+/** Words of the string block, relative to PAGE_STRING. */
+export const STRING_OP = 0;
+export const STRING_SIZE = 1;
+export const STRING_REP = 2;
+export const STRING_COUNT = 3;
+export const STRING_DF = 4;
+export const STRING_PORT = 5;
+export const STRING_ADDR_SIZE = 6;
+export const STRING_SRC_BASE = 7;
+export const STRING_SRC_INDEX = 8;
+export const STRING_DST_BASE = 9;
+export const STRING_DST_INDEX = 10;
+export const STRING_LENGTH = 11;
+
+/** What `run()` does with a pending access. */
+export const ACTION_RETRY = 0;
+export const ACTION_ANSWER = 1;
+export const ACTION_FINISH = 2;
+export const ACTION_ROLLBACK = 3;
+
+/** Why `EXIT_UNSUPPORTED`, by number. */
+export const UNSUPPORTED: readonly string[] = [
+  'nothing',
+  'instruction fetch from memory that is not RAM',
+  'long mode',
+  'an instruction executed again made other accesses than the first time',
+  'an error of the emulator library',
+  'more device accesses in one instruction than can be kept',
+  'a device access outside any instruction (interrupt delivery or page table in device memory)',
+];

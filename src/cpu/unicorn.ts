@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The real CPU: the addon's Vcpu behind the back-end contract.
+import type { GuestRam } from '../mem/guest-ram.ts';
+import { HvmError } from '../util/errors.ts';
+import type { CpuBackend, ExitReason, StringOp } from './backend.ts';
+import { EXIT_UNSUPPORTED } from './backend.ts';
+import type { NativeVcpu } from './native.ts';
+import { kickCpu, loadAddon } from './native.ts';
+import * as P from './run-page.ts';
+import { PageRegisters } from './page-registers.ts';
+
+/** Guest-physical memory backed by RAM from `offset` on. All in bytes, multiples of 4096. */
+export interface RamSegment {
+  gpa: number;
+  bytes: number;
+  offset: number;
+  /** false: ROM; guest writes are dropped */
+  writable: boolean;
+}
+
+const STRING_NAMES = [null, 'ins', 'outs', 'movs', 'stos'] as const;
+const TWO_32 = 4294967296;
+
+/** A CPU of the native addon. One thread owns it; any number may exist in any number of threads. */
+export class UnicornCpu implements CpuBackend {
+  readonly kind = 'unicorn';
+  readonly regs: PageRegisters;
+  /** One byte per RAM page: 1 once the guest or the host stored into it. Cleared by `takeDirty()`. */
+  readonly dirty: Uint8Array;
+  /** For `kickCpu()` from another thread. */
+  readonly kickId: number;
+  readonly #vcpu: NativeVcpu;
+  readonly #words: Uint32Array;
+  readonly #floats: Float64Array;
+  #disposed = false;
+
+  /**
+   * @param ram - guest RAM; host writes made through it are seen by the guest's code, too
+   * @param segments - which guest-physical memory it is; everything else exits as MMIO
+   * @throws HvmError HVM_ADDON_MISSING, HVM_ADDON_SELFTEST, or HVM_CPU for impossible segments
+   */
+  constructor(ram: GuestRam, segments: readonly RamSegment[]) {
+    const addon = loadAddon();
+    const page = new SharedArrayBuffer(P.RUN_PAGE_BYTES);
+    this.#words = new Uint32Array(page);
+    this.#floats = new Float64Array(page);
+    this.dirty = new Uint8Array(new SharedArrayBuffer(ram.sizeBytes / 4096));
+    try {
+      this.#vcpu = new addon.Vcpu(
+        ram.bytes,
+        new Uint8Array(page),
+        this.dirty,
+        Float64Array.from(segments.flatMap((s) => [s.gpa, s.bytes, s.offset, s.writable ? 1 : 0])),
+      );
+    } catch (cause) {
+      throw new HvmError('HVM_CPU', `no CPU: ${(cause as Error).message}`, { cause });
+    }
+    this.kickId = this.#vcpu.kickId;
+    this.regs = new PageRegisters(this.#words, this.#vcpu);
+    this.deadline = Number.MAX_SAFE_INTEGER;
+    const listener = ram.onHostWrite;
+    ram.onHostWrite = (gpa, length) => {
+      listener?.(gpa, length);
+      this.hostWrote(gpa, length);
+    };
+  }
+
+  /** Host changed RAM behind `GuestRam`'s back: forgets translations of it and marks the pages. Offsets into RAM, bytes. */
+  hostWrote(offset: number, length: number): void {
+    for (let page = offset >>> 12; page <= (offset + length - 1) >>> 12; page++) this.dirty[page] = 1;
+    if (!this.#disposed) this.#vcpu.invalidate(offset, length);
+  }
+
+  get deadline(): number {
+    return this.#floats[P.PAGE_DEADLINE / 2] ?? 0;
+  }
+  set deadline(count: number) {
+    this.#floats[P.PAGE_DEADLINE / 2] = count;
+  }
+  get icount(): number {
+    this.#vcpu.sync();
+    return this.#floats[P.PAGE_ICOUNT / 2] ?? 0;
+  }
+
+  run(): ExitReason {
+    this.regs.flush();
+    return this.#vcpu.run() as ExitReason;
+  }
+  answer(data: number, dataHigh: number): void {
+    this.#words[P.PAGE_DATA] = data;
+    this.#words[P.PAGE_DATA + 1] = dataHigh;
+    this.#words[P.PAGE_ACTION] = P.ACTION_ANSWER;
+  }
+  finish(data: number, dataHigh: number): ExitReason {
+    this.answer(data, dataHigh);
+    this.#words[P.PAGE_ACTION] = P.ACTION_FINISH;
+    return this.#vcpu.run() as ExitReason;
+  }
+  step(): ExitReason {
+    this.regs.flush();
+    this.#words[P.PAGE_ACTION] = P.ACTION_FINISH;
+    return this.#vcpu.run() as ExitReason;
+  }
+  rollback(): void {
+    this.#vcpu.rollback();
+  }
+
+  get exitDir(): 0 | 1 {
+    return this.#words[P.PAGE_DIR] === 0 ? 0 : 1;
+  }
+  get exitSize(): number {
+    return this.#words[P.PAGE_SIZE] ?? 0;
+  }
+  get exitAddr(): number {
+    return (this.#words[P.PAGE_ADDR] ?? 0) + (this.#words[P.PAGE_ADDR + 1] ?? 0) * TWO_32;
+  }
+  get exitLinear(): number {
+    return (this.#words[P.PAGE_LINEAR] ?? 0) + (this.#words[P.PAGE_LINEAR + 1] ?? 0) * TWO_32;
+  }
+  get exitData(): number {
+    return this.#words[P.PAGE_DATA] ?? 0;
+  }
+  get exitDataHigh(): number {
+    return this.#words[P.PAGE_DATA + 1] ?? 0;
+  }
+  get exitIndex(): number {
+    return this.#words[P.PAGE_ACCESS_INDEX] ?? 0;
+  }
+  unsupported(): string {
+    if (this.#words[P.PAGE_REASON] !== EXIT_UNSUPPORTED) return 'nothing';
+    const what = unsupportedWhy(this.#words[P.PAGE_UNSUPPORTED] ?? 0);
+    return `${what}, at 0x${this.exitAddr.toString(16)}`;
+  }
+
+  stringOp(): StringOp | null {
+    this.#vcpu.describe();
+    const word = (index: number): number => this.#words[P.PAGE_STRING + index] ?? 0;
+    const op = STRING_NAMES[word(P.STRING_OP)];
+    if (op === null || op === undefined) return null;
+    return {
+      op,
+      size: word(P.STRING_SIZE) as 1 | 2 | 4,
+      rep: word(P.STRING_REP) !== 0,
+      count: word(P.STRING_COUNT),
+      df: word(P.STRING_DF) !== 0,
+      port: word(P.STRING_PORT),
+      addrSize: word(P.STRING_ADDR_SIZE) as 2 | 4,
+      srcBase: word(P.STRING_SRC_BASE),
+      srcIndex: word(P.STRING_SRC_INDEX),
+      dstBase: word(P.STRING_DST_BASE),
+      dstIndex: word(P.STRING_DST_INDEX),
+      length: word(P.STRING_LENGTH),
+    };
+  }
+  charge(instructions: number): void {
+    this.#words[P.PAGE_CHARGE] = instructions;
+  }
+
+  get irq(): number {
+    return (this.#words[P.PAGE_IRQ_VECTOR] ?? 0) | 0;
+  }
+  set irq(vector: number) {
+    this.#words[P.PAGE_IRQ_VECTOR] = vector;
+  }
+  /** External interrupts delivered so far. */
+  get irqsTaken(): number {
+    return this.#words[P.PAGE_IRQS_TAKEN] ?? 0;
+  }
+  /** Exceptions and software interrupts delivered so far. */
+  get exceptionsTaken(): number {
+    return this.#words[P.PAGE_EXCEPTIONS] ?? 0;
+  }
+  kick(): void {
+    kickCpu(this.kickId);
+  }
+
+  /** Address line 20: off, addresses wrap at 1 MiB. On after reset. */
+  get a20(): boolean {
+    return this.#words[P.PAGE_A20] !== 0;
+  }
+  set a20(on: boolean) {
+    this.regs.flush();
+    this.#vcpu.setA20(on);
+  }
+  /** Guest-physical address of a linear one under the guest's page tables, or -1. */
+  translate(linear: number): number {
+    this.regs.flush();
+    return this.#vcpu.translate(linear);
+  }
+  /** Calls `page(offset)` for every RAM page written since the last call, in order, and starts over. */
+  takeDirty(page: (offset: number) => void): void {
+    let any = false;
+    for (let i = this.dirty.indexOf(1); i >= 0; i = this.dirty.indexOf(1, i + 1)) {
+      this.dirty[i] = 0;
+      any = true;
+      page(i * 4096);
+    }
+    if (any) this.#vcpu.rearmDirty();
+  }
+
+  save(): Uint8Array {
+    this.regs.flush();
+    return this.#vcpu.save();
+  }
+  restore(state: Uint8Array): void {
+    this.regs.forget();
+    try {
+      this.#vcpu.restore(state);
+    } catch (cause) {
+      throw new HvmError('HVM_CPU', (cause as Error).message, { cause });
+    }
+  }
+  reset(): void {
+    this.regs.forget();
+    this.#vcpu.reset();
+  }
+  /** Idempotent; also while an exit is pending. Everything else throws HVM_DISPOSED afterwards. */
+  [Symbol.dispose](): void {
+    this.#disposed = true;
+    this.#vcpu.dispose();
+  }
+}
+
+function unsupportedWhy(index: number): string {
+  return P.UNSUPPORTED[index] ?? `reason ${index}`;
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// blank: a device with nothing behind it, for measuring the way to a device and back.
+//
+// Definition: reads answer 0, writes are dropped; both are counted.
+import { type DeviceWitness, RegisterDevice } from '../device.ts';
+import type { DeviceFactory } from '../factory.ts';
+
+export class Blank extends RegisterDevice<{ reads: number; writes: number }> {
+  constructor() {
+    super('blank', { reads: 0, writes: 0 });
+  }
+
+  read(): number {
+    this.state.reads++;
+    return 0;
+  }
+
+  write(): void {
+    this.state.writes++;
+  }
+
+  override witness(): DeviceWitness {
+    return { readsServed: this.state.reads, writesServed: this.state.writes };
+  }
+}
+
+export const blank: DeviceFactory = {
+  name: 'blank',
+  summary: 'reads answer 0, writes are dropped: for benchmarks',
+  defaultRange: '0x220-0x227',
+  defaultMmioRange: 'mmio:0xd2000-0xd2fff',
+  create: () => new Blank(),
+};

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What a device model does with one request: element by element, between the bus and guest memory.
+import type { GuestRam } from '../mem/guest-ram.ts';
+import {
+  IOREQ_READ,
+  IOREQ_TYPE_COPY,
+  IOREQ_TYPE_PCI_CONFIG,
+  IOREQ_TYPE_PIO,
+  type ioreq_dir,
+  type ioreq_t,
+  newIoreq,
+} from '../xen/public/hvm_ioreq.ts';
+import type { Bus } from './bus.ts';
+import type { IoSize } from './device.ts';
+import type { IoSpace } from './range.ts';
+
+/** One access a device model made, as reported to an observer. Reused: copy what you keep. */
+export interface AccessEvent {
+  /** Name of the ioreq server. */
+  server: string;
+  /** -1 for an entry of the buffered ring, which does not say. */
+  vcpu: number;
+  space: IoSpace;
+  /** Port, or guest-physical address of this element. */
+  addr: number;
+  size: IoSize;
+  /** IOREQ_READ or IOREQ_WRITE. */
+  dir: ioreq_dir;
+  /** Low and high 32 bits: what was answered, or what was written. */
+  data: number;
+  dataHi: number;
+  /** Which repetition of the request, from 0. */
+  element: number;
+  /** Repetitions in the request. */
+  count: number;
+}
+
+/** Hears each access after the device has seen it. */
+export type AccessObserver = (event: AccessEvent) => void;
+
+/**
+ * One request in hand. The fast way and the stepwise way of serving both call `access()` and
+ * `store()` for element 0 to count - 1; everything that decides what an access is lives here.
+ */
+export class RequestInHand {
+  /** The request as it was taken from the slot or the ring; `data` collects the answer. */
+  readonly req: ioreq_t = newIoreq();
+  /** Called after each access to the bus; null costs nothing. */
+  observer: AccessObserver | null = null;
+  /** Elements whose guest memory was not RAM: read as all ones, not written. */
+  badPointers = 0;
+  /** Requests no device could be asked about: PCI configuration space, impossible sizes. */
+  refused = 0;
+  readonly #bus: Bus;
+  readonly #ram: GuestRam;
+  readonly #event: AccessEvent;
+
+  constructor(server: string, bus: Bus, ram: GuestRam) {
+    this.#bus = bus;
+    this.#ram = ram;
+    this.#event = {
+      server,
+      vcpu: -1,
+      space: 'pio',
+      addr: 0,
+      size: 1,
+      dir: IOREQ_READ,
+      data: 0,
+      dataHi: 0,
+      element: 0,
+      count: 1,
+    };
+  }
+
+  /**
+   * Looks at `req`, just filled in.
+   * @param vcpu - for the observer
+   * @returns elements to access: 0 if the request is none for a bus. Its answer is then all ones.
+   */
+  begin(vcpu: number): number {
+    const { type, size, count, dir, data_is_ptr } = this.req;
+    this.#event.vcpu = vcpu;
+    const isBus = type === IOREQ_TYPE_PIO || type === IOREQ_TYPE_COPY;
+    const isSize = size === 1 || size === 2 || size === 4 || size === 8;
+    if (isBus && isSize) return count;
+    // TIMEOFFSET and INVALIDATE tell us something and want no access.
+    if (isBus || type === IOREQ_TYPE_PCI_CONFIG) this.refused++;
+    if (dir === IOREQ_READ && !data_is_ptr) {
+      this.req.data = 0xffffffff;
+      this.req.data_hi = 0xffffffff;
+    }
+    return 0;
+  }
+
+  /** Whether elements of this request end in guest memory: `store()` is then due after `access()`. */
+  get storesToMemory(): boolean {
+    return this.req.data_is_ptr && this.req.dir === IOREQ_READ;
+  }
+
+  /** Whether the answer goes back in the slot. */
+  get answersInSlot(): boolean {
+    return !this.req.data_is_ptr && this.req.dir === IOREQ_READ;
+  }
+
+  /** Element `i` at the device: the part the world sees. */
+  access(i: number): void {
+    const req = this.req;
+    const space: IoSpace = req.type === IOREQ_TYPE_PIO ? 'pio' : 'mmio';
+    const size = req.size as IoSize;
+    // The elements of a port request all go to the one port.
+    const addr = space === 'pio' ? req.addr : this.#element(req.addr, i);
+    if (req.dir === IOREQ_READ) {
+      const value = this.#bus.read(space, addr, size);
+      this.#value = value;
+      this.#valueHi = this.#bus.high.hi;
+      if (!req.data_is_ptr) {
+        req.data = value;
+        req.data_hi = this.#valueHi;
+      }
+    } else {
+      if (req.data_is_ptr) this.#load(this.#element(req.data_hi * 2 ** 32 + req.data, i), size);
+      else {
+        this.#value = req.data;
+        this.#valueHi = req.data_hi;
+      }
+      this.#bus.write(space, addr, size, this.#value, this.#valueHi);
+    }
+    if (this.observer !== null) this.#report(this.observer, space, addr, size, i);
+  }
+
+  /** Element `i` into guest memory: what `access(i)` answered. */
+  store(i: number): void {
+    const { data, data_hi, size } = this.req;
+    const gpa = this.#element(data_hi * 2 ** 32 + data, i);
+    if (!this.#ram.contains(gpa, size)) {
+      this.badPointers++;
+      return;
+    }
+    this.#ram.write(gpa, size === 8 ? 4 : size, this.#value);
+    if (size === 8) this.#ram.write(gpa + 4, 4, this.#valueHi);
+  }
+
+  /** The value of the element in hand. */
+  #value = 0;
+  #valueHi = 0;
+
+  #element(base: number, i: number): number {
+    return this.req.df ? base - i * this.req.size : base + i * this.req.size;
+  }
+
+  #load(gpa: number, size: IoSize): void {
+    if (!this.#ram.contains(gpa, size)) {
+      this.badPointers++;
+      this.#value = 0xffffffff;
+      this.#valueHi = 0xffffffff;
+      return;
+    }
+    this.#value = this.#ram.read(gpa, size === 8 ? 4 : size);
+    this.#valueHi = size === 8 ? this.#ram.read(gpa + 4, 4) : 0;
+  }
+
+  #report(
+    observer: AccessObserver,
+    space: IoSpace,
+    addr: number,
+    size: IoSize,
+    element: number,
+  ): void {
+    const event = this.#event;
+    const mask = size >= 4 ? 0xffffffff : (1 << (8 * size)) - 1;
+    event.space = space;
+    event.addr = addr;
+    event.size = size;
+    event.dir = this.req.dir;
+    event.data = (this.#value & mask) >>> 0;
+    event.dataHi = size === 8 ? this.#valueHi : 0;
+    event.element = element;
+    event.count = this.req.count;
+    observer(event);
+  }
+}

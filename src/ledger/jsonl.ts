@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Ledger files: a writer that never leaves half a file under the final name, and streaming readers
+// in bounded memory.
+import { isUtf8 } from 'node:buffer';
+import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
+import { ASSERT } from '../util/assert.ts';
+import { HvmError } from '../util/errors.ts';
+import {
+  CHAIN_START,
+  chainHash,
+  chainLine,
+  headerBody,
+  LEDGER_FORMAT,
+  LEDGER_VERSION,
+  MAX_LINE_BYTES,
+  splitLine,
+  trailerBody,
+} from './chain.ts';
+import type { LedgerEvent } from './codec.ts';
+import { asObject, decodeEvent, encodeAccess, encodeMark, LineError, parseJson } from './codec.ts';
+import type { Access, EventSink, Mark, Stage, StageCounts } from './events.ts';
+
+/** Characters gathered before a write. */
+const BUFFER_CHARS = 256 * 1024;
+const READ_BYTES = 256 * 1024;
+
+/**
+ * Turns events into the lines of a ledger file and gives them to `write`, many at a time.
+ * For files use `LedgerWriter`.
+ */
+export class LineWriter implements EventSink {
+  readonly #write: (text: string) => void;
+  readonly #totals: StageCounts = { issued: 0, answered: 0, retired: 0 };
+  #head = CHAIN_START;
+  #events = 0;
+  #buffer = '';
+  #finished = false;
+
+  constructor(write: (text: string) => void) {
+    this.#write = write;
+    this.#line(headerBody());
+  }
+
+  access(stage: Stage, seq: number, access: Access): void {
+    this.#totals[stage] += access.count;
+    this.#events++;
+    this.#line(encodeAccess(stage, seq, access));
+  }
+
+  mark(seq: number, mark: Mark): void {
+    const body = encodeMark(seq, mark);
+    // A reader would refuse it; only an oversized `config` comes near.
+    ASSERT(Buffer.byteLength(body) < MAX_LINE_BYTES - 100, 'a mark fits into one ledger line');
+    this.#events++;
+    this.#line(body);
+  }
+
+  /** Writes the last line and what is buffered. Idempotent. */
+  finish(): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#line(trailerBody({ events: this.#events, totals: this.#totals, head: this.#head }));
+    this.flush();
+  }
+
+  /** Gives everything buffered to `write`. */
+  flush(): void {
+    if (this.#buffer === '') return;
+    const text = this.#buffer;
+    this.#buffer = '';
+    this.#write(text);
+  }
+
+  #line(body: string): void {
+    this.#head = chainHash(this.#head, body);
+    this.#buffer += chainLine(body, this.#head);
+    if (this.#buffer.length >= BUFFER_CHARS) this.flush();
+  }
+}
+
+/**
+ * Writes a ledger file. Until `finish()` it is named `<path>.partial`; an interrupted run leaves
+ * that file, which has no last line and fails the check as truncated.
+ */
+export class LedgerWriter implements EventSink {
+  readonly path: string;
+  readonly partialPath: string;
+  readonly #lines: LineWriter;
+  #fd: number;
+
+  /** @throws HvmError HVM_OUTPUT when the file cannot be created */
+  constructor(path: string) {
+    this.path = path;
+    this.partialPath = `${path}.partial`;
+    this.#fd = -1;
+    this.#fd = this.#try('create', () => openSync(this.partialPath, 'w'));
+    this.#lines = new LineWriter((text) => {
+      this.#writeAll(text);
+    });
+  }
+
+  access(stage: Stage, seq: number, access: Access): void {
+    this.#lines.access(stage, seq, access);
+  }
+
+  mark(seq: number, mark: Mark): void {
+    this.#lines.mark(seq, mark);
+  }
+
+  /**
+   * Writes the last line, forces everything to disk and gives the file its name. Drain the ledger
+   * before. Idempotent; does nothing after `dispose()`.
+   * @throws HvmError HVM_OUTPUT when the disk refuses
+   */
+  finish(): void {
+    if (this.#fd < 0) return;
+    this.#lines.finish();
+    this.#try('sync', () => {
+      fsyncSync(this.#fd);
+    });
+    this.#close();
+    this.#try('rename', () => {
+      renameSync(this.partialPath, this.path);
+    });
+  }
+
+  /** Closes without finishing: what was recorded stays in `<path>.partial`. Idempotent, never throws. */
+  dispose(): void {
+    if (this.#fd < 0) return;
+    try {
+      this.#lines.flush();
+    } catch {
+      // The run is being abandoned; the error that caused it matters more than this one.
+    }
+    this.#close();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #close(): void {
+    const fd = this.#fd;
+    this.#fd = -1;
+    try {
+      closeSync(fd);
+    } catch {
+      // Data was synced before, or the file is being abandoned.
+    }
+  }
+
+  #writeAll(text: string): void {
+    if (this.#fd < 0) return;
+    const bytes = Buffer.from(text);
+    this.#try('write', () => {
+      for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at);
+    });
+  }
+
+  #try<T>(what: string, action: () => T): T {
+    try {
+      return action();
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new HvmError('HVM_OUTPUT', `cannot ${what} ledger '${this.partialPath}': ${why}`, {
+        cause,
+      });
+    }
+  }
+}
+
+/** One line of a file: its text, or why there is none. */
+export interface RawLine {
+  /** 1 for the first */
+  number: number;
+  text: string;
+  /** What is wrong with the line as such: too long, not UTF-8, no line end. */
+  fault: string | null;
+}
+
+/**
+ * Lines of a file of any size, one at a time.
+ * @throws HvmError HVM_LEDGER when it cannot be read
+ */
+export async function* readLines(path: string): AsyncGenerator<RawLine, void, void> {
+  const buffer = Buffer.alloc(READ_BYTES);
+  let rest: Buffer[] = [];
+  let restBytes = 0;
+  let number = 0;
+  const take = (piece: Buffer, ended: boolean): RawLine => {
+    const whole = restBytes === 0 ? piece : Buffer.concat([...rest, piece]);
+    const tooLong = restBytes + piece.length > MAX_LINE_BYTES;
+    rest = [];
+    restBytes = 0;
+    number++;
+    if (tooLong) return { number, text: '', fault: `longer than ${MAX_LINE_BYTES} bytes` };
+    if (!isUtf8(whole)) return { number, text: '', fault: 'not UTF-8 text' };
+    return { number, text: whole.toString('utf8'), fault: ended ? null : 'cut off: no line end' };
+  };
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path, 'r');
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, READ_BYTES);
+      if (bytesRead === 0) break;
+      const chunk = buffer.subarray(0, bytesRead);
+      let from = 0;
+      for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, from)) {
+        yield take(chunk.subarray(from, end), true);
+        from = end + 1;
+      }
+      if (from === bytesRead) continue;
+      // Of an endless line only its length is kept.
+      if (restBytes <= MAX_LINE_BYTES) rest.push(Buffer.from(chunk.subarray(from)));
+      restBytes += bytesRead - from;
+    }
+    if (restBytes > 0) yield take(Buffer.alloc(0), false);
+  } catch (cause) {
+    if (cause instanceof HvmError) throw cause;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new HvmError('HVM_LEDGER', `cannot read ledger '${path}': ${why}`, { cause });
+  } finally {
+    await file?.close();
+  }
+}
+
+/**
+ * Checks a first line.
+ * @throws HvmError HVM_LEDGER when it is not the first line of a ledger of this version
+ */
+export function requireHeader(line: RawLine | undefined, file: string): void {
+  const expected = `expected the first line of a ${LEDGER_FORMAT} file, version ${LEDGER_VERSION}`;
+  const refuse = (got: string): HvmError =>
+    new HvmError('HVM_LEDGER', `${file}:1: ${expected}, got ${got}`, {
+      details: { file, line: 1 },
+    });
+  if (line === undefined) throw refuse('an empty file');
+  const split = line.fault === null ? splitLine(line.text) : null;
+  if (split === null) throw refuse(line.fault ?? 'something else');
+  let header: Record<string, unknown>;
+  try {
+    header = asObject(parseJson(split.body), 'the line');
+  } catch (cause) {
+    throw refuse(cause instanceof LineError ? cause.message : String(cause));
+  }
+  if (header.format !== LEDGER_FORMAT) throw refuse('another format');
+  if (header.version !== LEDGER_VERSION) {
+    throw refuse(`version ${JSON.stringify(header.version)?.slice(0, 20) ?? 'nothing'}`);
+  }
+  if (split.body !== headerBody()) throw refuse('a first line with other fields');
+}
+
+/**
+ * The events of a file, strictly: the first thing that is not as written ends it.
+ * @throws HvmError HVM_LEDGER with file, line and what was expected
+ */
+export async function* readLedger(path: string): AsyncGenerator<LedgerEvent, void, void> {
+  let head = CHAIN_START;
+  let number = 0;
+  let done = false;
+  const refuse = (why: string): HvmError =>
+    new HvmError('HVM_LEDGER', `${path}:${number}: ${why}`, {
+      details: { file: path, line: number },
+    });
+  for await (const line of readLines(path)) {
+    ({ number } = line);
+    if (number === 1) requireHeader(line, path);
+    if (done) throw refuse('expected nothing after the last line');
+    if (line.fault !== null) throw refuse(`expected an event, got a line ${line.fault}`);
+    const split = splitLine(line.text);
+    if (split === null) throw refuse('expected a line ending in its hash');
+    const next = chainHash(head, split.body);
+    if (next !== split.h) throw refuse(`expected hash ${next}, got ${split.h}`);
+    const previous = head;
+    head = next;
+    if (number === 1) continue;
+    if (split.body.startsWith('{"trailer":')) {
+      if (!split.body.endsWith(`"head":"${previous}"}`)) throw refuse(`expected head ${previous}`);
+      done = true;
+      continue;
+    }
+    try {
+      yield decodeEvent(split.body);
+    } catch (cause) {
+      if (!(cause instanceof LineError)) throw cause;
+      throw new HvmError('HVM_LEDGER', `${path}:${number}: ${cause.message}`, {
+        cause,
+        details: { file: path, line: number },
+      });
+    }
+  }
+  if (number === 0) requireHeader(undefined, path);
+  if (!done) {
+    number++;
+    throw refuse('expected the last line of the ledger, got the end of the file');
+  }
+}

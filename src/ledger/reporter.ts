@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Counts and keeps violations: all are counted, the first ones are kept.
+import type { Access } from './events.ts';
+import type { Violation, ViolationClass, ViolationKind } from './violations.ts';
+import { describeAccess, describeIdentity, VIOLATION_KINDS } from './violations.ts';
+
+/** Collects violations in bounded memory. */
+export class Reporter {
+  readonly kept: Violation[] = [];
+  total = 0;
+  readonly byKind: Partial<Record<ViolationKind, number>> = {};
+  /** The last checkpoint seen; put into each violation. */
+  checkpoint: { n: number; window: string } | null = null;
+  readonly #limit: number;
+  readonly #accesses = new Map<ViolationClass, number>();
+
+  /** @param limit - violations kept; further ones are only counted */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /**
+   * @param about - the access, or null
+   * @param firstSeq - the earlier event, or -1
+   * @param accesses - accesses this stands for in the count of its class
+   */
+  add(
+    kind: ViolationKind,
+    about: Access | null,
+    firstSeq: number,
+    seq: number,
+    message: string,
+    accesses = 1,
+  ): void {
+    const { class: group } = VIOLATION_KINDS[kind];
+    this.total++;
+    this.byKind[kind] = (this.byKind[kind] ?? 0) + 1;
+    this.#accesses.set(group, this.accessesOf(group) + accesses);
+    if (this.kept.length >= this.#limit) return;
+    this.kept.push({
+      kind,
+      class: group,
+      identity:
+        about === null
+          ? null
+          : {
+              vcpu: about.vcpu,
+              insn: about.insn,
+              access: about.access,
+              rep: about.rep,
+              count: about.count,
+              lane: about.lane,
+            },
+      firstSeq: firstSeq < 0 ? null : firstSeq,
+      seq,
+      checkpoint: this.checkpoint === null ? null : { ...this.checkpoint },
+      message,
+    });
+  }
+
+  /** A violation about an access; the sentence begins with which one it is. */
+  about(
+    kind: ViolationKind,
+    a: Access,
+    firstSeq: number,
+    seq: number,
+    message: string,
+    accesses: number,
+  ): void {
+    const sentence = `${describeIdentity(a)} (${describeAccess(a)}): ${message}`;
+    this.add(kind, a, firstSeq, seq, sentence, accesses);
+  }
+
+  /** Accesses counted under a class. */
+  accessesOf(group: ViolationClass): number {
+    return this.#accesses.get(group) ?? 0;
+  }
+}

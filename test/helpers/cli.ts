@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Runs the command line in process: streams captured, clock turned by hand, signals sent by the test.
+import type { CliCommand } from '../../src/cli/command.ts';
+import type { CliIo } from '../../src/cli/io.ts';
+import { runCli } from '../../src/cli/program.ts';
+import { ManualClock } from '../../src/util/clock.ts';
+
+/** A world of its own for one or several runs. */
+export class FakeIo implements CliIo {
+  out = '';
+  err = '';
+  readonly env: Record<string, string | undefined>;
+  readonly clock: ManualClock = new ManualClock();
+  readonly quits: number[] = [];
+  breaths = 0;
+  readonly stdout: { write(text: string): void; isTTY: boolean };
+  readonly stderr: { write(text: string): void; isTTY: boolean; columns: number };
+  readonly signals: CliIo['signals'];
+  readonly #listeners = new Map<string, Set<() => void>>();
+
+  constructor(options: { env?: Record<string, string>; tty?: boolean } = {}) {
+    const isTTY = options.tty === true;
+    this.env = options.env ?? {};
+    this.stdout = {
+      write: (text) => {
+        this.out += text;
+      },
+      isTTY,
+    };
+    this.stderr = {
+      write: (text) => {
+        this.err += text;
+      },
+      isTTY,
+      columns: 80,
+    };
+    this.signals = {
+      on: (signal, listener) => {
+        const set = this.#listeners.get(signal) ?? new Set();
+        this.#listeners.set(signal, set.add(listener));
+      },
+      off: (signal, listener) => this.#listeners.get(signal)?.delete(listener),
+    };
+  }
+
+  quit(code: number): void {
+    this.quits.push(code);
+  }
+
+  breathe(): Promise<void> {
+    this.breaths++;
+    return Promise.resolve();
+  }
+
+  /** Listeners that are still there. */
+  get listening(): number {
+    return [...this.#listeners.values()].reduce((sum, set) => sum + set.size, 0);
+  }
+
+  send(signal: 'SIGINT' | 'SIGTERM'): void {
+    for (const listener of [...(this.#listeners.get(signal) ?? [])]) listener();
+  }
+}
+
+/** What a run left behind. */
+export interface CliRun {
+  code: number;
+  out: string;
+  err: string;
+}
+
+/** One run in a fresh world, or in `io`. */
+export async function cli(
+  argv: readonly string[],
+  options: { io?: FakeIo; commands?: readonly CliCommand[] } = {},
+): Promise<CliRun> {
+  const io = options.io ?? new FakeIo();
+  const code =
+    options.commands === undefined
+      ? await runCli(argv, io)
+      : await runCli(argv, io, options.commands);
+  return { code, out: io.out, err: io.err };
+}
