@@ -449,6 +449,7 @@ void Vcpu::contain() {
   const bool single = translating_ ? translationLimit_ == 1 : containedPc_ == pc;
   translating_ = false;
   if (single) {
+    faulted_ = true;
     containedPc_ = ~0ull;
     cpuField<int32_t>(CPU_EXCEPTION_INDEX) = INVALID_OPCODE;
     env<int32_t>(ENV_ERROR_CODE) = 0;

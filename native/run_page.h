@@ -23,7 +23,7 @@ enum RunWord : uint32_t {
   PAGE_IRQS_TAKEN = 14,    // external interrupts delivered so far
   PAGE_EXCEPTIONS = 15,    // exceptions and software interrupts delivered so far
   PAGE_DEADLINE = 16,      // in, f64: instruction count at which run() returns EXIT_BUDGET
-  PAGE_ICOUNT = 18,        // f64: instructions completed; valid while PAGE_SYNCED is set
+  PAGE_ICOUNT = 18,        // f64: instructions completed, exceptions delivered included; valid while PAGE_SYNCED is set
   PAGE_SYNCED = 20,        // 1: the register words and PAGE_ICOUNT describe this exit
   PAGE_CHARGE = 21,        // in: instructions to add to the count with ACTION_RETRY (a batch done by the owner)
   PAGE_A20 = 22,           // 1: address line 20 passes; change it with setA20()
@@ -31,6 +31,9 @@ enum RunWord : uint32_t {
   PAGE_HALTED = 23,        // 1: after HLT, waiting for an interrupt; taken by load() with the registers
 
   PAGE_STRING = 24,  // string instruction, 12 words: see StringWord
+
+  PAGE_INJECT = 40,       // in: 1 + vector of an exception to deliver before the next instruction, 0 for none
+  PAGE_INJECT_CODE = 41,  // its error code
 
   PAGE_GPR = 64,      // RAX RCX RDX RBX RSP RBP RSI RDI R8..R15, low and high word each
   PAGE_RIP = 96,      // low, high

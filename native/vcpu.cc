@@ -236,6 +236,7 @@ void Vcpu::parkUnsupported(uint32_t why, uint64_t detail) {
 
 // The main loop, between two blocks: the only place where the CPU is stopped other than at a trap.
 bool Vcpu::boundary() {
+  faulted_ = false;
   bool changed = false;
   for (;;) {
     if (step_ == Step::Armed) {
@@ -266,6 +267,14 @@ bool Vcpu::boundary() {
       }
     }
     if (answeredCount_ != 0) answeredCount_ = answeredNext_ = 0;
+    if (page_[PAGE_INJECT] != 0) {
+      cpuField<int32_t>(CPU_EXCEPTION_INDEX) = static_cast<int32_t>(std::exchange(page_[PAGE_INJECT], 0) - 1) & 31;
+      env<int32_t>(ENV_ERROR_CODE) = static_cast<int32_t>(page_[PAGE_INJECT_CODE]);
+      env<int32_t>(ENV_EXCEPTION_IS_INT) = 0;
+      halted_ = false;
+      faulted_ = true;
+      cpu_loop_exit_x86_64(cpu_);
+    }
     if (std::exchange(stopAtBoundary_, false)) {
       park(Park::Boundary, EXIT_NONE);
     } else if (kick_.exchange(false)) {
@@ -378,6 +387,10 @@ void Vcpu::requestKick() {
 
 void Vcpu::delivered() {
   page_[PAGE_EXCEPTIONS]++;
+  // An instruction that faulted counts as one, like INT n and invalid opcodes, which their block has counted: a handler
+  // that faults at once would otherwise loop for ever without reaching a deadline.
+  if (faulted_ || translating_) budget()--;
+  faulted_ = translating_ = false;
   deliveredInStep_ = true;
 }
 

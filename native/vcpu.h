@@ -82,6 +82,7 @@ class Vcpu {
   [[noreturn]] void halt(int length);
   void tripleFault() { ended_ = EXIT_SHUTDOWN; }
   void delivered();
+  void fault() { faulted_ = true; }
   void pageHasCode(uint64_t ramAddress, bool has);
   void pageStored(uint64_t ramAddress);
   void beginTranslation(void* tb, int limit);
@@ -175,6 +176,7 @@ class Vcpu {
   bool halted_ = false;
   bool deliveredInStep_ = false;
   bool translating_ = false;
+  bool faulted_ = false;  // an instruction was taken back and its exception is on the way
   bool fetchedDevice_ = false;
   uint64_t fetchAddress_ = 0;
   uint32_t insnsInBlock_ = 0;

@@ -59,7 +59,10 @@ void __wrap_translator_loop_x86_64(const TranslatorOps* ops, void* db, void* cpu
 
 bool __real_cpu_restore_state_x86_64(void* cpu, uintptr_t retaddr, bool willExit);
 bool __wrap_cpu_restore_state_x86_64(void* cpu, uintptr_t retaddr, bool willExit) {
-  if (willExit) Vcpu::ofCpu(cpu)->uncount(retaddr);
+  if (willExit) {
+    Vcpu::ofCpu(cpu)->uncount(retaddr);
+    Vcpu::ofCpu(cpu)->fault();
+  }
   return __real_cpu_restore_state_x86_64(cpu, retaddr, willExit);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The contract of a CPU back-end: run() returns exits, as KVM_RUN does. Shared by the native and the scripted CPU.
+import type { StringOp } from '../xen/hvm/x86_emulate.ts';
 
 /** Why `run()` came back. Mirrors native/run_page.h. */
 export const EXIT_NONE = 0;
@@ -37,29 +38,6 @@ export const EXIT_NAMES: readonly string[] = [
   'unsupported',
   'boundary',
 ];
-
-/** A string instruction at RIP, decoded. Operands are as the instruction will use them. */
-export interface StringOp {
-  op: 'ins' | 'outs' | 'movs' | 'stos';
-  /** bytes per element */
-  size: 1 | 2 | 4;
-  rep: boolean;
-  /** Elements still to do: 1 without REP, else CX or ECX (may be 0). */
-  count: number;
-  df: boolean;
-  /** DX, for INS and OUTS. */
-  port: number;
-  /** Address size in bytes: indices wrap at 2^(8*addrSize). */
-  addrSize: 2 | 4;
-  /** Linear base of the source segment, and SI or ESI masked to addrSize. */
-  srcBase: number;
-  srcIndex: number;
-  /** Linear base of ES, and DI or EDI masked to addrSize. */
-  dstBase: number;
-  dstIndex: number;
-  /** Instruction length in bytes. */
-  length: number;
-}
 
 /** Order of the general registers in `CpuRegisters.gpr()`: the hardware's. */
 export const RAX = 0;
@@ -121,7 +99,7 @@ export interface CpuBackend extends Disposable {
   readonly regs: CpuRegisters;
   /** Instruction count at which `run()` returns EXIT_BUDGET, an integer up to 2^53. */
   deadline: number;
-  /** Instructions completed since creation (REP counts every repetition). */
+  /** Instructions completed since creation. Every repetition of a REP and every exception delivered counts as one. */
   readonly icount: number;
 
   /** Runs until the next exit. An access that was not answered is executed again. */

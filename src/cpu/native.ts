@@ -55,7 +55,7 @@ export function loadAddon(): NativeAddon {
   } catch (cause) {
     throw new HvmError(
       'HVM_ADDON_MISSING',
-      'the native CPU is not built for this platform: run "npm run build:native" in the package folder',
+      'the native CPU is not built for this platform: run "npm run build" in the package folder',
       { cause },
     );
   }

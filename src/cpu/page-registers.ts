@@ -46,6 +46,10 @@ export class PageRegisters implements CpuRegisters {
   get interruptShadow(): boolean {
     return this.#get(P.PAGE_SHADOW) !== 0;
   }
+  /** The instruction that stood in an interrupt shadow is over. */
+  clearShadow(): void {
+    this.#set(P.PAGE_SHADOW, 0);
+  }
   get halted(): boolean {
     return this.#get(P.PAGE_HALTED) !== 0;
   }

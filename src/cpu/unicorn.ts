@@ -2,7 +2,8 @@
 // The real CPU: the addon's Vcpu behind the back-end contract.
 import type { GuestRam } from '../mem/guest-ram.ts';
 import { HvmError } from '../util/errors.ts';
-import type { CpuBackend, ExitReason, StringOp } from './backend.ts';
+import type { StringOp } from '../xen/hvm/x86_emulate.ts';
+import type { CpuBackend, ExitReason } from './backend.ts';
 import { EXIT_UNSUPPORTED } from './backend.ts';
 import type { NativeVcpu } from './native.ts';
 import { kickCpu, loadAddon } from './native.ts';
@@ -32,6 +33,8 @@ export class UnicornCpu implements CpuBackend {
   readonly #vcpu: NativeVcpu;
   readonly #words: Uint32Array;
   readonly #floats: Float64Array;
+  readonly #ram: GuestRam;
+  readonly #segments: readonly RamSegment[];
   #disposed = false;
 
   /**
@@ -41,6 +44,8 @@ export class UnicornCpu implements CpuBackend {
    */
   constructor(ram: GuestRam, segments: readonly RamSegment[]) {
     const addon = loadAddon();
+    this.#ram = ram;
+    this.#segments = segments;
     const page = new SharedArrayBuffer(P.RUN_PAGE_BYTES);
     this.#words = new Uint32Array(page);
     this.#floats = new Float64Array(page);
@@ -133,6 +138,7 @@ export class UnicornCpu implements CpuBackend {
   }
 
   stringOp(): StringOp | null {
+    this.regs.flush();
     this.#vcpu.describe();
     const word = (index: number): number => this.#words[P.PAGE_STRING + index] ?? 0;
     const op = STRING_NAMES[word(P.STRING_OP)];
@@ -162,6 +168,12 @@ export class UnicornCpu implements CpuBackend {
   set irq(vector: number) {
     this.#words[P.PAGE_IRQ_VECTOR] = vector;
   }
+  /** Delivers an exception before the next instruction; a pending access is dropped. @param errorCode - -1: none */
+  injectException(vector: number, errorCode: number): void {
+    this.rollback();
+    this.#words[P.PAGE_INJECT] = 1 + vector;
+    this.#words[P.PAGE_INJECT_CODE] = Math.max(errorCode, 0);
+  }
   /** External interrupts delivered so far. */
   get irqsTaken(): number {
     return this.#words[P.PAGE_IRQS_TAKEN] ?? 0;
@@ -186,6 +198,14 @@ export class UnicornCpu implements CpuBackend {
   translate(linear: number): number {
     this.regs.flush();
     return this.#vcpu.translate(linear);
+  }
+  /** The byte an instruction fetch at this linear address would get, or -1 where there is no RAM. */
+  codeByte(linear: number): number {
+    const gpa = this.translate(linear >>> 0);
+    for (const s of this.#segments) {
+      if (gpa >= s.gpa && gpa < s.gpa + s.bytes) return this.#ram.bytes[s.offset + gpa - s.gpa] ?? -1;
+    }
+    return -1;
   }
   /** Calls `page(offset)` for every RAM page written since the last call, in order, and starts over. */
   takeDirty(page: (offset: number) => void): void {

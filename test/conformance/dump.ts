@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The complete state of a replayed domain in the form of the recordings.
 import type { domain, vcpu } from '../../src/xen/common/sched.ts';
-import { get_ioreq_server } from '../../src/xen/hvm/ioreq_server.ts';
 import { hvm_io_pending } from '../../src/xen/hvm/ioreq.ts';
+import { get_ioreq_server } from '../../src/xen/hvm/ioreq_server.ts';
 import type { hvm_ioreq_server } from '../../src/xen/hvm/state.ts';
 import { MAX_NR_IOREQ_SERVERS } from '../../src/xen/public/hvm_dm_op.ts';
 import type { ioreq_t } from '../../src/xen/public/hvm_ioreq.ts';

@@ -128,7 +128,14 @@ export class TestHandlers {
     return { h, rc: resultOf(handler, call), call };
   }
 
-  #mmioEvent(h: number, dir: number, addr: number, size: number, val: string, rc: x86emul_rc): void {
+  #mmioEvent(
+    h: number,
+    dir: number,
+    addr: number,
+    size: number,
+    val: string,
+    rc: x86emul_rc,
+  ): void {
     this.#recorder.add('int_mmio', { h, dir, addr: hex(addr), size, val, rc: X86EMUL_NAMES[rc] });
   }
 

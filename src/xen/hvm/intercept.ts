@@ -115,6 +115,8 @@ export function hvm_process_io_intercept(
 }
 
 function copy_failed(curr: vcpu, why: number): x86emul_rc {
+  // Xen holds such frames to be impossible here and asserts; a release build crashes the domain.
+  curr.domain.host.trace.assert_failed('hvm_process_io_intercept');
   domain_crash(curr.domain, `guest memory copy of an intercepted access failed (${why})`);
   return X86EMUL_UNHANDLEABLE;
 }

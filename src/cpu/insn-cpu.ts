@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The real CPU in the part of Xen's x86_emulate(): one instruction, access by access.
+import type {
+  insn_access,
+  insn_class,
+  insn_cpu,
+  insn_step,
+  StringOp,
+} from '../xen/hvm/x86_emulate.ts';
+import { EXIT_BOUNDARY, EXIT_MMIO, EXIT_PIO, EXIT_PIO_STRING, type ExitReason } from './backend.ts';
+import { RCX, RDI, RSI, SEG_CS } from './backend.ts';
+import { classifyInsn, INSN_MEM_ACCESS, INSN_PORTIO } from './classify.ts';
+import type { UnicornCpu } from './unicorn.ts';
+
+const TRAP_FLAG = 0x100;
+
+/** Runs the instruction at RIP on a `UnicornCpu`. While one is begun, the CPU is parked at one of its accesses. */
+export class InsnCpu implements insn_cpu {
+  readonly #cpu: UnicornCpu;
+  /** Accesses of the instruction that are answered; -1: none begun. */
+  #at = -1;
+  /** The access at which the CPU is parked, or 0. */
+  #exit: ExitReason = 0;
+
+  constructor(cpu: UnicornCpu) {
+    this.#cpu = cpu;
+  }
+
+  /** The CPU has just left the guest at the first access of an instruction. */
+  begin(exit: ExitReason): void {
+    this.#at = 0;
+    this.#exit = exit;
+  }
+  /** Whether an instruction is begun and neither finished nor rolled back. */
+  get begun(): boolean {
+    return this.#at >= 0;
+  }
+
+  string_op(): StringOp | null {
+    const op = this.#cpu.stringOp();
+    // Single-stepped, every repetition ends in a trap of its own: one at a time.
+    if (op !== null && (this.#cpu.regs.rflags & TRAP_FLAG) !== 0) return null;
+    return op;
+  }
+
+  classify(): insn_class {
+    if (this.#exit === EXIT_MMIO) return INSN_MEM_ACCESS;
+    if (this.#exit === EXIT_PIO_STRING) return INSN_PORTIO | INSN_MEM_ACCESS;
+    if (this.#exit === EXIT_PIO) return INSN_PORTIO;
+    const code = this.#cpu.regs.segment(SEG_CS);
+    const at = code.base + this.#cpu.regs.rip;
+    return classifyInsn((offset) => this.#cpu.codeByte(at + offset));
+  }
+
+  advance(list: readonly insn_access[], done: number): insn_step {
+    const cpu = this.#cpu;
+    const exceptions = cpu.exceptionsTaken;
+    if (this.#at < 0) {
+      this.#at = 0;
+      this.#exit = cpu.step();
+    }
+    while (isAccess(this.#exit)) {
+      const access = list[this.#at] as insn_access;
+      if (this.#at === done) {
+        access.is_pio = this.#exit !== EXIT_MMIO;
+        access.dir = cpu.exitDir;
+        access.gpa = cpu.exitAddr;
+        access.gla = access.is_pio ? access.gpa : cpu.exitLinear;
+        access.size = cpu.exitSize;
+        access.data = cpu.exitData;
+        access.data_hi = cpu.exitDataHigh;
+        return 'access';
+      }
+      this.#exit = cpu.finish(access.data, access.data_hi);
+      this.#at++;
+    }
+    const ended = this.#exit;
+    this.#at = -1;
+    this.#exit = 0;
+    if (ended !== EXIT_BOUNDARY) return 'unhandleable';
+    return cpu.exceptionsTaken === exceptions ? 'retired' : 'exception';
+  }
+
+  rollback(): void {
+    this.#at = -1;
+    this.#exit = 0;
+    this.#cpu.rollback();
+  }
+
+  commit_string(op: StringOp, reps_done: number): void {
+    this.rollback();
+    const { regs } = this.#cpu;
+    const moved = reps_done * op.size * (op.df ? -1 : 1);
+    const set = (index: number, value: number): void => {
+      const low =
+        op.addrSize === 2
+          ? ((regs.gpr(index) & ~0xffff) | (value & 0xffff)) >>> 0
+          : value >>> 0;
+      regs.setGpr(index, low, regs.gprHigh(index));
+    };
+    if (op.op === 'outs' || op.op === 'movs') set(RSI, op.srcIndex + moved);
+    if (op.op !== 'outs') set(RDI, op.dstIndex + moved);
+    const left = op.count - reps_done;
+    if (op.rep) set(RCX, left);
+    const over = left === 0 || !op.rep;
+    if (over) {
+      regs.rip = regs.rip + op.length;
+      regs.clearShadow();
+    }
+    // The CPU counts every repetition, and the look at the count that ends the loop.
+    this.#cpu.charge(reps_done + (over && op.rep ? 1 : 0));
+  }
+
+  linear_to_phys(gla: number, _write: boolean): number {
+    return this.#cpu.translate(gla);
+  }
+}
+
+function isAccess(exit: ExitReason): boolean {
+  return exit === EXIT_PIO || exit === EXIT_PIO_STRING || exit === EXIT_MMIO;
+}

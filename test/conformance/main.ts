@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Entry of `npm run conformance -- FILE... [--json]`.
+import process from 'node:process';
+import { main } from './conformance.ts';
+
+process.exitCode = main(process.argv.slice(2), process.cwd(), null, (text) => {
+  process.stdout.write(`${text}\n`);
+});
