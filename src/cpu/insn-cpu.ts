@@ -26,6 +26,9 @@ export class InsnCpu implements insn_cpu {
     this.#cpu = cpu;
   }
 
+  /** Instructions, or repetitions and batches of them, that were carried to their end. */
+  retired = 0;
+
   /** The CPU has just left the guest at the first access of an instruction. */
   begin(exit: ExitReason): void {
     this.#at = 0;
@@ -78,6 +81,7 @@ export class InsnCpu implements insn_cpu {
     this.#at = -1;
     this.#exit = 0;
     if (ended !== EXIT_BOUNDARY) return 'unhandleable';
+    this.retired++;
     return cpu.exceptionsTaken === exceptions ? 'retired' : 'exception';
   }
 
@@ -89,6 +93,7 @@ export class InsnCpu implements insn_cpu {
 
   commit_string(op: StringOp, reps_done: number): void {
     this.rollback();
+    this.retired++;
     const { regs } = this.#cpu;
     const moved = reps_done * op.size * (op.df ? -1 : 1);
     const set = (index: number, value: number): void => {

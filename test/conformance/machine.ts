@@ -365,6 +365,14 @@ export class ReplayMachine {
     }
   }
 
+  /** The recordings override what a frame is found to be; the count of entries is its own operand. */
+  #setP2m(gfn: number, n: number, type: number): void {
+    const { p2m } = this.d.arch.hvm;
+    const count = p2m.ioreq_entry_count;
+    p2m.set_type(gfn, n, type);
+    p2m.ioreq_entry_count = count;
+  }
+
   #pageOf(id: number, buffered: boolean): Uint8Array | null {
     const s = get_ioreq_server(this.d, id);
     if (s === null) return this.#orphan;
@@ -416,7 +424,7 @@ export class ReplayMachine {
       case 'mmio_internal':
         return { ret: hvm_mmio_internal(this.#vcpu(op), num(op.gpa)) ? 1 : 0 };
       case 'set_p2m':
-        d.arch.hvm.p2m.set_type(num(op.gfn), num(op.n, 1), num(op.type));
+        this.#setP2m(num(op.gfn), num(op.n, 1), num(op.type));
         return OK;
       case 'write_mem':
         this.ram.writeBytes(num(op.gpa), bytesOf(String(op.hex)));

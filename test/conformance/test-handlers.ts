@@ -95,10 +95,9 @@ export class TestHandlers {
 
   registerMmio(start: number, size: number, kind: number, n: number, val: bigint): void {
     const range = { port: start, size };
-    const accepted = kind === 5 ? n : size;
     this.#mmio.push({ range, kind, n, val, calls: 0 });
     register_mmio_handler(this.#d, {
-      check: (_curr, addr) => addr >= start && addr < start + accepted,
+      check: (_curr, addr) => this.#accepts(addr),
       read: (_curr, addr, bytes, data) => {
         const { h, rc, call } = this.#call(addr);
         const handler = this.#mmio[h];
@@ -118,6 +117,13 @@ export class TestHandlers {
         return rc;
       },
     });
+  }
+
+  /** All memory handlers of the recordings shared one check: the latest range decides. */
+  #accepts(addr: number): boolean {
+    const handler = this.#mmio[latest(this.#mmio, addr)];
+    if (handler === undefined) return false;
+    return handler.kind !== 5 || addr < handler.range.port + handler.n;
   }
 
   #call(addr: number): { h: number; rc: x86emul_rc; call: number } {

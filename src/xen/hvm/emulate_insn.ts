@@ -28,6 +28,7 @@ import {
   type insn_access,
   type insn_class,
   type insn_cpu,
+  X86EMUL_DONE,
   X86EMUL_EXCEPTION,
   X86EMUL_OKAY,
   X86EMUL_RETRY,
@@ -72,7 +73,6 @@ export function insn_drop(hvm: hvm_vcpu): void {
   hvm.insn.answered = 0;
 }
 
-/** The value of an access back into its bytes, so that another answer is noticed. */
 function do_pio_access(curr: vcpu, access: insn_access): x86emul_rc {
   const { pio_data: data } = curr.arch.hvm;
   data.data = access.dir === IOREQ_READ ? 0 : access.data;
@@ -104,6 +104,28 @@ function do_access(curr: vcpu, access: insn_access, index: number): x86emul_rc {
   if (!access.is_pio) return do_mem_access(curr, access);
   if (index < insn.answered && curr.domain.host.revision.pio_answers_cached) return X86EMUL_OKAY;
   return do_pio_access(curr, access);
+}
+
+/**
+ * A single INS or OUTS whose port access nobody could take: the batch form, then the port again.
+ * @returns DONE when the batch form did it
+ */
+function retry_string_io(
+  curr: vcpu,
+  cpu: insn_cpu,
+  access: insn_access,
+  index: number,
+): x86emul_rc {
+  const op = cpu.string_op();
+  if (op === null || (op.rep && op.count > 1)) return X86EMUL_UNHANDLEABLE;
+  const reps = curr.arch.hvm.string_reps;
+  reps.reps = 1;
+  const rc = hvmemul_rep_string(curr, op, reps);
+  if (rc === X86EMUL_UNHANDLEABLE) return do_access(curr, access, index);
+  if (rc !== X86EMUL_OKAY) return rc;
+  insn_drop(curr.arch.hvm);
+  cpu.commit_string(op, reps.reps);
+  return X86EMUL_DONE;
 }
 
 /**
@@ -139,7 +161,9 @@ function x86_emulate(curr: vcpu, cpu: insn_cpu): x86emul_rc {
     }
     const access = insn.list[i] as insn_access;
     const { data, data_hi } = access;
-    const rc = do_access(curr, access, i);
+    let rc = do_access(curr, access, i);
+    if (rc === X86EMUL_UNHANDLEABLE && access.is_pio) rc = retry_string_io(curr, cpu, access, i);
+    if (rc === X86EMUL_DONE) return X86EMUL_OKAY;
     if (rc !== X86EMUL_OKAY) return rc;
     if (i < insn.answered && access.dir === IOREQ_READ) {
       if (access.data !== data || access.data_hi !== data_hi) {
@@ -226,6 +250,10 @@ export function hvm_emulate_one_insn(curr: vcpu, validate: hvm_emulate_validate_
   const rc = _hvm_emulate_one(curr, validate, HVMIO_no_completion);
   if (rc === X86EMUL_UNHANDLEABLE) return false;
   if (rc === X86EMUL_UNRECOGNIZED) inject_hw_exception(curr, TRAP_invalid_op, -1);
+  if (rc === X86EMUL_EXCEPTION) {
+    const fault = curr.arch.hvm.cpu?.take_exception?.() ?? null;
+    if (fault !== null) inject_hw_exception(curr, fault.vector, fault.ec);
+  }
   return true;
 }
 

@@ -1,16 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Batches of REP INS, OUTS, MOVS and STOS: one request for many elements.
 // Behaviour of Xen 4.14.5 xen/arch/x86/hvm/emulate.c (hvmemul_rep_*) and x86_emulate.c (limits of reps).
-// Differences: the CPU host decodes and translates; RAM to RAM and RAM fills are its own business.
+// Differences: the CPU host decodes and translates.
 import type { vcpu } from '../common/sched.ts';
 import { IOREQ_READ, IOREQ_WRITE } from '../public/hvm_ioreq.ts';
 import { hvmemul_do_mmio_addr, hvmemul_do_mmio_buffer, hvmemul_do_pio_addr } from './emulate.ts';
 import { hvmemul_linear_to_phys, latch_linear_to_phys } from './emulate_mmio.ts';
+import {
+  HVMTRANS_gfn_paged_out,
+  HVMTRANS_gfn_shared,
+  HVMTRANS_okay,
+  hvm_copy_from_guest_phys,
+  hvm_copy_to_guest_phys,
+  type hvm_translation_result,
+} from './guest_copy.ts';
+import { valueToBytes } from './intercept.ts';
 import { p2m_mmio_direct, p2m_mmio_dm } from './p2m.ts';
 import type { reps_t } from './state.ts';
 import {
   type StringOp,
   X86EMUL_EXCEPTION,
+  X86EMUL_OKAY,
+  X86EMUL_RETRY,
   X86EMUL_UNHANDLEABLE,
   type x86emul_rc,
 } from './x86_emulate.ts';
@@ -19,13 +30,11 @@ const PAGE = 4096;
 /** The most elements of one batch. */
 const MAX_REPS = 4096;
 
-/** How many of `reps` elements an index can move before it wraps; 0 if the first one wraps. */
+/** How many of `reps` elements an index can reach before it wraps; 0 if the first one does. */
 function reps_before_wrap(op: StringOp, index: number, reps: number): number {
-  const last = op.addrSize === 2 ? 0xffff : 0xffffffff;
-  const room = op.df ? Math.floor(index / op.size) : Math.floor((last - index) / op.size);
-  // The element at `index` itself needs no room beyond its own bytes.
-  if (op.df) return Math.min(reps, room + 1);
-  return Math.min(reps, Math.floor((last - index + 1) / op.size));
+  if (op.df) return Math.min(reps, Math.floor(index / op.size) + 1);
+  const end = op.addrSize === 2 ? 0x10000 : 0x100000000;
+  return Math.min(reps, Math.floor((end - index) / op.size));
 }
 
 /**
@@ -129,7 +138,42 @@ function hvmemul_rep_movs(curr: vcpu, op: StringOp, reps: reps_t): x86emul_rc {
     latch_linear_to_phys(vio, dgla, dgpa, true);
     return hvmemul_do_mmio_addr(curr, dgpa, reps, op.size, IOREQ_WRITE, op.df, sgpa);
   }
-  return X86EMUL_UNHANDLEABLE;
+  return copy_block(curr, op, sgpa, dgpa, reps.reps * op.size);
+}
+
+/** Memory to memory, as one copy. */
+function copy_block(
+  curr: vcpu,
+  op: StringOp,
+  sgpa: number,
+  dgpa: number,
+  bytes: number,
+): x86emul_rc {
+  const back = op.df ? bytes - op.size : 0;
+  const source = sgpa - back;
+  // If the first element lands in the source, later elements read what earlier ones wrote.
+  if (dgpa + op.size > source && dgpa < source + bytes) return X86EMUL_UNHANDLEABLE;
+  const block = new Uint8Array(bytes);
+  let copied = hvm_copy_from_guest_phys(curr, block, 0, source, bytes);
+  if (copied === HVMTRANS_okay) copied = hvm_copy_to_guest_phys(curr, dgpa - back, block, 0, bytes);
+  return block_result(copied);
+}
+
+function block_result(copied: hvm_translation_result): x86emul_rc {
+  if (copied === HVMTRANS_okay) return X86EMUL_OKAY;
+  return copied === HVMTRANS_gfn_paged_out || copied === HVMTRANS_gfn_shared
+    ? X86EMUL_RETRY
+    : X86EMUL_UNHANDLEABLE;
+}
+
+/** The same value all over a run of memory. */
+function fill_block(curr: vcpu, op: StringOp, gpa: number, reps: number): x86emul_rc {
+  const { pio_data: value } = curr.arch.hvm;
+  const bytes = reps * op.size;
+  const block = new Uint8Array(bytes);
+  for (let at = 0; at < bytes; at += op.size) valueToBytes(value, block, op.size, at);
+  const first = op.df ? gpa - (bytes - op.size) : gpa;
+  return block_result(hvm_copy_to_guest_phys(curr, first, block, 0, bytes));
 }
 
 function hvmemul_rep_stos(curr: vcpu, op: StringOp, reps: reps_t): x86emul_rc {
@@ -139,9 +183,11 @@ function hvmemul_rep_stos(curr: vcpu, op: StringOp, reps: reps_t): x86emul_rc {
   const gla = op.dstBase + op.dstIndex;
   const gpa = run_to_phys(curr, gla, op.size, op.df, reps, true);
   if (gpa < 0) return X86EMUL_EXCEPTION;
-  if (curr.domain.arch.hvm.p2m.type_at(gpa) !== p2m_mmio_dm) return X86EMUL_UNHANDLEABLE;
-  latch_linear_to_phys(vio, gla, gpa, true);
+  const type = curr.domain.arch.hvm.p2m.type_at(gpa);
+  if (type === p2m_mmio_direct) return X86EMUL_UNHANDLEABLE;
   value.data = curr.regs.eax;
   value.data_hi = curr.regs.rax_hi;
+  if (type !== p2m_mmio_dm) return fill_block(curr, op, gpa, reps.reps);
+  latch_linear_to_phys(vio, gla, gpa, true);
   return hvmemul_do_mmio_buffer(curr, gpa, reps, op.size, IOREQ_WRITE, op.df, value);
 }

@@ -113,4 +113,17 @@ export interface insn_cpu {
    * @returns the guest-physical address, or -1 if the guest gets a page fault (recorded by the CPU)
    */
   linear_to_phys(gla: number, write: boolean): number;
+  /**
+   * After the step 'exception': an exception the CPU leaves to the port to hand over.
+   * Null, or no such method: the CPU delivers its exceptions itself.
+   */
+  take_exception?(): insn_exception | null;
+  /** CR0.PE. Only asked when real mode itself is emulated; taken as clear if absent. */
+  protected_mode?(): boolean;
+}
+
+/** A fault of the instruction in progress; `ec` is -1 for none. */
+export interface insn_exception {
+  vector: number;
+  ec: number;
 }

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Writes the ledger: gives every request an identity when it is sent, and follows it from the device to the register.
+import type { InsnCpu } from '../cpu/insn-cpu.ts';
+import type { UnicornCpu } from '../cpu/unicorn.ts';
+import type { AccessEvent } from '../dm/request.ts';
+import { type Access, createAccess, FOLD_START, foldElement } from '../ledger/events.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { vcpu } from '../xen/common/sched.ts';
+import { NullTracer } from '../xen/common/trace.ts';
+import { hvm_io_pending } from '../xen/hvm/ioreq.ts';
+import { X86EMUL_RETRY, type x86emul_rc } from '../xen/hvm/x86_emulate.ts';
+import {
+  IOREQ_READ,
+  IOREQ_TYPE_PIO,
+  type ioreq_t,
+  STATE_IOREQ_READY,
+} from '../xen/public/hvm_ioreq.ts';
+import type { GuestRegs } from './guest-regs.ts';
+
+/**
+ * One vCPU's books. `issued` is recorded when a device is really accessed, `answered` when the hypervisor takes the
+ * response out of the slot, `retired` when the instruction has moved past it. An access sent again shows as issued twice.
+ */
+export class Bookkeeper extends NullTracer {
+  readonly #ledger: Ledger;
+  readonly #cpu: UnicornCpu;
+  readonly #insnCpu: InsnCpu;
+  readonly #regs: GuestRegs;
+  /** Requests of the instruction in progress; the first `#open` are in use, the last is in flight. */
+  readonly #pieces: Access[] = [];
+  #open = 0;
+  #insn = 0;
+  #retiredBefore = 0;
+  #accesses = 0;
+  #lastIndex = -1;
+  #granted = false;
+  #digest = FOLD_START;
+
+  constructor(ledger: Ledger, cpu: UnicornCpu, insnCpu: InsnCpu, regs: GuestRegs) {
+    super();
+    this.#ledger = ledger;
+    this.#cpu = cpu;
+    this.#insnCpu = insnCpu;
+    this.#regs = regs;
+  }
+
+  /** The CPU has left the guest at the first access of an instruction. */
+  begin(): void {
+    this.#insn = this.#cpu.icount;
+    this.#retiredBefore = this.#insnCpu.retired;
+    this.#open = 0;
+    this.#accesses = 0;
+    this.#lastIndex = -1;
+  }
+
+  override start_deferral(_v: vcpu, granted: boolean): void {
+    this.#granted = granted;
+  }
+
+  override send(v: vcpu, _serverId: number, p: ioreq_t, rc: x86emul_rc): void {
+    if (rc !== X86EMUL_RETRY || !this.#granted) return;
+    const a = this.#pieces[this.#open] ?? createAccess();
+    this.#pieces[this.#open++] = a;
+    // Pieces of one access share its index in the instruction and differ in their lane.
+    const { insn } = v.arch.hvm;
+    const index = insn.count - 1;
+    const whole = index >= 0 ? insn.list[index] : undefined;
+    if (index < 0 || index !== this.#lastIndex) this.#accesses++;
+    this.#lastIndex = index;
+    const split = whole !== undefined && p.count === 1 && whole.size !== p.size;
+    a.vcpu = v.vcpu_id;
+    a.insn = this.#insn;
+    a.access = this.#accesses - 1;
+    a.rep = 0;
+    a.count = p.count;
+    a.lane = split ? p.addr - whole.gpa : 0;
+    a.whole = split ? whole.size : 0;
+    a.space = p.type === IOREQ_TYPE_PIO ? 'pio' : 'mmio';
+    a.addr = p.addr;
+    a.size = p.size;
+    a.dir = p.dir === IOREQ_READ ? 'r' : 'w';
+    a.hasData = false;
+    a.data = 0;
+    a.data_hi = 0;
+    this.#digest = FOLD_START;
+  }
+
+  /** A device was accessed: the observer of every server. */
+  readonly onAccess = (event: AccessEvent): void => {
+    const a = this.#pieces[this.#open - 1];
+    if (this.#open === 0 || a === undefined || event.vcpu < 0) return;
+    if (event.count === 1) {
+      a.data = event.data;
+      a.data_hi = event.dataHi;
+    } else {
+      this.#digest = foldElement(this.#digest, event.data, event.dataHi);
+      if (event.element + 1 < event.count) return;
+      a.data = this.#digest;
+      a.data_hi = 0;
+    }
+    a.hasData = event.count > 1 || a.dir === 'w';
+    this.#ledger.issued(a);
+  };
+
+  override response(v: vcpu, _serverId: number, io_req: ioreq_t): void {
+    const a = this.#pieces[this.#open - 1];
+    if (this.#open === 0 || a === undefined) return;
+    if (a.dir === 'r' && a.count === 1) {
+      a.hasData = true;
+      if (io_req.state === STATE_IOREQ_READY && !io_req.data_is_ptr) {
+        // What the vCPU gets, not what the device said: the two are compared.
+        const mask = a.size >= 4 ? 0xffffffff : (1 << (8 * a.size)) - 1;
+        a.data = (io_req.data & mask) >>> 0;
+        a.data_hi = a.size === 8 ? io_req.data_hi : 0;
+      }
+    } else if (a.dir === 'w' && a.count === 1) a.hasData = false;
+    this.#ledger.answered(a);
+    if (a.dir === 'w') a.hasData = true;
+    // Nothing to complete: the response is all there is to wait for.
+    void v;
+  }
+
+  /** Called before the guest goes on, and before it is captured: what has become of the instruction's accesses? */
+  settle(v: vcpu): void {
+    if (this.#open === 0 || hvm_io_pending(v)) return;
+    if (this.#regs.pending) {
+      if (this.#regs.advanced) this.#retire();
+    } else {
+      if (v.arch.hvm.insn.count > 0) return;
+      if (this.#insnCpu.retired !== this.#retiredBefore) this.#retire();
+    }
+    this.#open = 0;
+  }
+
+  #retire(): void {
+    for (let i = 0; i < this.#open; i++) this.#ledger.retired(this.#pieces[i] as Access);
+  }
+}

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// One machine: a guest in RAM, a CPU, a domain with one vCPU, and a device model per device.
+import { SEG_CS, SEG_DS, SEG_ES, SEG_SS, SEG_FS, SEG_GS, RAX, RDX, RSP } from '../cpu/backend.ts';
+import { InsnCpu } from '../cpu/insn-cpu.ts';
+import { UnicornCpu } from '../cpu/unicorn.ts';
+import type { DeviceContext, InputSource, Verdict } from '../dm/device.ts';
+import { NO_INPUT } from '../dm/device.ts';
+import { InlineServer } from '../dm/inline-server.ts';
+import { formatIoRange } from '../dm/range.ts';
+import { refuseOverlap } from '../dm/bus.ts';
+import type { DeviceSpec } from '../dm/registry.ts';
+import type { LedgerDevice, Witness } from '../ledger/events.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import { GuestRam } from '../mem/guest-ram.ts';
+import { BufferedPage } from '../mem/buffered-page.ts';
+import { IoreqPage } from '../mem/ioreq-page.ts';
+import { BugError, HvmError } from '../util/errors.ts';
+import { xen_event_channel_signalled } from '../xen/common/event_channel.ts';
+import { NO_POINTS, type Points } from '../xen/common/points.ts';
+import type { domain, vcpu } from '../xen/common/sched.ts';
+import type { Tracer } from '../xen/common/trace.ts';
+import { createXenHost } from '../xen/host.ts';
+import { domain_create, vcpu_create } from '../xen/hvm/hvm.ts';
+import {
+  hvm_all_ioreq_servers_add_vcpu,
+  hvm_create_ioreq_server,
+  hvm_get_ioreq_server_frame,
+  hvm_get_ioreq_server_info,
+  hvm_map_io_range_to_ioreq_server,
+  hvm_set_ioreq_server_state,
+  type ioreq_server_info,
+} from '../xen/hvm/ioreq_server.ts';
+import { p2m_mmio_dm } from '../xen/hvm/p2m.ts';
+import type { RevisionName } from '../xen/hvm/revision.ts';
+import { REVISIONS } from '../xen/hvm/revision.ts';
+import { NullTracer } from '../xen/common/trace.ts';
+import {
+  HVM_IOREQSRV_BUFIOREQ_LEGACY,
+  MAX_NR_IOREQ_SERVERS,
+  XEN_DMOP_IO_RANGE_MEMORY,
+  XEN_DMOP_IO_RANGE_PORT,
+} from '../xen/public/hvm_dm_op.ts';
+import { Bookkeeper } from './bookkeeper.ts';
+import { CountedDevice } from './counted-device.ts';
+import { GuestRegs } from './guest-regs.ts';
+import { InterruptLines } from './interrupts.ts';
+import type { LoadedGuest } from './loader.ts';
+import { ramSegments } from './memory-map.ts';
+import { TeeTracer } from './tee-tracer.ts';
+
+/** The domain of the device models, and of the guest. */
+const DOM0 = 0;
+const GUEST_DOMAIN = 1;
+
+/** What a machine is made of. */
+export interface MachineOptions {
+  guest: LoadedGuest;
+  /** In order; ranges must not overlap. */
+  devices: readonly DeviceSpec[];
+  revision?: RevisionName;
+  /** One byte the guest writes to a console. */
+  output?: (byte: number) => void;
+  input?: InputSource;
+  /** Books of every device access; none: not kept. */
+  ledger?: Ledger | null;
+  /** What lands at the preemption points; nothing unless given. */
+  points?: Points;
+  /** Hears the port's events besides the ledger. */
+  trace?: Tracer | null;
+  /** Virtual time for devices, in ns; one per instruction unless given. */
+  nowNs?: () => number;
+}
+
+/** Builds the parts and joins them; `run-loop.ts` runs them. */
+export class Machine implements Disposable {
+  readonly guest: LoadedGuest;
+  readonly ram: GuestRam;
+  readonly cpu: UnicornCpu;
+  readonly insnCpu: InsnCpu;
+  readonly regs: GuestRegs;
+  readonly domain: domain;
+  readonly vcpu: vcpu;
+  readonly servers: readonly InlineServer[];
+  readonly interrupts: InterruptLines = new InterruptLines();
+  readonly books: Bookkeeper | null;
+  /** What the guest reported last, or null. */
+  verdict: Verdict | null = null;
+  /** Accesses that no server claimed, by space. */
+  unclaimed = 0;
+  readonly #counted = new Map<string, CountedDevice>();
+  readonly #ranges: LedgerDevice[] = [];
+
+  /**
+   * @throws HvmError HVM_MEMORY, HVM_RANGE_OVERLAP, HVM_USAGE for a machine that cannot be, HVM_ADDON_MISSING,
+   *   HVM_ADDON_SELFTEST without a usable CPU
+   */
+  constructor(options: MachineOptions) {
+    const { guest, devices, ledger = null, points = NO_POINTS } = options;
+    this.guest = guest;
+    this.ram = new GuestRam(guest.memoryBytes);
+    const taken: { name: string; range: DeviceSpec['range'] }[] = [];
+    for (const { factory, range } of devices) {
+      for (const other of taken) refuseOverlap(factory.name, range, other.name, other.range);
+      taken.push({ name: factory.name, range });
+    }
+    const pages = devices
+      .filter((d) => d.range.space === 'mmio')
+      .map((d) => ({ name: d.factory.name, start: d.range.start, end: d.range.end }));
+    this.cpu = new UnicornCpu(this.ram, ramSegments(guest.memoryBytes, pages, guest.pieces));
+    try {
+      this.insnCpu = new InsnCpu(this.cpu);
+      this.regs = new GuestRegs(this.cpu);
+      this.books = ledger === null ? null : new Bookkeeper(ledger, this.cpu, this.insnCpu, this.regs);
+      const servers: InlineServer[] = [];
+      this.servers = servers;
+      const internal = new UnclaimedCounter(this);
+      const trace = new TeeTracer(
+        [this.books, options.trace ?? null, internal].filter((t): t is NullTracer => t !== null),
+      );
+      let nextPort = 1;
+      const host = createXenHost({
+        revision: REVISIONS[options.revision ?? 'exact'],
+        points,
+        trace,
+        evtchn_alloc: () => nextPort++,
+        evtchn_send: (_d, port) => {
+          for (const server of servers) server.event(port);
+        },
+        inject_hw_exception: (_v, vector, ec) => this.cpu.injectException(vector, ec),
+      });
+      this.domain = domain_create(GUEST_DOMAIN, this.ram, host);
+      for (const { start, end } of pages) {
+        const first = Math.floor(start / 4096);
+        this.domain.arch.hvm.p2m.set_type(first, Math.floor(end / 4096) - first + 1, p2m_mmio_dm);
+      }
+      this.vcpu = vcpu_create(this.domain, this.regs);
+      this.vcpu.arch.hvm.cpu = this.insnCpu;
+      if (hvm_all_ioreq_servers_add_vcpu(this.domain, this.vcpu) !== 0) throw new BugError('no vCPU');
+      const nowNs = options.nowNs ?? (() => this.cpu.icount);
+      const context: DeviceContext = {
+        output: options.output ?? (() => {}),
+        input: options.input ?? { take: () => NO_INPUT },
+        raiseIrq: (line) => this.interrupts.raise(line),
+        lowerIrq: (line) => this.interrupts.lower(line),
+        endGuest: (verdict) => {
+          this.verdict = verdict;
+        },
+        nowNs,
+      };
+      this.#addServers(devices, context, servers);
+      this.#load();
+    } catch (error) {
+      this.cpu[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  // One server per device, as long as Xen has ids; the last one takes the rest.
+  #addServers(devices: readonly DeviceSpec[], context: DeviceContext, servers: InlineServer[]): void {
+    devices.forEach(({ factory, range }, index) => {
+      const label = `${factory.name}@${formatIoRange(range)}`;
+      let server = servers[Math.min(index, MAX_NR_IOREQ_SERVERS - 1)];
+      if (server === undefined) {
+        server = new InlineServer(factory.name, servers.length);
+        this.#connect(server);
+        servers.push(server);
+      }
+      const device = new CountedDevice(factory.create(context));
+      server.bus.attach(device, range);
+      const rc = hvm_map_io_range_to_ioreq_server(
+        this.domain,
+        DOM0,
+        server.id,
+        range.space === 'mmio' ? XEN_DMOP_IO_RANGE_MEMORY : XEN_DMOP_IO_RANGE_PORT,
+        range.start,
+        range.end,
+      );
+      if (rc !== 0) throw new HvmError('HVM_RANGE', `${label}: the domain refuses the range (${rc})`);
+      this.#counted.set(label, device);
+      this.#ranges.push({ name: label, space: range.space, first: range.start, last: range.end });
+    });
+    for (const server of servers) {
+      if (hvm_set_ioreq_server_state(this.domain, DOM0, server.id, true) !== 0) {
+        throw new BugError(`server '${server.name}' cannot be enabled`);
+      }
+      server.onAccess = this.books?.onAccess ?? null;
+    }
+  }
+
+  // The pages as resources that the device model maps: they are nowhere in the guest's memory.
+  #connect(server: InlineServer): void {
+    const id = hvm_create_ioreq_server(this.domain, DOM0, HVM_IOREQSRV_BUFIOREQ_LEGACY);
+    const frame = (index: number): Uint8Array => {
+      const page = hvm_get_ioreq_server_frame(this.domain, DOM0, id, index);
+      if (typeof page === 'number') throw new BugError(`no shared page: ${page}`);
+      return page;
+    };
+    const info: ioreq_server_info = {};
+    if (id !== server.id) throw new BugError(`server id ${id}, expected ${server.id}`);
+    const buffered = frame(0);
+    const ioreq = frame(1);
+    hvm_get_ioreq_server_info(this.domain, DOM0, id, false, info);
+    const xenServer = this.domain.arch.hvm.ioreq_server[id];
+    server.connect({
+      ioreqPage: new IoreqPage(ioreq),
+      bufferedPage: new BufferedPage(buffered),
+      vcpuPorts: this.domain.vcpu.map((v) => xenServer?.sv[v.vcpu_id]?.ioreq_evtchn ?? 0),
+      bufferedPort: info.bufioreq_port ?? 0,
+      notify: () => xen_event_channel_signalled(this.vcpu),
+      ram: this.ram,
+    });
+  }
+
+  #load(): void {
+    const { pieces, entry } = this.guest;
+    for (const { gpa, bytes } of pieces) this.ram.writeBytes(gpa, bytes);
+    const { regs } = this.cpu;
+    const segment = (index: number, selector: number, code: boolean): void =>
+      regs.setSegment(index, {
+        selector,
+        base: selector << 4,
+        limit: 0xffff,
+        attributes: code ? 0x9b00 : 0x9300,
+      });
+    segment(SEG_CS, entry.cs, true);
+    segment(SEG_DS, entry.ds, false);
+    segment(SEG_ES, entry.es, false);
+    segment(SEG_SS, entry.ss, false);
+    segment(SEG_FS, 0, false);
+    segment(SEG_GS, 0, false);
+    regs.setGpr(RAX, entry.ax);
+    regs.setGpr(RDX, entry.dx);
+    regs.setGpr(RSP, entry.sp);
+    regs.rip = entry.ip;
+    regs.rflags = entry.flags | 2;
+  }
+
+  /** Device ranges as the ledger's start names them. */
+  get ledgerDevices(): readonly LedgerDevice[] {
+    return this.#ranges;
+  }
+  /** What each device counted by itself, `name@range`. */
+  witnesses(): Record<string, Witness> {
+    const all: Record<string, Witness> = {};
+    for (const [label, { reads, writes }] of this.#counted) all[label] = { reads, writes };
+    return all;
+  }
+  /** What each device testifies, `name@range`. */
+  testimonies(): Record<string, Record<string, unknown>> {
+    return Object.assign({}, ...this.servers.map((s) => s.witnesses()));
+  }
+  /** Tells devices that input may have arrived. */
+  inputArrived(): void {
+    for (const device of this.#counted.values()) device.inputArrived();
+  }
+  /** Idempotent. */
+  [Symbol.dispose](): void {
+    this.cpu[Symbol.dispose]();
+  }
+}
+
+/** Counts accesses that ended at nobody. */
+class UnclaimedCounter extends NullTracer {
+  readonly #machine: Machine;
+
+  constructor(machine: Machine) {
+    super();
+    this.#machine = machine;
+  }
+  override internal(_v: vcpu, _p: unknown, handled: boolean): void {
+    if (!handled) this.#machine.unclaimed++;
+  }
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Runs a machine: the vCPU until it leaves the guest, its exit through the port, the device models, and round again.
+import {
+  EXIT_BOUNDARY,
+  EXIT_BUDGET,
+  EXIT_HLT,
+  EXIT_KICK,
+  EXIT_MMIO,
+  EXIT_NAMES,
+  EXIT_NONE,
+  EXIT_PIO,
+  EXIT_PIO_STRING,
+  EXIT_SHUTDOWN,
+  EXIT_UNSUPPORTED,
+  type ExitReason,
+} from '../cpu/backend.ts';
+import type { InlineServer } from '../dm/inline-server.ts';
+import { domain_crash } from '../xen/common/domain.ts';
+import {
+  type sched_count,
+  schedule_vcpu,
+  vcpu_check_softirqs,
+  vcpu_runnable,
+} from '../xen/common/sched.ts';
+import { vmexit_mmio, vmexit_pio, vmexit_pio_string } from '../xen/hvm/vmexit.ts';
+import type { Machine } from './machine.ts';
+
+/** Interrupt flag. */
+const IF = 0x200;
+
+/** Why `RunLoop.run()` came back. */
+export type Stop =
+  /** The instruction count has reached the deadline. */
+  | 'deadline'
+  /** The domain is shut down: every vCPU is paused. */
+  | 'shutdown'
+  /** The vCPU or the domain is paused for another reason. */
+  | 'paused'
+  /** HLT, and nothing that could wake it is pending. */
+  | 'halted'
+  /** HLT with interrupts off: nothing can ever wake it. */
+  | 'dead'
+  /** The guest reported its verdict. */
+  | 'verdict'
+  /** domain_crash(), a triple fault, or something the CPU host does not do. */
+  | 'crashed'
+  | 'kicked'
+  /** The vCPU waits for a device model that will not answer. */
+  | 'stuck';
+
+/** Called before each indivisible step of a device model, in stepwise runs. */
+export type StepHook = (server: InlineServer) => void;
+
+/** Drives one machine. */
+export class RunLoop {
+  readonly machine: Machine;
+  /** Exits by `ExitReason`. */
+  readonly exits: number[] = new Array<number>(EXIT_NAMES.length).fill(0);
+  /** Not null: device models run in indivisible steps, with this called before each. */
+  onServerStep: StepHook | null = null;
+  /** Stop when the guest reports a verdict. */
+  stopAtVerdict = true;
+  readonly #count: sched_count = { resumes: 0 };
+
+  constructor(machine: Machine) {
+    this.machine = machine;
+  }
+
+  /** Runs until something outside has to decide. */
+  run(): Stop {
+    const { machine } = this;
+    const { vcpu: v, domain: d, books } = machine;
+    for (;;) {
+      if (!v.in_guest) {
+        if (d.crashed !== null) return 'crashed';
+        const outcome = schedule_vcpu(v, this.#count);
+        if (outcome !== 'in_guest') {
+          if (this.#serve()) continue;
+          books?.settle(v);
+          if (d.crashed !== null) return 'crashed';
+          if (d.is_shut_down) return 'shutdown';
+          if (outcome === 'loop' || vcpu_runnable(v)) return 'stuck';
+          return v.blocked_in_xen ? 'stuck' : 'paused';
+        }
+      }
+      books?.settle(v);
+      if (this.stopAtVerdict && machine.verdict !== null) return 'verdict';
+      const stop = this.#enter();
+      if (stop !== null) return stop;
+      vcpu_check_softirqs(v);
+    }
+  }
+
+  /** Lets device models work. @returns whether any did */
+  #serve(): boolean {
+    const { servers } = this.machine;
+    if (this.onServerStep === null) {
+      let worked = false;
+      for (const server of servers) worked = server.runNow() || worked;
+      return worked;
+    }
+    for (const server of servers) {
+      if (!server.runnable()) continue;
+      this.onServerStep(server);
+      server.step();
+      return true;
+    }
+    return false;
+  }
+
+  /** One stay in the guest and the handling of its exit. */
+  #enter(): Stop | null {
+    const { cpu, regs, insnCpu, interrupts, vcpu: v, books } = this.machine;
+    regs.release();
+    if (interrupts.pending) interrupts.offer(cpu);
+    const exit = cpu.run();
+    this.exits[exit] = (this.exits[exit] ?? 0) + 1;
+    switch (exit) {
+      case EXIT_PIO: {
+        const { exitDir, exitSize, exitAddr } = cpu;
+        books?.begin();
+        regs.begin(exitDir, exitSize, cpu.exitData);
+        vmexit_pio(v, exitAddr, exitSize, exitDir, 1);
+        return null;
+      }
+      case EXIT_PIO_STRING:
+        books?.begin();
+        insnCpu.begin(exit);
+        vmexit_pio_string(v);
+        return null;
+      case EXIT_MMIO: {
+        const { exitAddr, exitLinear, exitDir } = cpu;
+        books?.begin();
+        insnCpu.begin(exit);
+        vmexit_mmio(v, exitLinear, exitAddr, exitDir === 0, true);
+        return null;
+      }
+      case EXIT_HLT:
+        return this.#halt();
+      case EXIT_BUDGET:
+        return 'deadline';
+      case EXIT_KICK:
+        return 'kicked';
+      default:
+        return this.#fault(exit);
+    }
+  }
+
+  #halt(): Stop | null {
+    const { cpu, interrupts } = this.machine;
+    if ((cpu.regs.rflags & IF) === 0) return 'dead';
+    return interrupts.pending || cpu.irq >= 0 ? null : 'halted';
+  }
+
+  #fault(exit: ExitReason): Stop | null {
+    const { cpu, domain: d } = this.machine;
+    switch (exit) {
+      case EXIT_SHUTDOWN:
+        domain_crash(d, 'triple fault');
+        return 'crashed';
+      case EXIT_UNSUPPORTED:
+        domain_crash(d, cpu.unsupported());
+        return 'crashed';
+      case EXIT_NONE:
+      case EXIT_BOUNDARY:
+        return null;
+      default:
+        return null;
+    }
+  }
+}
