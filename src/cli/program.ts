@@ -7,6 +7,9 @@ import type { CliCommand } from './command.ts';
 import { doctor } from './commands/doctor.ts';
 import { ledgerCheck } from './commands/ledger-check.ts';
 import { list } from './commands/list.ts';
+import { raceCommand } from './commands/race.ts';
+import { runCommand } from './commands/run.ts';
+import { stressCommand } from './commands/stress.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { HELP_WIDTH, helpTail, programTail } from './help.ts';
 import type { CliIo } from './io.ts';
@@ -14,10 +17,18 @@ import type { CommonOptions } from './options.ts';
 import { addCommonOptions } from './options.ts';
 import { Output, toFailure, wantsColor } from './output.ts';
 import { Progress } from './progress.ts';
+import { raceRunner, runRunner, stressRunner } from './runners.ts';
 import { Interrupt } from './signals.ts';
 
 /** Every command, in the order of the overview. */
-export const COMMANDS: readonly CliCommand[] = [ledgerCheck, list, doctor];
+export const COMMANDS: readonly CliCommand[] = [
+  runCommand(runRunner),
+  stressCommand(stressRunner),
+  raceCommand(raceRunner),
+  ledgerCheck,
+  list,
+  doctor,
+];
 
 const NO_COMMAND = "no command given: expected one of those in 'trapline --help'";
 

@@ -22,6 +22,8 @@ import type { GuestRegs } from './guest-regs.ts';
  * response out of the slot, `retired` when the instruction has moved past it. An access sent again shows as issued twice.
  */
 export class Bookkeeper extends NullTracer {
+  /** Hears what became of an instruction with device accesses: past them, or to be executed again. */
+  onSettled: ((retired: boolean) => void) | null = null;
   readonly #ledger: Ledger;
   readonly #cpu: UnicornCpu;
   readonly #insnCpu: InsnCpu;
@@ -102,7 +104,7 @@ export class Bookkeeper extends NullTracer {
     this.#ledger.issued(a);
   };
 
-  override response(v: vcpu, _serverId: number, io_req: ioreq_t): void {
+  override response(_v: vcpu, _serverId: number, io_req: ioreq_t): void {
     const a = this.#pieces[this.#open - 1];
     if (this.#open === 0 || a === undefined) return;
     if (a.dir === 'r' && a.count === 1) {
@@ -116,23 +118,21 @@ export class Bookkeeper extends NullTracer {
     } else if (a.dir === 'w' && a.count === 1) a.hasData = false;
     this.#ledger.answered(a);
     if (a.dir === 'w') a.hasData = true;
-    // Nothing to complete: the response is all there is to wait for.
-    void v;
   }
 
   /** Called before the guest goes on, and before it is captured: what has become of the instruction's accesses? */
   settle(v: vcpu): void {
     if (this.#open === 0 || hvm_io_pending(v)) return;
     if (this.#regs.pending) {
-      if (this.#regs.advanced) this.#retire();
-    } else {
-      if (v.arch.hvm.insn.count > 0) return;
-      if (this.#insnCpu.retired !== this.#retiredBefore) this.#retire();
+      this.#end(this.#regs.advanced);
+    } else if (v.arch.hvm.insn.count === 0) {
+      this.#end(this.#insnCpu.retired !== this.#retiredBefore);
     }
-    this.#open = 0;
   }
 
-  #retire(): void {
-    for (let i = 0; i < this.#open; i++) this.#ledger.retired(this.#pieces[i] as Access);
+  #end(retired: boolean): void {
+    for (let i = 0; retired && i < this.#open; i++) this.#ledger.retired(this.#pieces[i] as Access);
+    this.#open = 0;
+    this.onSettled?.(retired);
   }
 }

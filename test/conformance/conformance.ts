@@ -18,6 +18,8 @@ export function loadVectors(root: string): Scenario[] | null {
   return existsSync(file) ? parseScenarios(readFileSync(file, 'utf8')) : null;
 }
 
+const OPTIONS = ['--json', '--first'];
+
 /** The totals in words. */
 export function describeSummary(summary: ReplaySummary): string {
   const lines = (['groupA', 'groupB'] as const).map((name) => {
@@ -37,7 +39,7 @@ export function describeSummary(summary: ReplaySummary): string {
 }
 
 /**
- * `npm run conformance -- FILE... [--json]`
+ * `npm run conformance -- FILE... [--json] [--first]`; --first stops at the first mismatch.
  * @returns exit code: 0 equal, 1 a mismatch, 2 wrong usage
  */
 export function main(
@@ -47,9 +49,9 @@ export function main(
   print: (text: string) => void,
 ): number {
   const json = args.includes('--json');
-  const unknown = args.find((arg) => arg.startsWith('-') && arg !== '--json');
+  const unknown = args.find((arg) => arg.startsWith('-') && !OPTIONS.includes(arg));
   if (unknown !== undefined) {
-    print(`unknown option ${unknown}: expected FILE... [--json]`);
+    print(`unknown option ${unknown}: expected FILE... [--json] [--first]`);
     return 2;
   }
   const files = args.filter((arg) => !arg.startsWith('-'));
@@ -60,7 +62,7 @@ export function main(
     return 2;
   }
   const scenarios = files.flatMap((file) => parseScenarios(readFileSync(file, 'utf8')));
-  const summary = replayAll(scenarios, cpuFactory);
+  const summary = replayAll(scenarios, cpuFactory, { stopAtFirst: args.includes('--first') });
   print(json ? JSON.stringify(summary) : describeSummary(summary));
   return summary.mismatches === 0 ? 0 : 1;
 }

@@ -56,7 +56,7 @@ import {
   hvm_unmap_io_range_from_ioreq_server,
   is_ioreq_server_page,
 } from '../../src/xen/hvm/ioreq_server.ts';
-import { REVISIONS, type XenRevision } from '../../src/xen/hvm/revision.ts';
+import type { XenRevision } from '../../src/xen/hvm/revision.ts';
 import {
   vmexit_emulate,
   vmexit_mmio,
@@ -157,10 +157,9 @@ export class ReplayMachine {
   readonly #hits = new Map<string, number>();
   #injecting = false;
 
-  /** @param variant - which code was recorded */
-  constructor(config: Operation, variant: 'pre' | 'post', cpuFactory: ReplayCpuFactory | null) {
-    const revision: XenRevision = REVISIONS[variant === 'pre' ? 'before-b7e0d8978810' : 'fixed'];
-    this.#withSuspended = variant === 'post';
+  /** @param revision - 'before-b7e0d8978810' for recordings of variant pre, 'fixed' for post */
+  constructor(config: Operation, revision: XenRevision, cpuFactory: ReplayCpuFactory | null) {
+    this.#withSuspended = revision.io_suspended_flag;
     this.#cpuFactory = cpuFactory;
     this.d = domain_create(GUEST, this.ram, this.#host(revision, config));
     const { hvm } = this.d.arch;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Replays recorded scenarios on this port and compares every observation after every step.
 import { BugError } from '../../src/util/errors.ts';
+import { REVISIONS } from '../../src/xen/hvm/revision.ts';
 import { type Difference, differences, memoryMap, mergePatch, resultsOf } from './compare.ts';
 import { type ReplayCpuFactory, ReplayMachine } from './machine.ts';
 import {
@@ -125,7 +126,8 @@ export function replayScenario(
   const group = groupOf(scenario);
   const { ops, trace, seed, variant, family } = scenario;
   const config = ops[0] as Operation;
-  const machine = new ReplayMachine(config, variant, group === 'B' ? cpuFactory : null);
+  const revision = REVISIONS[variant === 'pre' ? 'before-b7e0d8978810' : 'fixed'];
+  const machine = new ReplayMachine(config, revision, group === 'B' ? cpuFactory : null);
   const memory = new MemoryWatch(machine.ram.bytes);
   let xenState: Json = trace[0]?.state ?? {};
   let excused = false;
@@ -186,14 +188,18 @@ export interface ReplaySummary {
   families: Record<string, number>;
 }
 
-/**
- * Replays scenarios and adds up.
- * @param each - hears of every replayed scenario
- */
+export interface ReplayOptions {
+  /** Hears of every replayed scenario. */
+  each?: (scenario: Scenario, result: ScenarioResult) => void;
+  /** Leaves the rest out once one scenario differs. */
+  stopAtFirst?: boolean;
+}
+
+/** Replays scenarios and adds up. */
 export function replayAll(
   scenarios: readonly Scenario[],
   cpuFactory: ReplayCpuFactory | null = null,
-  each: (scenario: Scenario, result: ScenarioResult) => void = () => {},
+  options: ReplayOptions = {},
 ): ReplaySummary {
   const totals = (): GroupTotals => ({ scenarios: 0, equal: 0, steps: 0, withoutCpu: 0 });
   const summary: ReplaySummary = {
@@ -215,7 +221,7 @@ export function replayAll(
       continue;
     }
     const result = replayScenario(scenario, cpuFactory);
-    each(scenario, result);
+    options.each?.(scenario, result);
     group.steps += result.steps;
     summary.steps += result.steps;
     if (result.excused) summary.excused++;
@@ -224,6 +230,7 @@ export function replayAll(
       summary.mismatches++;
       summary.first ??= result.mismatch;
       summary.families[scenario.family] = (summary.families[scenario.family] ?? 0) + 1;
+      if (options.stopAtFirst) break;
     }
   }
   return summary;

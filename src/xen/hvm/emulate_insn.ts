@@ -8,7 +8,7 @@ import type { vcpu } from '../common/sched.ts';
 import { IOREQ_READ, IOREQ_TYPE_PIO, IOREQ_WRITE, STATE_IOREQ_NONE } from '../public/hvm_ioreq.ts';
 import { hvmemul_do_pio_buffer } from './emulate.ts';
 import { linear_read, linear_write } from './emulate_mmio.ts';
-import { hvmemul_rep_string } from './emulate_rep.ts';
+import { hvmemul_rep_string, string_reps } from './emulate_rep.ts';
 import { hvmemul_cache_disable, hvmemul_cache_enable } from './guest_copy.ts';
 import { bytesToValue, valueToBytes } from './intercept.ts';
 import {
@@ -117,7 +117,7 @@ function retry_string_io(
   index: number,
 ): x86emul_rc {
   const op = cpu.string_op();
-  if (op === null || (op.rep && op.count > 1)) return X86EMUL_UNHANDLEABLE;
+  if (op === null || string_reps(op) > 1) return X86EMUL_UNHANDLEABLE;
   const reps = curr.arch.hvm.string_reps;
   reps.reps = 1;
   const rc = hvmemul_rep_string(curr, op, reps);
@@ -137,9 +137,9 @@ function x86_emulate(curr: vcpu, cpu: insn_cpu): x86emul_rc {
 
   if (insn.count === 0) {
     const op = cpu.string_op();
-    if (op?.rep && op.count > 1) {
-      const reps = curr.arch.hvm.string_reps;
-      reps.reps = op.count;
+    const reps = curr.arch.hvm.string_reps;
+    reps.reps = op === null ? 1 : string_reps(op);
+    if (op !== null && reps.reps > 1) {
       const rc = hvmemul_rep_string(curr, op, reps);
       if (rc === X86EMUL_OKAY) cpu.commit_string(op, reps.reps);
       if (rc !== X86EMUL_UNHANDLEABLE) return rc;

@@ -30,11 +30,23 @@ const PAGE = 4096;
 /** The most elements of one batch. */
 const MAX_REPS = 4096;
 
-/** How many of `reps` elements an index can reach before it wraps; 0 if the first one does. */
-function reps_before_wrap(op: StringOp, index: number, reps: number): number {
-  if (op.df) return Math.min(reps, Math.floor(index / op.size) + 1);
-  const end = op.addrSize === 2 ? 0x10000 : 0x100000000;
-  return Math.min(reps, Math.floor((end - index) / op.size));
+/** How many elements an index can reach before it wraps: at least one. */
+function reps_before_wrap(op: StringOp, index: number): number {
+  const wraps = op.addrSize === 2 ? 0x10000 : 0x100000000;
+  // Kept from Xen: upwards from index 0 the distance to the wrap comes out as 0, so one element.
+  if (!op.df) return index === 0 ? 1 : Math.max(1, Math.floor((wraps - index) / op.size));
+  return index + op.size - 1 >= wraps ? 1 : Math.floor(index / op.size) + 1;
+}
+
+/** How many elements of a string instruction the emulator takes on at once. */
+export function string_reps(op: StringOp): number {
+  if (!op.rep) return 1;
+  let reps = op.count;
+  if (op.op !== 'outs') reps = Math.min(reps, reps_before_wrap(op, op.dstIndex));
+  if (op.op === 'outs' || op.op === 'movs') {
+    reps = Math.min(reps, reps_before_wrap(op, op.srcIndex));
+  }
+  return reps;
 }
 
 /**
@@ -89,8 +101,6 @@ export function hvmemul_rep_string(curr: vcpu, op: StringOp, reps: reps_t): x86e
 }
 
 function hvmemul_rep_ins(curr: vcpu, op: StringOp, reps: reps_t): x86emul_rc {
-  reps.reps = reps_before_wrap(op, op.dstIndex, reps.reps);
-  if (reps.reps === 0) return X86EMUL_UNHANDLEABLE;
   const gpa = run_to_phys(curr, op.dstBase + op.dstIndex, op.size, op.df, reps, true);
   if (gpa < 0) return X86EMUL_EXCEPTION;
   const type = curr.domain.arch.hvm.p2m.type_at(gpa);
@@ -99,8 +109,6 @@ function hvmemul_rep_ins(curr: vcpu, op: StringOp, reps: reps_t): x86emul_rc {
 }
 
 function hvmemul_rep_outs(curr: vcpu, op: StringOp, reps: reps_t): x86emul_rc {
-  reps.reps = reps_before_wrap(op, op.srcIndex, reps.reps);
-  if (reps.reps === 0) return X86EMUL_UNHANDLEABLE;
   const gpa = run_to_phys(curr, op.srcBase + op.srcIndex, op.size, op.df, reps, false);
   if (gpa < 0) return X86EMUL_EXCEPTION;
   const type = curr.domain.arch.hvm.p2m.type_at(gpa);
@@ -111,9 +119,6 @@ function hvmemul_rep_outs(curr: vcpu, op: StringOp, reps: reps_t): x86emul_rc {
 function hvmemul_rep_movs(curr: vcpu, op: StringOp, reps: reps_t): x86emul_rc {
   const { p2m } = curr.domain.arch.hvm;
   const vio = curr.arch.hvm.hvm_io;
-  reps.reps = reps_before_wrap(op, op.srcIndex, reps.reps);
-  reps.reps = reps_before_wrap(op, op.dstIndex, reps.reps);
-  if (reps.reps === 0) return X86EMUL_UNHANDLEABLE;
   const sgla = op.srcBase + op.srcIndex;
   const dgla = op.dstBase + op.dstIndex;
   const sgpa = run_to_phys(curr, sgla, op.size, op.df, reps, false);
@@ -178,8 +183,6 @@ function fill_block(curr: vcpu, op: StringOp, gpa: number, reps: number): x86emu
 
 function hvmemul_rep_stos(curr: vcpu, op: StringOp, reps: reps_t): x86emul_rc {
   const { hvm_io: vio, pio_data: value } = curr.arch.hvm;
-  reps.reps = reps_before_wrap(op, op.dstIndex, reps.reps);
-  if (reps.reps === 0) return X86EMUL_UNHANDLEABLE;
   const gla = op.dstBase + op.dstIndex;
   const gpa = run_to_phys(curr, gla, op.size, op.df, reps, true);
   if (gpa < 0) return X86EMUL_EXCEPTION;

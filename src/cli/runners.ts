@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Joins the commands to what they run: the host's clock, its timer and its terminal are given here.
+import { race } from '../toolstack/race.ts';
+import { runGuest } from '../toolstack/run.ts';
+import { stress } from '../toolstack/stress.ts';
+import { hostClock } from '../util/clock.ts';
+import type { RaceRunner } from './commands/race.ts';
+import type { RunRunner } from './commands/run.ts';
+import type { StressRunner } from './commands/stress.ts';
+import { TerminalInput } from './terminal-input.ts';
+
+const host = {
+  clock: hostClock,
+  idle: (ms: number, then: () => void): void => {
+    setTimeout(then, ms);
+  },
+};
+
+export const runRunner: RunRunner = async (request, hooks) => {
+  using input = new TerminalInput(process.stdin);
+  return await runGuest(request, { ...host, ...hooks, input });
+};
+
+export const stressRunner: StressRunner = (request, hooks) =>
+  stress(request, { ...host, ...hooks });
+
+export const raceRunner: RaceRunner = (request, hooks) => race(request, { ...host, ...hooks });

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The guest programs that are measured: endless loops in real mode, as bytes with their disassembly.
+import type { LoadedGuest } from '../../machine/loader.ts';
+
+const LOAD = 0x7c00;
+const STACK = 0x7000;
+/** Buffers and code never share a page: stores into translated code would be measured instead. */
+const MEMORY = 0x100000;
+/** Where `blank` sits. */
+export const BENCH_PORT = 0x220;
+export const BENCH_PORTS = 8;
+export const BENCH_MMIO = 0xd2000;
+export const BENCH_MMIO_BYTES = 0x1000;
+
+/** One endless loop. Every repetition of a REP counts as one instruction, and so does its end. */
+export interface Program {
+  readonly name: string;
+  /** What is counted, for messages. */
+  readonly unit: 'access' | 'byte' | 'instruction';
+  readonly code: Uint8Array;
+  /** Instructions of one round of the loop. */
+  readonly roundInsns: number;
+  /** Units of one round of the loop. */
+  readonly roundUnits: number;
+}
+
+/** DX comes from the entry registers: the port. BX and FS: a buffer and the device's memory. */
+const PROLOGUE = [
+  ...[0xfc], // cld
+  ...[0xb8, 0x00, 0xd2], // mov ax, 0xd200
+  ...[0x8e, 0xe0], // mov fs, ax
+  ...[0xbb, 0x00, 0x10], // mov bx, 0x1000
+];
+
+function repeat(bytes: readonly number[], times: number): number[] {
+  return Array.from({ length: times }, () => bytes).flat();
+}
+
+/** The prologue, then `body` for ever. */
+function loop(body: readonly number[]): Uint8Array {
+  const back = -(body.length + 3) & 0xffff;
+  return Uint8Array.from([...PROLOGUE, ...body, 0xe9, back & 0xff, back >>> 8]);
+}
+
+/** `times` times one instruction that is an access of a device. */
+function accesses(name: string, insn: readonly number[]): Program {
+  const times = 64;
+  const code = loop(repeat(insn, times));
+  return { name, unit: 'access', code, roundInsns: times + 1, roundUnits: times };
+}
+
+/** `times` times a few instructions without I/O. */
+function insns(name: string, body: readonly number[], count: number): Program {
+  const times = 8;
+  const roundInsns = count * times + 1;
+  const code = loop(repeat(body, times));
+  return { name, unit: 'instruction', code, roundInsns, roundUnits: roundInsns };
+}
+
+/** One REP instruction over `count` elements after `setUp` (of `setUpInsns` instructions). */
+function rep(
+  name: string,
+  unit: 'byte' | 'instruction',
+  setUp: readonly number[],
+  op: readonly number[],
+  count: number,
+): Program {
+  const code = loop([0xb9, count & 0xff, count >>> 8, ...setUp, 0xf3, ...op]);
+  // MOV CX, the set-up's MOVs of three bytes each, the repetitions, the look that ends them, JMP.
+  const roundInsns = 1 + setUp.length / 3 + count + 1 + 1;
+  return { name, unit, code, roundInsns, roundUnits: unit === 'byte' ? count : roundInsns };
+}
+
+/** The device accesses, 32 bits wide; INS and OUTS in bytes, 1024 to an instruction. */
+export const ACCESS_PROGRAMS: readonly Program[] = [
+  accesses('in', [0x66, 0xed]), // in eax, dx
+  accesses('out', [0x66, 0xef]), // out dx, eax
+  accesses('mmioRead', [0x64, 0x66, 0xa1, 0x00, 0x00]), // mov eax, [fs:0]
+  accesses('mmioWrite', [0x64, 0x66, 0xa3, 0x00, 0x00]), // mov [fs:0], eax
+  rep('insb', 'byte', [0xbf, 0x00, 0x20], [0x6c], 1024), // mov cx, 1024; mov di, 0x2000; rep insb
+  rep('outsb', 'byte', [0xbe, 0x00, 0x20], [0x6e], 1024), // mov cx, 1024; mov si, 0x2000; rep outsb
+];
+
+/** Loops without I/O. */
+export const LOOP_PROGRAMS: readonly Program[] = [
+  insns(
+    'alu',
+    [
+      ...[0x66, 0x01, 0xc8], // add eax, ecx
+      ...[0x66, 0x31, 0xc6], // xor esi, eax
+      ...[0x66, 0xc1, 0xc0, 0x05], // rol eax, 5
+      ...[0x66, 0x41], // inc ecx
+    ],
+    4,
+  ),
+  insns(
+    'store',
+    [
+      ...[0x89, 0x07], // mov [bx], ax
+      ...[0x89, 0x4f, 0x02], // mov [bx+2], cx
+      ...[0x66, 0x89, 0x47, 0x04], // mov [bx+4], eax
+      ...[0x88, 0x47, 0x08], // mov [bx+8], al
+    ],
+    4,
+  ),
+  insns('push-pop', [0x50, 0x51, 0x5f, 0x5e], 4), // push ax; push cx; pop di; pop si
+  // call +2; jmp +1; ret: calls the ret behind the jump, then jumps over it.
+  insns('call-ret', [0xe8, 0x02, 0x00, 0xeb, 0x01, 0xc3], 3),
+  rep('rep-stosb', 'instruction', [0xbf, 0x00, 0x20], [0xaa], 4096), // mov cx, 4096; mov di, 0x2000
+  // mov cx, 1024; mov si, 0x2000; mov di, 0x4000; rep movsw
+  rep('rep-movsw', 'instruction', [0xbe, 0x00, 0x20, 0xbf, 0x00, 0x40], [0xa5], 1024),
+];
+
+/** `program` as a guest of 1 MiB. */
+export function guestOf(program: Program): LoadedGuest {
+  const at = { seg: 0, off: LOAD };
+  return {
+    name: `bench-${program.name}`,
+    path: '',
+    format: 'flat',
+    manifest: {
+      name: `bench-${program.name}`,
+      purpose: 'An endless loop for measuring.',
+      format: 'flat',
+      load: at,
+      entry: at,
+      memory: MEMORY,
+      devices: [],
+      limits: { maxInstructions: Number.MAX_SAFE_INTEGER },
+      verdict: 'success',
+      windows: [],
+    },
+    hasManifest: false,
+    memoryBytes: MEMORY,
+    pieces: [{ what: 'image', gpa: LOAD, bytes: program.code, readOnly: false }],
+    entry: {
+      cs: 0,
+      ip: LOAD,
+      ds: 0,
+      es: 0,
+      ss: 0,
+      sp: STACK,
+      ax: 0,
+      dx: BENCH_PORT,
+      flags: 2,
+    },
+    blockBase: null,
+  };
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// One checkpoint: pause for real, check that nothing is in flight, capture, resume.
+import type { Machine } from '../machine/machine.ts';
+import { BugError } from '../util/errors.ts';
+import { domain_resume } from '../xen/common/domain.ts';
+import { domain_pause, domain_unpause } from '../xen/common/sched.ts';
+import { HVMIO_no_completion } from '../xen/hvm/state.ts';
+import { STATE_IOREQ_NONE } from '../xen/public/hvm_ioreq.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** Everything that must be true before a domain that is shut down may be saved; a sentence each, none: all is well. */
+export function inFlight(machine: Machine): string[] {
+  const { domain: d, vcpu: v, insnCpu, regs, servers } = machine;
+  const found: string[] = [];
+  const want = (condition: boolean, what: string): void => {
+    if (!condition) found.push(what);
+  };
+  const { hvm_io: vio, insn } = v.arch.hvm;
+  want(d.is_shut_down, 'the domain is not shut down');
+  want(v.paused_for_shutdown, 'the vCPU is not paused for the shutdown');
+  want(!v.defer_shutdown, 'the vCPU still defers the shutdown');
+  want(vio.io_req.state === STATE_IOREQ_NONE, 'a request is latched');
+  want(vio.io_completion === HVMIO_no_completion, 'a completion is outstanding');
+  want(insn.count === 0 && !insnCpu.begun, 'an instruction is half executed');
+  want(!regs.pending, 'an IN or OUT is half executed');
+  for (const s of d.arch.hvm.ioreq_server) {
+    if (s === null || s === undefined) continue;
+    want(!(s.sv[v.vcpu_id]?.pending ?? false), `server ${s.id} has a request outstanding`);
+    const slot = s.ioreq.va?.slot(v.vcpu_id);
+    want(slot === undefined || slot.state() === STATE_IOREQ_NONE, `slot of server ${s.id} is in use`);
+    const ring = s.bufioreq.va;
+    want(ring === null || ring.read_pointer() === ring.write_pointer(), `ring of server ${s.id} is not drained`);
+  }
+  for (const server of servers) want(!server.busy, `device model '${server.name}' is busy`);
+  return found;
+}
+
+/**
+ * Captures a machine whose domain has been shut down and lets it go on.
+ * @param whilePaused - runs between capture and resume: with everything standing still
+ * @throws BugError when something is in flight: the capture would not be a state the guest could have been in
+ */
+export function checkpoint(machine: Machine, snapshot: Snapshot, whilePaused: () => void): void {
+  const { domain: d, servers } = machine;
+  // "Shut down" is said before the registers are complete (in Xen's revisions): stop everything first.
+  domain_pause(d);
+  machine.regs.settle();
+  for (const server of servers) {
+    server.drainBufferedNow();
+    server.sleep();
+  }
+  const problems = inFlight(machine);
+  if (problems.length > 0) throw new BugError(`checkpoint of a machine in motion: ${problems.join('; ')}`);
+  snapshot.capture(machine);
+  whilePaused();
+  for (const server of servers) server.wake();
+  domain_resume(d);
+  domain_unpause(d);
+}

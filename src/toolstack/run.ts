@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// One guest without checkpoints, until its verdict, its end or a limit.
+import { EXIT_NAMES } from '../cpu/backend.ts';
+import type { InputSource } from '../dm/device.ts';
+import type { DeviceSpec } from '../dm/registry.ts';
+import { parseDeviceSpec } from '../dm/registry.ts';
+import type { LoadOptions } from '../machine/loader.ts';
+import { loadGuest } from '../machine/loader.ts';
+import { Machine } from '../machine/machine.ts';
+import { RunLoop, type Stop } from '../machine/run-loop.ts';
+import type { RevisionName } from '../xen/hvm/revision.ts';
+import { Limits, type Watch } from './limits.ts';
+import type { StressOutcome } from './stress.ts';
+
+/** What a run is asked for. */
+export interface RunOptions {
+  guest: string;
+  load: LoadOptions;
+  devices: readonly DeviceSpec[];
+  revision: RevisionName;
+  maxInstructions: number | null;
+  timeoutMs: number | null;
+}
+
+export interface RunReport {
+  outcome: StressOutcome;
+  revision: string;
+  guest: string;
+  verdict: StressOutcomeVerdict;
+  crash: { reason: string } | null;
+  limit: string | null;
+  instructions: number;
+  exits: Record<string, number>;
+  unclaimed: number;
+  devices: Record<string, Record<string, unknown>>;
+}
+type StressOutcomeVerdict = 'success' | 'skip' | 'error' | 'failure' | null;
+
+/** The guest's side of the terminal. */
+export interface RunTerminal {
+  output(byte: number): void;
+  /** Absent: nothing ever arrives. */
+  input?: InputSource;
+}
+
+/** Instructions between two looks at clock, input and signals: some milliseconds. */
+const SLICE = 1_000_000;
+/** Instructions between two looks while the guest waits for input. */
+const IDLE_SLICE_MS = 10;
+
+/** @throws HvmError before the guest runs, when something asked for cannot be */
+export async function runGuest(options: RunOptions, watch: Watch & RunTerminal): Promise<RunReport> {
+  const guest = loadGuest(options.guest, options.load);
+  const max = options.maxInstructions ?? guest.manifest.limits.maxInstructions;
+  const limits = new Limits(watch, max, options.timeoutMs);
+  const devices = options.devices.length > 0 ? options.devices : guest.manifest.devices.map(parseDeviceSpec);
+  using machine = new Machine({
+    guest,
+    devices,
+    revision: options.revision,
+    output: watch.output,
+    ...(watch.input === undefined ? {} : { input: watch.input }),
+  });
+  const loop = new RunLoop(machine);
+  const { cpu } = machine;
+  let stop: Stop = 'deadline';
+  let limit: string | null = null;
+  for (;;) {
+    cpu.deadline = Math.min(cpu.icount + SLICE, limits.maxInstructions);
+    machine.inputArrived();
+    stop = loop.run();
+    const { icount } = cpu;
+    const pause = watch.tick(icount, limits.maxInstructions);
+    if (pause !== undefined) await pause;
+    if (limits.interrupted) break;
+    if (stop !== 'deadline' && stop !== 'halted') break;
+    limit = limits.reached(icount);
+    if (limit !== null) break;
+    if (stop === 'halted') {
+      // Interrupts are on: input may still come and raise one.
+      if (watch.input === undefined) break;
+      await new Promise<void>((resolve) => watch.idle(IDLE_SLICE_MS, resolve));
+    }
+  }
+  const exits: Record<string, number> = {};
+  loop.exits.forEach((n, reason) => {
+    if (n > 0) exits[EXIT_NAMES[reason] ?? String(reason)] = n;
+  });
+  return {
+    outcome: limits.interrupted ? 'interrupted' : outcomeOf(stop, limit, machine),
+    revision: options.revision,
+    guest: guest.name,
+    verdict: machine.verdict,
+    crash: machine.domain.crashed,
+    limit,
+    instructions: cpu.icount,
+    exits,
+    unclaimed: machine.unclaimed,
+    devices: machine.testimonies(),
+  };
+}
+
+function outcomeOf(stop: Stop, limit: string | null, machine: Machine): StressOutcome {
+  if (machine.domain.crashed !== null) return 'crashed';
+  if (limit !== null) return 'limit';
+  if (stop === 'verdict') return machine.verdict ?? 'error';
+  return 'error';
+}

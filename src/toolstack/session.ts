@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A guest under checkpoints: one machine, its books, and a shutdown at a drawn place, again and again.
+import type { DeviceSpec } from '../dm/registry.ts';
+import { parseDeviceSpec } from '../dm/registry.ts';
+import { LedgerWriter } from '../ledger/jsonl.ts';
+import { Ledger } from '../ledger/ledger.ts';
+import { LiveChecker } from '../ledger/live-checker.ts';
+import type { LoadOptions } from '../machine/loader.ts';
+import { loadGuest } from '../machine/loader.ts';
+import { Machine } from '../machine/machine.ts';
+import { RunLoop, type Stop } from '../machine/run-loop.ts';
+import { Random } from '../util/random.ts';
+import { domain_shutdown } from '../xen/common/domain.ts';
+import type { RevisionName } from '../xen/hvm/revision.ts';
+import { SHUTDOWN_suspend } from '../xen/public/sched.ts';
+import { checkpoint } from './checkpoint.ts';
+import { GuestLog } from './guest-log.ts';
+import { Snapshot } from './snapshot.ts';
+import { Story } from './story.ts';
+import { type InsnKind, WindowDriver, type WindowName, windowsOf } from './windows.ts';
+
+/** Instructions after which a window that was not passed is given up for another one. */
+const PATIENCE = 20_000;
+/** How often in a row a window may be missed before the guest counts as having none. */
+const MISSES = 8;
+/** A shutdown between instructions lands after at most so many of them. */
+const MOST_BETWEEN = 48;
+/** So many passages of a place may be let go. */
+const MOST_SKIPPED = 3;
+
+/** What a session is made of. */
+export interface SessionOptions {
+  guest: string;
+  load: LoadOptions;
+  /** Empty: those of the manifest. */
+  devices: readonly DeviceSpec[];
+  revision: RevisionName;
+  seed: number;
+  ledgerPath: string | null;
+  output?: (byte: number) => void;
+}
+
+/** Why no further checkpoint could be taken. */
+export type SessionEnd = Exclude<Stop, 'shutdown' | 'deadline'> | 'limit';
+
+/** One guest under checkpoints. Everything follows from the options: the same options, the same history. */
+export class CheckpointSession implements Disposable {
+  readonly machine: Machine;
+  readonly loop: RunLoop;
+  readonly ledger: Ledger;
+  readonly checker: LiveChecker;
+  readonly log: GuestLog;
+  readonly story: Story = new Story();
+  readonly snapshot: Snapshot;
+  /** Checkpoints taken. */
+  checkpoints = 0;
+  /** Hits by window; a window the guest has no instruction for is absent. */
+  readonly hits = new Map<WindowName, number>();
+  readonly #writer: LedgerWriter | null;
+  readonly #driver: WindowDriver;
+  readonly #random: Random;
+  readonly #misses = new Map<WindowName, number>();
+  #windows: WindowName[];
+  #window: WindowName = 'between-instructions';
+
+  /** @throws HvmError for a guest, devices or a ledger file that cannot be */
+  constructor(options: SessionOptions) {
+    const { revision, seed } = options;
+    // For ever, unless said otherwise: it is the checkpoints that are counted.
+    const guest = loadGuest(options.guest, { iterations: 0, ...options.load });
+    const devices = options.devices.length > 0 ? options.devices : guest.manifest.devices.map(parseDeviceSpec);
+    this.#random = new Random(seed);
+    this.#windows = windowsOf(guest.hasManifest ? (guest.manifest.windows as InsnKind[]) : null);
+    this.checker = new LiveChecker();
+    this.#writer = options.ledgerPath === null ? null : new LedgerWriter(options.ledgerPath);
+    this.ledger = new Ledger({ sinks: [this.checker, ...(this.#writer === null ? [] : [this.#writer])] });
+    this.#driver = new WindowDriver(() => this.#shutdown());
+    try {
+      this.machine = new Machine({
+        guest,
+        devices,
+        revision,
+        ledger: this.ledger,
+        points: this.#driver,
+        trace: this.story,
+        ...(options.output === undefined ? {} : { output: options.output }),
+      });
+    } catch (error) {
+      this.#writer?.dispose();
+      throw error;
+    }
+    const { machine } = this;
+    this.loop = new RunLoop(machine);
+    this.log = new GuestLog(machine);
+    this.snapshot = new Snapshot(machine);
+    const books = machine.books;
+    for (const server of machine.servers) {
+      server.onAccess = (event) => {
+        this.#driver.sawAccess(event);
+        this.story.sawAccess(event);
+        books?.onAccess(event);
+      };
+    }
+    if (books !== null) books.onSettled = (retired) => this.story.settled(retired);
+    this.ledger.start({ guest: guest.name, revision, seed, vcpus: 1, devices: machine.ledgerDevices });
+  }
+
+  /** Whether any witness has seen something wrong. */
+  get failed(): boolean {
+    return this.checker.failed || this.log.gap !== null || this.machine.verdict === 'failure';
+  }
+
+  /**
+   * Runs the guest into one checkpoint and resumes it.
+   * @param maxInstructions - bound on the instruction count
+   * @returns null, or why there was none
+   */
+  next(maxInstructions: number): SessionEnd | null {
+    const { machine, loop } = this;
+    const { cpu } = machine;
+    this.#arm();
+    for (;;) {
+      loop.onServerStep = this.#driver.needsSteps ? this.#driver.serverStep : null;
+      cpu.deadline = Math.min(this.#deadline, maxInstructions);
+      const stop = loop.run();
+      if (stop === 'shutdown') break;
+      if (stop !== 'deadline') return stop;
+      if (cpu.icount >= maxInstructions) return 'limit';
+      if (this.#window === 'between-instructions') this.#shutdown();
+      else this.#missed();
+    }
+    loop.onServerStep = null;
+    checkpoint(machine, this.snapshot, () => {
+      const n = ++this.checkpoints;
+      this.hits.set(this.#window, (this.hits.get(this.#window) ?? 0) + 1);
+      this.ledger.checkpoint(n, this.#window);
+      this.ledger.drain();
+      this.log.look();
+      this.ledger.resume(n);
+      this.story.captured(n);
+    });
+    return null;
+  }
+
+  /** After a violation: lets the guest go on without checkpoints until it notices by itself, or for a while. */
+  letGuestNotice(): void {
+    this.#driver.disarm();
+    this.machine.cpu.deadline = this.machine.cpu.icount + PATIENCE;
+    this.loop.run();
+    this.log.look();
+  }
+
+  /** Ends the books; call once. The ledger file is complete afterwards. */
+  finish(boundary: boolean, reason: string): void {
+    this.ledger.end({
+      stop: boundary ? 'boundary' : 'midway',
+      reason,
+      witnesses: this.machine.witnesses(),
+    });
+    this.#writer?.finish();
+  }
+
+  [Symbol.dispose](): void {
+    this.#writer?.dispose();
+    this.machine[Symbol.dispose]();
+  }
+
+  #deadline = 0;
+
+  #arm(): void {
+    const random = this.#random;
+    this.#window = random.pick(this.#windows);
+    const { icount } = this.machine.cpu;
+    if (this.#window === 'between-instructions') {
+      this.#deadline = icount + 1 + random.below(MOST_BETWEEN);
+      return;
+    }
+    this.#deadline = icount + PATIENCE;
+    this.#driver.arm(this.#window, random.below(MOST_SKIPPED));
+  }
+
+  // The guest did not come by: it may be busy otherwise, or have no such instruction.
+  #missed(): void {
+    const misses = (this.#misses.get(this.#window) ?? 0) + 1;
+    this.#misses.set(this.#window, misses);
+    if (misses >= MISSES) this.#windows = this.#windows.filter((w) => w !== this.#window);
+    this.#driver.disarm();
+    this.#arm();
+  }
+
+  #shutdown(): void {
+    this.#misses.delete(this.#window);
+    this.story.shutdown(this.checkpoints + 1, this.#window, this.#driver.where);
+    domain_shutdown(this.machine.domain, SHUTDOWN_suspend);
+  }
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A checkpoint in memory: CPU, RAM, devices. Taken again, it copies only the pages written since.
+import type { ServerState } from '../dm/server.ts';
+import { HvmError } from '../util/errors.ts';
+import type { Machine } from '../machine/machine.ts';
+
+const PAGE = 4096;
+
+/** One saved state of one machine, kept up to date by `capture()`. */
+export class Snapshot {
+  /** Opaque CPU state. */
+  cpu: Uint8Array = new Uint8Array(0);
+  /** Uint8Array(size of guest RAM). */
+  readonly ram: Uint8Array;
+  /** By server name and id. */
+  readonly servers: ServerState[] = [];
+  interrupts = 0;
+  /** Value latched at port 0xcf8. */
+  pciCf8 = 0;
+  /** Instructions completed. */
+  icount = 0;
+  /** Pages copied by the last `capture()`. */
+  pagesCopied = 0;
+  #whole = false;
+
+  constructor(machine: Machine) {
+    this.ram = new Uint8Array(machine.ram.sizeBytes);
+  }
+
+  /** Takes the state of a machine whose vCPU is between two instructions and whose devices are idle. */
+  capture(machine: Machine): void {
+    const { cpu, ram } = machine;
+    this.cpu = cpu.save();
+    this.icount = cpu.icount;
+    this.pagesCopied = 0;
+    if (!this.#whole) {
+      // Everything counts as copied from here on: later captures take what was written since.
+      cpu.takeDirty(() => {});
+      this.ram.set(ram.bytes);
+      this.pagesCopied = ram.sizeBytes / PAGE;
+      this.#whole = true;
+    } else {
+      cpu.takeDirty((offset) => {
+        this.ram.set(ram.bytes.subarray(offset, offset + PAGE), offset);
+        this.pagesCopied++;
+      });
+    }
+    machine.servers.forEach((server, i) => {
+      this.servers[i] = server.save();
+    });
+    this.interrupts = machine.interrupts.save();
+    this.pciCf8 = machine.domain.arch.hvm.pci_cf8;
+  }
+
+  /**
+   * Puts the state into a machine of the same shape: the same one, or a fresh one.
+   * @throws HvmError HVM_MEMORY, HVM_CPU, HVM_DEVICE_STATE when it does not fit
+   */
+  restore(machine: Machine): void {
+    if (machine.ram.sizeBytes !== this.ram.length) {
+      throw new HvmError(
+        'HVM_MEMORY',
+        `a snapshot of ${this.ram.length} bytes of RAM does not fit a machine with ${machine.ram.sizeBytes}`,
+      );
+    }
+    machine.cpu.restore(this.cpu);
+    machine.ram.writeBytes(0, this.ram);
+    machine.servers.forEach((server, i) => {
+      const state = this.servers[i];
+      if (state !== undefined) server.restore(state);
+      server.forget();
+    });
+    machine.interrupts.restore(this.interrupts);
+    machine.domain.arch.hvm.pci_cf8 = this.pciCf8;
+  }
+}
