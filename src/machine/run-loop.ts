@@ -69,26 +69,34 @@ export class RunLoop {
   /** Runs until something outside has to decide. */
   run(): Stop {
     const { machine } = this;
-    const { vcpu: v, domain: d, books } = machine;
+    const { vcpu: v, domain: d } = machine;
     for (;;) {
       if (!v.in_guest) {
         if (d.crashed !== null) return 'crashed';
         const outcome = schedule_vcpu(v, this.#count);
         if (outcome !== 'in_guest') {
           if (this.#serve()) continue;
-          books?.settle(v);
+          this.#settle();
           if (d.crashed !== null) return 'crashed';
           if (d.is_shut_down) return 'shutdown';
           if (outcome === 'loop' || vcpu_runnable(v)) return 'stuck';
           return v.blocked_in_xen ? 'stuck' : 'paused';
         }
       }
-      books?.settle(v);
+      this.#settle();
       if (this.stopAtVerdict && machine.verdict !== null) return 'verdict';
       const stop = this.#enter();
       if (stop !== null) return stop;
       vcpu_check_softirqs(v);
     }
+  }
+
+  /** The port is done with an exit, or has left it waiting: CPU and books follow. */
+  #settle(): void {
+    const { insnCpu, vcpu: v, books } = this.machine;
+    // A refused batch of a REP is dropped by the port without a trace: the CPU is still parked at its first element.
+    if (insnCpu.begun && v.arch.hvm.insn.count === 0) insnCpu.rollback();
+    books?.settle(v);
   }
 
   /** Lets device models work. @returns whether any did */

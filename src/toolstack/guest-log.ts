@@ -42,6 +42,10 @@ export class GuestLog {
     const block = readParameterBlock(ram.bytes, guest.blockBase);
     const slice = block === null ? null : readLog(ram.bytes, block, this.#next);
     if (slice === null) return;
+    // A guest that noticed by itself says what it was due and what it got.
+    if (this.#machine.verdict === 'failure' && block !== null && block.expected !== block.got) {
+      this.gap ??= { index: this.values, expected: block.expected, got: block.got };
+    }
     if (slice.missed > 0) this.#last = null;
     for (const value of slice.values) {
       if (this.#last !== null && this.gap === null) {

@@ -104,6 +104,7 @@ export async function takeCheckpoints(
 export function judge(session: CheckpointSession, options: StressOptions, end: StressEnd): StressReport {
   const { machine, log, checkpoints } = session;
   const { verdict } = machine;
+  log.look();
   // Between two checkpoints nothing is open; a violation or an end elsewhere may fall into an access.
   session.finish(end === 'done' || end === 'interrupted' || end === 'time', end);
   const report = session.checker.finish();
