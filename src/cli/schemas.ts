@@ -43,7 +43,7 @@ const violation = z.strictObject({
   checkpoint: z
     .strictObject({ n: count, window: z.string() })
     .nullable()
-    .describe('the last checkpoint before it'),
+    .describe('the checkpoint that fell into it, or the last one before it'),
   message: z.string(),
 });
 

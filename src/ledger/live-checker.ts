@@ -210,7 +210,7 @@ export class LiveChecker implements EventSink {
     }
     this.#checkpoints++;
     this.#paused = n;
-    this.#reporter.checkpoint = { n, window };
+    this.#reporter.sawCheckpoint(seq, n, window);
     const known = this.#windows.has(window) || this.#windows.size < MAX_WINDOWS;
     const name = known ? window : '(other)';
     this.#windows.set(name, (this.#windows.get(name) ?? 0) + 1);

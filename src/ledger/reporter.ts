@@ -4,19 +4,35 @@ import type { Access } from './events.ts';
 import type { Violation, ViolationClass, ViolationKind } from './violations.ts';
 import { describeAccess, describeIdentity, VIOLATION_KINDS } from './violations.ts';
 
+/** Checkpoints remembered: an access that spans more is told with the oldest of them. */
+const REMEMBERED = 64;
+
 /** Collects violations in bounded memory. */
 export class Reporter {
   readonly kept: Violation[] = [];
   total = 0;
   readonly byKind: Partial<Record<ViolationKind, number>> = {};
-  /** The last checkpoint seen; put into each violation. */
-  checkpoint: { n: number; window: string } | null = null;
+  /** The latest checkpoints, newest last. */
+  readonly #checkpoints: { seq: number; n: number; window: string }[] = [];
   readonly #limit: number;
   readonly #accesses = new Map<ViolationClass, number>();
 
   /** @param limit - violations kept; further ones are only counted */
   constructor(limit: number) {
     this.#limit = limit;
+  }
+
+  /** A checkpoint went by. */
+  sawCheckpoint(seq: number, n: number, window: string): void {
+    if (this.#checkpoints.length === REMEMBERED) this.#checkpoints.shift();
+    this.#checkpoints.push({ seq, n, window });
+  }
+
+  /** The checkpoint that fell into what began at event `firstSeq`, or else the last one. */
+  #checkpointOf(firstSeq: number): { n: number; window: string } | null {
+    const into = firstSeq < 0 ? undefined : this.#checkpoints.find(({ seq }) => seq > firstSeq);
+    const which = into ?? this.#checkpoints.at(-1);
+    return which === undefined ? null : { n: which.n, window: which.window };
   }
 
   /**
@@ -53,7 +69,7 @@ export class Reporter {
             },
       firstSeq: firstSeq < 0 ? null : firstSeq,
       seq,
-      checkpoint: this.checkpoint === null ? null : { ...this.checkpoint },
+      checkpoint: this.#checkpointOf(firstSeq),
       message,
     });
   }

@@ -101,7 +101,7 @@ export interface Violation {
   firstSeq: number | null;
   /** The event at which it was noticed. */
   seq: number;
-  /** The last checkpoint before `seq`: number and window. */
+  /** The checkpoint that fell into it, or the last one before `seq`: number and window. */
   checkpoint: { n: number; window: string } | null;
   /** One sentence in plain words. */
   message: string;

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The public names of the package. Importing it loads no addon: a machine does, when it is made.
+export { EXIT_NAMES, type CpuBackend, type CpuRegisters, type ExitReason } from './cpu/backend.ts';
+export { kickCpu } from './cpu/native.ts';
+export { type RamSegment, UnicornCpu } from './cpu/unicorn.ts';
+export {
+  type Device,
+  type DeviceContext,
+  type DeviceFactory,
+  type DeviceSpec,
+  type DeviceState,
+  type DeviceWitness,
+  type HighWord,
+  type InputSource,
+  type IoSize,
+  listDevices,
+  NO_INPUT,
+  parseDeviceSpec,
+  RegisterDevice,
+  registerDevice,
+  silentContext,
+  type Verdict,
+} from './dm/index.ts';
+export { checkLedger, type LedgerCheck } from './ledger/checker.ts';
+export type { Access, Stage, StartInfo, Witness } from './ledger/events.ts';
+export { LedgerWriter } from './ledger/jsonl.ts';
+export { Ledger } from './ledger/ledger.ts';
+export { type LedgerReport, LiveChecker } from './ledger/live-checker.ts';
+export { type LoadedGuest, type LoadOptions, listGuests, loadGuest } from './machine/loader.ts';
+export { Machine, type MachineOptions } from './machine/machine.ts';
+export { RunLoop, type Stop } from './machine/run-loop.ts';
+export { GuestRam } from './mem/guest-ram.ts';
+export { checkpoint } from './toolstack/checkpoint.ts';
+export type { Watch } from './toolstack/limits.ts';
+export { type RaceReport, race } from './toolstack/race.ts';
+export { type RunReport, runGuest } from './toolstack/run.ts';
+export { CheckpointSession, type SessionOptions } from './toolstack/session.ts';
+export { Snapshot } from './toolstack/snapshot.ts';
+export { type StressOptions, type StressReport, stress } from './toolstack/stress.ts';
+export { WINDOW_NAMES, WINDOWS, type WindowName } from './toolstack/windows.ts';
+export { isHvmError, HvmError, type HvmErrorCode } from './util/errors.ts';
+export { REVISION_NAMES, REVISIONS, type RevisionName } from './xen/hvm/revision.ts';
