@@ -34,6 +34,9 @@ enum RunWord : uint32_t {
 
   PAGE_INJECT = 40,       // in: 1 + vector of an exception to deliver before the next instruction, 0 for none
   PAGE_INJECT_CODE = 41,  // its error code
+  PAGE_CATCH = 42,        // in: 1: exceptions are not delivered but exit as EXIT_EXCEPTION
+  PAGE_VECTOR = 43,       // EXIT_EXCEPTION: its vector
+  PAGE_ERROR_CODE = 44,   // and error code, where it has one
 
   PAGE_GPR = 64,      // RAX RCX RDX RBX RSP RBP RSI RDI R8..R15, low and high word each
   PAGE_RIP = 96,      // low, high
@@ -56,7 +59,7 @@ enum StringKind : uint32_t { KIND_NONE = 0, KIND_INS = 1, KIND_OUTS = 2, KIND_MO
 
 enum Exit : uint32_t {
   EXIT_NONE = 0, EXIT_PIO = 1, EXIT_PIO_STRING = 2, EXIT_MMIO = 3, EXIT_HLT = 4, EXIT_BUDGET = 5,
-  EXIT_KICK = 6, EXIT_SHUTDOWN = 7, EXIT_UNSUPPORTED = 8, EXIT_BOUNDARY = 9,
+  EXIT_KICK = 6, EXIT_SHUTDOWN = 7, EXIT_UNSUPPORTED = 8, EXIT_BOUNDARY = 9, EXIT_EXCEPTION = 10,
 };
 
 // What run() does with a pending access.

@@ -123,6 +123,9 @@ size_t Vcpu::stateBytes() const { return sizeof(StateHeader) + contextBytes(uc_)
 
 void Vcpu::save(uint8_t* into) {
   rollback();
+  // How flags wait to be computed depends on where blocks began: whole flags are the same for the same guest.
+  writeFlags(readFlags());
+  env<uint64_t>(ENV_CC_DST) = env<uint64_t>(ENV_CC_SRC2) = 0;
   const size_t bytes = contextBytes(uc_);
   const StateHeader header{STATE_MAGIC, STATE_VERSION, uc_version(nullptr, nullptr), static_cast<uint32_t>(bytes),
                            instructionCount(), halted_, page_[PAGE_A20]};

@@ -41,15 +41,15 @@ Vcpu::Vcpu(uint8_t* ram, uint64_t ramBytes, uint32_t* page, uint8_t* dirty)
     : ram_(ram), ramBytes_(ramBytes), page_(page), dirty_(dirty) {}
 
 namespace {
-void onException(uc_engine*, uint32_t, void* self) {
+constexpr uint32_t INVALID_OPCODE = 6;
+
+void onException(uc_engine*, uint32_t vector, void* self) {
   auto* vcpu = static_cast<Vcpu*>(self);
-  vcpu->delivered();
-  x86_cpu_do_interrupt_x86_64(vcpu->cpu());
+  if (vcpu->delivered(vector)) x86_cpu_do_interrupt_x86_64(vcpu->cpu());
 }
 bool onInvalid(uc_engine*, void* self) {
   auto* vcpu = static_cast<Vcpu*>(self);
-  vcpu->delivered();
-  x86_cpu_do_interrupt_x86_64(vcpu->cpu());
+  if (vcpu->delivered(INVALID_OPCODE)) x86_cpu_do_interrupt_x86_64(vcpu->cpu());
   // Returning would stop the emulator whatever we answer; leaving this way continues at the handler.
   field<int32_t>(vcpu->cpu(), CPU_EXCEPTION_INDEX) = -1;
   cpu_loop_exit_x86_64(vcpu->cpu());
@@ -210,6 +210,8 @@ uint32_t Vcpu::run() {
         budget() -= page_[PAGE_CHARGE];
     }
   } else {
+    // A step does not wake a halted CPU, and must not run the instruction behind its HLT.
+    if (action == ACTION_FINISH && halted_) return page_[PAGE_REASON] = EXIT_HLT;
     budget() -= page_[PAGE_CHARGE];
     if (action == ACTION_ROLLBACK) stopAtBoundary_ = true;
     if (action == ACTION_FINISH) {
@@ -385,13 +387,24 @@ void Vcpu::requestKick() {
   __atomic_store_n(&field<uint16_t>(cpu_, CPU_ICOUNT_DECR_HIGH), static_cast<uint16_t>(0xffff), __ATOMIC_SEQ_CST);
 }
 
-void Vcpu::delivered() {
+bool Vcpu::delivered(uint32_t vector) {
   page_[PAGE_EXCEPTIONS]++;
   // An instruction that faulted counts as one, like INT n and invalid opcodes, which their block has counted: a handler
   // that faults at once would otherwise loop for ever without reaching a deadline.
   if (faulted_ || translating_) budget()--;
   faulted_ = translating_ = false;
   deliveredInStep_ = true;
+  if (page_[PAGE_CATCH] == 0) return true;
+  page_[PAGE_VECTOR] = vector;
+  page_[PAGE_ERROR_CODE] = env<uint32_t>(ENV_ERROR_CODE);
+  env<int32_t>(ENV_OLD_EXCEPTION) = -1;
+  if (step_ == Step::Running) {
+    budget() = savedBudget_ - (1 - budget());
+    step_ = Step::None;
+  }
+  answeredCount_ = answeredNext_ = 0;
+  park(Park::Boundary, EXIT_EXCEPTION);
+  return false;
 }
 
 void Vcpu::halt(int length) {

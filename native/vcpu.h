@@ -81,7 +81,8 @@ class Vcpu {
   static constexpr int32_t MAX_BLOCK = 64;  // instructions per block; also keeps the translator's temporaries in bounds
   [[noreturn]] void halt(int length);
   void tripleFault() { ended_ = EXIT_SHUTDOWN; }
-  void delivered();
+  // An exception is about to be delivered; false: the owner takes it instead.
+  bool delivered(uint32_t vector);
   void fault() { faulted_ = true; }
   void pageHasCode(uint64_t ramAddress, bool has);
   void pageStored(uint64_t ramAddress);

@@ -23,7 +23,10 @@ export const EXIT_UNSUPPORTED = 8;
 /** `finish()` or `step()` reached the end of the instruction: an instruction boundary. */
 export const EXIT_BOUNDARY = 9;
 
-export type ExitReason = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9;
+/** With `catchExceptions`: an exception that was not delivered. RIP on its instruction (behind it for INT n). */
+export const EXIT_EXCEPTION = 10;
+
+export type ExitReason = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10;
 
 /** Names of the exits, by number, for messages. */
 export const EXIT_NAMES: readonly string[] = [
@@ -37,6 +40,7 @@ export const EXIT_NAMES: readonly string[] = [
   'shutdown',
   'unsupported',
   'boundary',
+  'exception',
 ];
 
 /** Order of the general registers in `CpuRegisters.gpr()`: the hardware's. */

@@ -174,6 +174,20 @@ export class UnicornCpu implements CpuBackend {
     this.#words[P.PAGE_INJECT] = 1 + vector;
     this.#words[P.PAGE_INJECT_CODE] = Math.max(errorCode, 0);
   }
+  /** While true, exceptions are not delivered: they exit as EXIT_EXCEPTION, and nothing of them has happened. */
+  get catchExceptions(): boolean {
+    return this.#words[P.PAGE_CATCH] !== 0;
+  }
+  set catchExceptions(on: boolean) {
+    this.#words[P.PAGE_CATCH] = on ? 1 : 0;
+  }
+  /** After EXIT_EXCEPTION: vector, and error code where the vector has one. */
+  get exception(): { vector: number; errorCode: number } {
+    return {
+      vector: this.#words[P.PAGE_VECTOR] ?? 0,
+      errorCode: this.#words[P.PAGE_ERROR_CODE] ?? 0,
+    };
+  }
   /** External interrupts delivered so far. */
   get irqsTaken(): number {
     return this.#words[P.PAGE_IRQS_TAKEN] ?? 0;

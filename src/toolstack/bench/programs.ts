@@ -111,6 +111,13 @@ export const LOOP_PROGRAMS: readonly Program[] = [
   rep('rep-movsw', 'instruction', [0xbe, 0x00, 0x20, 0xbf, 0x00, 0x40], [0xa5], 1024),
 ];
 
+/** What runs between checkpoints: reads of a device, each stored to memory. */
+export const CHECKPOINT_PROGRAM: Program = insns(
+  'in-store',
+  [0x66, 0xed, 0x66, 0x89, 0x07], // in eax, dx; mov [bx], eax
+  2,
+);
+
 /** `program` as a guest of 1 MiB. */
 export function guestOf(program: Program): LoadedGuest {
   const at = { seg: 0, off: LOAD };

@@ -100,6 +100,9 @@ export interface SamplerOptions {
   hooks: BenchHooks;
 }
 
+/** Share of the time that the yardstick gets. */
+const YARDSTICK_SHARE = 0.1;
+
 /**
  * Measures `slices` side by side: one slice of each in turn, so that what disturbs one disturbs all.
  * @param derive - from the ns per unit of one round, by slice, to the values that are reported
@@ -110,19 +113,20 @@ export async function sampleTogether(
   slices: readonly Slice[],
   derive: (round: readonly number[]) => readonly number[],
 ): Promise<Measured[]> {
-  const all = [...slices, yardstick];
-  const each = timeMs / all.length;
-  const sliceMs = Math.min(MAX_SLICE_MS, (each * (1 - WARM_UP)) / SLICES);
   const start = clock.nowMs();
-  const sizes = all.map((slice) => sizeSlice(clock, slice, each * WARM_UP, sliceMs));
+  const size = (slice: Slice, ms: number): number =>
+    sizeSlice(clock, slice, ms * WARM_UP, Math.min(MAX_SLICE_MS, (ms * (1 - WARM_UP)) / SLICES));
+  const each = (timeMs * (1 - YARDSTICK_SHARE)) / slices.length;
+  const known = size(yardstick, timeMs * YARDSTICK_SHARE);
+  const sizes = slices.map((slice) => size(slice, each));
   const values: number[][] = [];
   const ratios: number[][] = [];
-  for (let rounds = 0; !hooks.signal.aborted; rounds++) {
-    const round = all.map((slice, i) => timeSlice(clock, slice, sizes[i] ?? 1));
-    const known = round.pop() ?? Number.NaN;
+  while (!hooks.signal.aborted) {
+    const beside = timeSlice(clock, yardstick, known);
+    const round = slices.map((slice, i) => timeSlice(clock, slice, sizes[i] ?? 1));
     derive(round).forEach((value, i) => {
-      values[i] = [...(values[i] ?? []), value];
-      ratios[i] = [...(ratios[i] ?? []), value / known];
+      (values[i] ??= []).push(value);
+      (ratios[i] ??= []).push(value / beside);
     });
     const elapsed = clock.nowMs() - start;
     await hooks.tick(Math.min(elapsed, timeMs), timeMs);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // One device access of a vCPU: latch, intercept, send, and take the answer in the second pass.
 // Behaviour of Xen 4.14.5 xen/arch/x86/hvm/emulate.c (hvmemul_do_io and its wrappers).
-// Differences: a buffer is a caller-owned 64-bit value; page references are not counted.
+// Differences: a buffer is a caller-owned 64-bit value; page references are not counted; switches
+// io_suspended_flag and deferral_spans_instruction.
 import { BugError } from '../../util/errors.ts';
-import { domain_crash } from '../common/domain.ts';
+import { domain_crash, vcpu_start_shutdown_deferral } from '../common/domain.ts';
 import type { vcpu } from '../common/sched.ts';
 import {
   copyIoreq,
@@ -181,8 +182,14 @@ export function hvmemul_do_io(
   truncate_at_page(p);
   if (p.count === 0) host.trace.assert_failed('hvmemul_do_io');
 
-  copyIoreq(io_req, p);
   vio.suspended = false;
+  // Ours: whoever acts on the access, inside or outside, acts under the deferral.
+  if (host.revision.deferral_spans_instruction && !vcpu_start_shutdown_deferral(curr)) {
+    vio.suspended = true;
+    host.trace.refused(curr, p);
+    return X86EMUL_RETRY;
+  }
+  copyIoreq(io_req, p);
   host.points.hit('intercept', curr);
   const intercepted = hvm_io_intercept(curr, p);
 
@@ -194,11 +201,6 @@ export function hvmemul_do_io(
     io_req.state = STATE_IOREQ_NONE;
     host.trace.internal(curr, p, true, X86EMUL_OKAY);
     return finish_access(p, dir, size, data_is_addr, data);
-  }
-  if (intercepted === X86EMUL_RETRY && host.revision.deferral_spans_instruction && vio.suspended) {
-    io_req.state = STATE_IOREQ_NONE;
-    host.trace.refused(curr, io_req);
-    return X86EMUL_RETRY;
   }
   if (intercepted !== X86EMUL_UNHANDLEABLE) {
     host.trace.bug('hvmemul_do_io');

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Running a request on a handler inside the monitor, element by element.
 // Behaviour of Xen 4.14.5 xen/arch/x86/hvm/intercept.c (second half).
-// Differences: with the switch deferral_spans_instruction a handler acts only under a shutdown
-// deferral, like a device model; refused, the request comes back as RETRY with `suspended` set.
-import { domain_crash, vcpu_start_shutdown_deferral } from '../common/domain.ts';
+// Differences: none.
+import { domain_crash } from '../common/domain.ts';
 import type { vcpu } from '../common/sched.ts';
 import { IOREQ_READ, IOREQ_TYPE_COPY, type ioreq_t } from '../public/hvm_ioreq.ts';
 import {
@@ -16,12 +15,7 @@ import {
 } from './guest_copy.ts';
 import { hvm_find_io_handler } from './io_handler.ts';
 import type { hvm_io_handler, io_data } from './state.ts';
-import {
-  X86EMUL_OKAY,
-  X86EMUL_RETRY,
-  X86EMUL_UNHANDLEABLE,
-  type x86emul_rc,
-} from './x86_emulate.ts';
+import { X86EMUL_OKAY, X86EMUL_UNHANDLEABLE, type x86emul_rc } from './x86_emulate.ts';
 
 /** The low `size` (1 to 8) bytes of `from` into `bytes`, little endian. */
 export function valueToBytes(from: io_data, bytes: Uint8Array, size: number, offset = 0): void {
@@ -123,13 +117,8 @@ function copy_failed(curr: vcpu, why: number): x86emul_rc {
 
 /** Offers `p` to the handlers inside the monitor. @returns UNHANDLEABLE when none takes it */
 export function hvm_io_intercept(curr: vcpu, p: ioreq_t): x86emul_rc {
-  const { host } = curr.domain;
   const handler = hvm_find_io_handler(curr, p);
   if (handler === null) return X86EMUL_UNHANDLEABLE;
-  if (host.revision.deferral_spans_instruction && !vcpu_start_shutdown_deferral(curr)) {
-    curr.arch.hvm.hvm_io.suspended = true;
-    return X86EMUL_RETRY;
-  }
   const rc = hvm_process_io_intercept(curr, handler, p);
   handler.ops.complete?.(curr);
   return rc;

@@ -15,7 +15,8 @@ export const SWITCHES = {
     reason:
       'A shutdown deferral lasts until the instruction has retired, so a later access of the same ' +
       'instruction is never refused, nothing is issued twice, and a domain is not called shut down ' +
-      'while registers or memory are incomplete. Accesses inside the monitor take it as well.',
+      'while registers or memory are incomplete. It is taken before anybody acts on an access, so ' +
+      'handlers inside the monitor act under it as well.',
   },
   pio_answers_cached: {
     origin: 'ours, for spec 17.9',

@@ -37,6 +37,11 @@ export interface Form {
   sees: string;
   /** Answers in order, low words; high words are 0. */
   answers?: readonly number[];
+  /**
+   * Why registers and RAM are not compared in the middle of the instruction: it stores a part of what it does before a
+   * later access. Executed again it stores the same, so the end is compared as always.
+   */
+  partial?: string;
   /** What EAX holds at the end. */
   eax?: number;
 }
