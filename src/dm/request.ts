@@ -128,7 +128,7 @@ export class RequestInHand {
     if (this.observer !== null) this.#report(this.observer, space, addr, size, i);
   }
 
-  /** Element `i` into guest memory: what `access(i)` answered. */
+  /** Element `i` into guest memory: what `access(i)` answered. `tellStored()` is due before the guest runs. */
   store(i: number): void {
     const { data, data_hi, size } = this.req;
     const gpa = this.#element(data_hi * 2 ** 32 + data, i);
@@ -136,9 +136,27 @@ export class RequestInHand {
       this.badPointers++;
       return;
     }
-    this.#ram.write(gpa, size === 8 ? 4 : size, this.#value);
-    if (size === 8) this.#ram.write(gpa + 4, 4, this.#valueHi);
+    this.#ram.writeUnheard(gpa, size === 8 ? 4 : size, this.#value);
+    if (size === 8) this.#ram.writeUnheard(gpa + 4, 4, this.#valueHi);
+    if (this.#storedEnd === 0) {
+      this.#storedFrom = gpa;
+      this.#storedEnd = gpa + size;
+    } else if (gpa < this.#storedFrom) this.#storedFrom = gpa;
+    else this.#storedEnd = gpa + size;
   }
+
+  /** Says that guest memory has changed; the elements of one request are side by side. */
+  tellStored(): void {
+    if (this.#storedEnd === 0) return;
+    const from = this.#storedFrom;
+    const length = this.#storedEnd - from;
+    this.#storedEnd = 0;
+    this.#ram.onHostWrite?.(from, length);
+  }
+
+  /** Where `store()` has written since `tellStored()`; nowhere while the end is 0. */
+  #storedFrom = 0;
+  #storedEnd = 0;
 
   /** The value of the element in hand. */
   #value = 0;

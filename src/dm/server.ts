@@ -114,9 +114,14 @@ export class DeviceServer {
     const hand = this.#take(slot);
     const count = hand.begin(vcpuId);
     const stores = hand.storesToMemory;
-    for (let i = 0; i < count; i++) {
-      hand.access(i);
-      if (stores) hand.store(i);
+    try {
+      for (let i = 0; i < count; i++) {
+        hand.access(i);
+        if (stores) hand.store(i);
+      }
+    } finally {
+      // Also when a device throws: what is in memory must be known.
+      if (stores) hand.tellStored();
     }
     if (hand.answersInSlot) slot.setData(hand.req.data, hand.req.data_hi);
     if (!this.#answer(slot)) return true;
@@ -138,6 +143,7 @@ export class DeviceServer {
       if (!stores) continue;
       yield this.#awake;
       hand.store(i);
+      hand.tellStored();
     }
     if (hand.answersInSlot) {
       yield this.#awake;

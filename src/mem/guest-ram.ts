@@ -85,6 +85,16 @@ export class GuestRam {
    * @throws HvmError HVM_RANGE outside RAM
    */
   write(gpa: number, size: number, value: number): void {
+    this.writeUnheard(gpa, size, value);
+    this.onHostWrite?.(gpa, size);
+  }
+
+  /**
+   * Writes like `write()` without telling the listener: the caller does, once for many writes,
+   * before anything of the guest runs. Telling costs 70 ns.
+   * @throws HvmError HVM_RANGE outside RAM
+   */
+  writeUnheard(gpa: number, size: number, value: number): void {
     this.#check(gpa, size);
     const b = this.bytes;
     b[gpa] = value;
@@ -93,7 +103,6 @@ export class GuestRam {
       b[gpa + 2] = value >>> 16;
       b[gpa + 3] = value >>> 24;
     }
-    this.onHostWrite?.(gpa, size);
   }
 
   /**

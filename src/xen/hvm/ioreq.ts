@@ -18,7 +18,6 @@ import {
 import type { domain, vcpu } from '../common/sched.ts';
 import {
   HVM_IOREQSRV_BUFIOREQ_ATOMIC,
-  MAX_NR_IOREQ_SERVERS,
   XEN_DMOP_IO_RANGE_MEMORY,
   XEN_DMOP_IO_RANGE_PCI,
   XEN_DMOP_IO_RANGE_PORT,
@@ -58,7 +57,7 @@ export function get_ioreq(s: hvm_ioreq_server, v: vcpu): IoreqSlot | null {
 /** The server, newest first, at which a request of `v` is outstanding; null for none. */
 export function get_pending_server(v: vcpu): hvm_ioreq_server | null {
   const servers = v.domain.arch.hvm.ioreq_server;
-  for (let id = MAX_NR_IOREQ_SERVERS - 1; id >= 0; id--) {
+  for (let id = servers.length - 1; id >= 0; id--) {
     const s = servers[id];
     if (s === null || s === undefined) continue;
     const sv = s.sv[v.vcpu_id];
@@ -120,7 +119,7 @@ export function hvm_select_ioreq_server(d: domain, p: ioreq_t): hvm_ioreq_server
     last = hvm_mmio_last_byte(p);
   }
   const servers = d.arch.hvm.ioreq_server;
-  for (let id = MAX_NR_IOREQ_SERVERS - 1; id >= 0; id--) {
+  for (let id = servers.length - 1; id >= 0; id--) {
     const s = servers[id];
     if (s === null || s === undefined || !s.enabled) continue;
     if (type === XEN_DMOP_IO_RANGE_PCI) {
@@ -291,7 +290,7 @@ export function hvm_broadcast_ioreq(curr: vcpu, p: ioreq_t, buffered: boolean): 
   const vio = curr.arch.hvm.hvm_io;
   const repeat = curr.domain.host.revision.refused_broadcast_repeated && !buffered;
   let failed = 0;
-  for (let id = MAX_NR_IOREQ_SERVERS - 1; id >= 0; id--) {
+  for (let id = servers.length - 1; id >= 0; id--) {
     const s = servers[id];
     if (s === null || s === undefined || !s.enabled) continue;
     if (repeat) vio.suspended = false;
@@ -314,8 +313,9 @@ export function hvm_repeat_refused_broadcast(curr: vcpu): boolean {
   const refused = vio.broadcast_refused;
   if (refused === 0 || curr.domain.is_shutting_down) return false;
   vio.broadcast_refused = 0;
-  for (let id = MAX_NR_IOREQ_SERVERS - 1; id >= 0; id--) {
-    const s = curr.domain.arch.hvm.ioreq_server[id];
+  const servers = curr.domain.arch.hvm.ioreq_server;
+  for (let id = servers.length - 1; id >= 0; id--) {
+    const s = servers[id];
     if (!((refused >>> id) & 1) || s === null || s === undefined || !s.enabled) continue;
     vio.suspended = false;
     hvm_send_ioreq(curr, s, vio.broadcast_req, false);

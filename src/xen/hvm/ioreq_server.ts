@@ -314,8 +314,8 @@ export function hvm_create_ioreq_server(
   domain_pause(d);
   const servers = d.arch.hvm.ioreq_server;
   let rc: number = servers.indexOf(null);
-  if (rc < 0) rc = -ENOSPC;
-  else {
+  if (rc < 0) rc = servers.length < MAX_NR_IOREQ_SERVERS ? servers.length : -ENOSPC;
+  if (rc >= 0) {
     const s: hvm_ioreq_server = {
       id: rc,
       target: d,

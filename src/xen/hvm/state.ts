@@ -7,7 +7,6 @@ import type { IoreqPage } from '../../mem/ioreq-page.ts';
 import type { rangeset } from '../common/rangeset.ts';
 import type { domain, vcpu } from '../common/sched.ts';
 import type { evtchn_port_t } from '../public/event_channel.ts';
-import { MAX_NR_IOREQ_SERVERS } from '../public/hvm_dm_op.ts';
 import {
   IOREQ_TYPE_PIO,
   IOREQ_WRITE,
@@ -194,6 +193,7 @@ export interface hvm_portio {
 
 export interface hvm_domain {
   readonly p2m: p2m_domain;
+  /** By id, as long as the highest id ever used: every access looks through it, several times. */
   readonly ioreq_server: (hvm_ioreq_server | null)[];
   /** Last value written to port 0xcf8. */
   pci_cf8: number;
@@ -269,7 +269,7 @@ export function newHvmVcpu(): hvm_vcpu {
 export function newHvmDomain(p2m: p2m_domain): hvm_domain {
   return {
     p2m,
-    ioreq_server: new Array<hvm_ioreq_server | null>(MAX_NR_IOREQ_SERVERS).fill(null),
+    ioreq_server: [],
     pci_cf8: 0,
     io_handler: [],
     portio: [],

@@ -167,8 +167,12 @@ export class Bench {
       if (deed === 'answer' || deed === 'finish' || deed === 'peek') {
         inFlight.push(text);
         if (deed === 'peek') this.#backend.snapshot(this.#cpu);
-        if (deed === 'finish') exit = this.#finish(form, n);
-        else {
+        if (deed === 'finish') {
+          exit = this.#finish(form, n);
+          // Another access of the same instruction, or its end: nothing behind it has run.
+          const further = isAccess(exit) && this.#cpu.exitIndex === inFlight.length;
+          expect(further || exit === EXIT_BOUNDARY, 'finish() runs on').toBe(true);
+        } else {
           this.#answer(form, n);
           exit = this.#cpu.run();
         }

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// `npm run bench`: what `trapline bench` measures, with environment and method, compared by ratios if asked to.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import { renderBench } from '../src/cli/commands/bench.ts';
+import { formatTable } from '../src/cli/format.ts';
+import { toFailure } from '../src/cli/output.ts';
+import type { BenchDocument } from '../src/cli/schemas.ts';
+import { rateAll } from '../src/toolstack/bench/bench.ts';
+import { hostClock } from '../src/util/clock.ts';
+import { HvmError } from '../src/util/errors.ts';
+import type { Baseline, Comparison } from './compare.ts';
+import { BASELINE_SCHEMA, compareRatios, parseBaseline } from './compare.ts';
+
+const USAGE = `Usage: npm run bench -- [name] [options]
+
+  name                 only measurements whose name contains this
+  --time MS            for each measurement (default 1000; the stages take six times that)
+  --json               one document instead of text
+  --compare FILE       compare ratios with a baseline; exit 1 when one is lost
+  --tolerance PERCENT  a ratio that grew by more counts as lost (default 15)
+  --baseline FILE      write the ratios of this run as a baseline`;
+
+function positive(option: string, text: string): number {
+  const value = Number(text);
+  if (value > 0 && Number.isFinite(value)) return value;
+  throw new HvmError('HVM_USAGE', `${option} '${text}': expected a number above 0`);
+}
+
+function comparisonText(rows: readonly Comparison[], tolerance: number): string {
+  const cells = rows.map(({ name, before, now, change, lost }) => [
+    name,
+    before.toFixed(2),
+    now.toFixed(2),
+    `${change >= 0 ? '+' : ''}${(100 * change).toFixed(0)} %`,
+    lost ? 'LOST' : '',
+  ]);
+  const table = formatTable([['ratio', 'baseline', 'now', 'change', ''], ...cells], {
+    right: [1, 2, 3],
+    indent: '  ',
+  });
+  const lost = rows.filter((r) => r.lost).length;
+  const verdict =
+    lost === 0
+      ? `no ratio of ${rows.length} grew by more than ${100 * tolerance} %`
+      : `${lost} of ${rows.length} ratios grew by more than ${100 * tolerance} %`;
+  return `${table}\n${verdict}`;
+}
+
+function options(): ReturnType<typeof parse> {
+  try {
+    return parse();
+  } catch (cause) {
+    throw new HvmError('HVM_USAGE', (cause as Error).message, { cause });
+  }
+}
+
+function parse() {
+  return parseArgs({
+    allowPositionals: true,
+    options: {
+      time: { type: 'string', default: '1000' },
+      json: { type: 'boolean', default: false },
+      compare: { type: 'string' },
+      tolerance: { type: 'string', default: '15' },
+      baseline: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = options();
+  if (values.help) {
+    process.stdout.write(`${USAGE}\n`);
+    return 0;
+  }
+  const timeMs = positive('--time', values.time);
+  const tolerance = positive('--tolerance', values.tolerance) / 100;
+  // Before a minute is spent: the file must be there.
+  const before =
+    values.compare === undefined
+      ? null
+      : parseBaseline(readFileSync(values.compare, 'utf8'), values.compare);
+
+  const processors = cpus();
+  const environment = {
+    node: process.versions.node,
+    platform: `${process.platform}-${process.arch}`,
+    cpu: processors[0]?.model.trim() ?? 'unknown',
+    cores: processors.length,
+  };
+  const start = hostClock.nowMs();
+  const abort = new AbortController();
+  process.once('SIGINT', () => abort.abort());
+  const { ratios, ...result } = await rateAll(
+    hostClock,
+    { name: positionals[0] ?? null, timeMs },
+    { signal: abort.signal, tick: () => undefined },
+  );
+  const document: BenchDocument = {
+    schema: 'trapline.bench/1',
+    environment,
+    ...result,
+    durationMs: hostClock.nowMs() - start,
+  };
+  const rows = before === null ? null : compareRatios(before.ratios, ratios, tolerance);
+  if (values.json) {
+    const comparison = rows === null ? {} : { comparison: rows };
+    process.stdout.write(`${JSON.stringify({ ...document, ratios, ...comparison }, null, 2)}\n`);
+  } else {
+    process.stdout.write(`${renderBench(document, (_style, text) => text)}\n`);
+    if (rows !== null) process.stdout.write(`${comparisonText(rows, tolerance)}\n`);
+  }
+  if (values.baseline !== undefined) {
+    const rounded = Object.entries(ratios).map(([name, r]) => [name, Number(r.toPrecision(4))]);
+    const baseline: Baseline = {
+      schema: BASELINE_SCHEMA,
+      environment,
+      ratios: Object.fromEntries(rounded),
+    };
+    writeFileSync(values.baseline, `${JSON.stringify(baseline, null, 2)}\n`);
+  }
+  if (abort.signal.aborted) return 130;
+  return rows?.some((r) => r.lost) === true ? 1 : 0;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  const failure = toFailure(error);
+  process.stderr.write(`bench: ${failure.message}\n`);
+  process.exitCode = failure.exitCode;
+}

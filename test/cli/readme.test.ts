@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Every command of the documents is run, and prints what the document shows. `sh` blocks run as they stand in an
+// empty folder, with the built program for `npx trapline`; `sh slow` and `sh setup` take minutes or change the machine:
+// of those, only what can be known without running them is checked. `js` blocks run, too. Needs dist/.
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { COMMANDS } from '../../src/cli/program.ts';
+import { type Block, blocksOf, documents, ROOT, shows, textOf } from '../helpers/markdown.ts';
+
+let world: string;
+beforeAll(() => {
+  world = mkdtempSync(join(tmpdir(), 'trapline-readme-'));
+  const bin = join(world, 'bin');
+  mkdirSync(bin);
+  mkdirSync(join(world, 'work'));
+  const main = join(ROOT, 'dist', 'cli', 'main.js');
+  // npx itself takes half a second; that it finds the program is a test of its own, below.
+  const script = `#!/bin/sh\n[ "$1" = trapline ] || exit 127\nshift\nexec "${process.execPath}" "${main}" "$@"\n`;
+  writeFileSync(join(bin, 'npx'), script);
+  chmodSync(join(bin, 'npx'), 0o755);
+});
+afterAll(() => rmSync(world, { recursive: true }));
+
+function shell(commands: string): string {
+  const { stdout } = spawnSync('sh', ['-c', `exec 2>&1\n${commands}`], {
+    cwd: join(world, 'work'),
+    env: { PATH: `${join(world, 'bin')}:${process.env.PATH}` },
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  return stdout;
+}
+
+function expectShown(block: Block, actual: string): void {
+  if (block.output === null || shows(block.output, actual)) return;
+  // Not equal; said in a way that shows the difference.
+  expect(actual).toBe(block.output);
+}
+
+/** The words that have to exist for a command to have a chance. */
+function checkWords(command: string): void {
+  const [first, second, third] = command.trim().split(/\s+/);
+  if (first === 'npm' && (second === 'run' || second === 'start' || second === 'test')) {
+    const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    expect(Object.keys(scripts)).toContain(second === 'run' ? third : second);
+  } else if (first === 'npx' && second === 'trapline') {
+    expect(COMMANDS.map(({ name }) => name.split(' ')[0])).toContain(third);
+  } else {
+    expect(['cd', 'git', 'node', 'npx', '.ci/run']).toContain(first);
+  }
+}
+
+const OURS = documents().filter((document) => document !== 'docs/devices.md');
+
+describe.each(OURS)('%s', (document) => {
+  const blocks = blocksOf(textOf(document));
+  const of = (...infos: string[]): Block[] => blocks.filter(({ info }) => infos.includes(info));
+
+  it('uses no kind of shell block that this test does not know', () => {
+    const shells = blocks.map(({ info }) => info).filter((info) => /^(sh|bash|js|console)/.test(info));
+    expect(shells.filter((info) => !['sh', 'sh slow', 'sh setup', 'js'].includes(info))).toEqual([]);
+  });
+
+  for (const block of of('sh')) {
+    it(`line ${block.line} prints what it shows`, { timeout: 120_000 }, () => {
+      const actual = shell(block.body);
+      expect(actual).not.toContain('command not found');
+      expectShown(block, actual);
+    });
+  }
+
+  for (const block of of('js')) {
+    it(`line ${block.line} prints what it shows`, { timeout: 60_000 }, () => {
+      const { stdout, stderr, status } = spawnSync(process.execPath, ['--input-type=module'], {
+        cwd: ROOT,
+        input: block.body,
+        encoding: 'utf8',
+      });
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      expectShown(block, stdout);
+    });
+  }
+
+  for (const block of of('sh slow', 'sh setup')) {
+    it(`line ${block.line} names what exists`, () => {
+      const commands = block.body.split('\n').map((line) => line.replace(/\s#.*$/, ''));
+      for (const command of commands.filter((line) => line.trim() !== '')) checkWords(command);
+    });
+  }
+});
+
+it('README.md shows the race, and most of its blocks have an output', () => {
+  const blocks = blocksOf(textOf('README.md')).filter(({ info }) => info === 'sh');
+  expect(blocks[0]?.body).toMatch(/^npx trapline race/);
+  expect(blocks.filter(({ output }) => output !== null).length).toBeGreaterThan(5);
+});
+
+it('npx finds the program in a clone', { timeout: 60_000 }, () => {
+  const { stdout } = spawnSync('npx', ['--no', 'trapline', '--version'], {
+    cwd: ROOT,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
+
+describe('the comparison itself', () => {
+  it('sees a changed figure, a missing line and an additional one', () => {
+    const shown = 'lost  1\nin 20 ms (5,000/s)\n…\nend';
+    expect(shows(shown, 'lost  1\nin 1.3 s (77/s)\na\nb\nend\n')).toBe(true);
+    expect(shows(shown, 'lost  2\nin 1.3 s (77/s)\na\nend\n')).toBe(false);
+    expect(shows(shown, 'lost  1\na\nend\n')).toBe(false);
+    expect(shows(shown, 'lost  1\nin 1.3 s (77/s)\nend\nmore\n')).toBe(false);
+  });
+});
