@@ -70,6 +70,29 @@ function parse() {
   });
 }
 
+function readBaseline(file: string): Baseline {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new HvmError('HVM_USAGE', `--compare: cannot read ${file}`, { cause });
+  }
+  return parseBaseline(text, file);
+}
+
+function writeBaseline(file: string, baseline: Baseline): void {
+  try {
+    writeFileSync(file, `${JSON.stringify(baseline, null, 2)}\n`);
+  } catch (cause) {
+    throw new HvmError('HVM_OUTPUT', `--baseline: cannot write ${file}`, { cause });
+  }
+}
+
+/** Between samples: lets a Ctrl-C arrive. */
+function breathe(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 async function main(): Promise<number> {
   const { values, positionals } = options();
   if (values.help) {
@@ -79,10 +102,7 @@ async function main(): Promise<number> {
   const timeMs = positive('--time', values.time);
   const tolerance = positive('--tolerance', values.tolerance) / 100;
   // Before a minute is spent: the file must be there.
-  const before =
-    values.compare === undefined
-      ? null
-      : parseBaseline(readFileSync(values.compare, 'utf8'), values.compare);
+  const before = values.compare === undefined ? null : readBaseline(values.compare);
 
   const processors = cpus();
   const environment = {
@@ -97,7 +117,7 @@ async function main(): Promise<number> {
   const { ratios, ...result } = await rateAll(
     hostClock,
     { name: positionals[0] ?? null, timeMs },
-    { signal: abort.signal, tick: () => undefined },
+    { signal: abort.signal, tick: breathe },
   );
   const document: BenchDocument = {
     schema: 'trapline.bench/1',
@@ -120,7 +140,7 @@ async function main(): Promise<number> {
       environment,
       ratios: Object.fromEntries(rounded),
     };
-    writeFileSync(values.baseline, `${JSON.stringify(baseline, null, 2)}\n`);
+    writeBaseline(values.baseline, baseline);
   }
   if (abort.signal.aborted) return 130;
   return rows?.some((r) => r.lost) === true ? 1 : 0;

@@ -16,6 +16,7 @@ extern "C" bool __real_cpu_restore_state_x86_64(void* cpu, uintptr_t retaddr, bo
 namespace {
 constexpr int GP_FAULT = 13;
 constexpr int INVALID_OPCODE = 6;
+constexpr int POPA = 0x61;
 
 // The side table of a block is a sequence of signed LEB128 numbers.
 int64_t takeSleb128(const uint8_t** at) {
@@ -73,6 +74,7 @@ void Vcpu::privileged(uintptr_t retaddr) {
 
 void Vcpu::restart(uintptr_t retaddr) {
   __real_cpu_restore_state_x86_64(cpu_, retaddr, true);
+  if (atPopa()) std::memcpy(&env<uint64_t>(ENV_REGS), &cpuField<uint64_t>(CPU_JMP_ENV), 8 * 8);
   cpuField<int32_t>(CPU_EXCEPTION_INDEX) = -1;
   cpu_loop_exit_x86_64(cpu_);
 }
@@ -242,6 +244,34 @@ bool isPrefix(int byte) {
 int Vcpu::codeByte(uint64_t linear) {
   const uint64_t gpa = physical(static_cast<uint32_t>(linear));
   return gpa != ~0ull && isRam(gpa) ? *hostOf(gpa) : -1;
+}
+
+// The first byte that is not a prefix, or -1.
+int Vcpu::opcodeAt(uint64_t linear) {
+  for (uint64_t i = 0; i < 15; i++) {
+    const int byte = codeByte(linear + i);
+    if (!isPrefix(byte)) return byte;
+  }
+  return -1;
+}
+
+// POPA is the one instruction that writes registers between its memory accesses. Its block keeps them as they were
+// before it, so that an exit in its middle shows them, and an instruction sent back to its start has them.
+bool Vcpu::atPopa() {
+  return popaTranslated_ && opcodeAt(segment(SEG_CS).base + env<uint64_t>(ENV_EIP)) == POPA;
+}
+
+void Vcpu::beforeTranslating(uint64_t pc) {
+  if (opcodeAt(pc) != POPA) return;
+  popaTranslated_ = true;
+  void* tcg = field<void*>(uc_, UC_TCG_CTX);
+  const auto base = reinterpret_cast<uintptr_t>(tcg);
+  const uintptr_t envTemp = base + field<uintptr_t>(tcg, TCG_CPU_ENV);
+  for (int i = 0; i < 8; i++) {
+    const uintptr_t reg = base + field<uintptr_t>(tcg, TCG_CPU_REGS + 8 * i);
+    const auto offset = static_cast<uintptr_t>(static_cast<intptr_t>(CPU_JMP_ENV + 8 * i) - static_cast<intptr_t>(CPU_ENV));
+    tcg_gen_op3_x86_64(tcg, OP_ST_I64, reg, envTemp, offset);
+  }
 }
 
 // Fills the string words for the instruction at RIP; false (and STRING_OP 0) if it is not one that Xen batches.

@@ -186,6 +186,20 @@ const char* strings(Machine& m) {
   return nullptr;
 }
 
+const char* popa(Machine& m) {
+  // popa; hlt with its first words in RAM and the rest beyond
+  m.start({0x61, 0xf4});
+  for (int i = 0; i < 8; i++) m.gpr(i) = 0x100 + static_cast<uint32_t>(i);
+  m.gpr(SP) = 0xffe8;
+  m.page[PAGE_SEGMENT + 8 * 2 + 1] = 0x10;  // SS base: the stack's second half lies beyond RAM
+  m.cpu->load();
+  m.page[PAGE_SYNCED] = 0;
+  std::memset(m.ram + 0xfff8, 0x5a, 8);
+  EXPECT(m.run() == EXIT_MMIO && m.reg(DI) == 0x107 && m.reg(SI) == 0x106, "an exit inside POPA shows registers that it has popped");
+  EXPECT(m.run(ACTION_ROLLBACK) == EXIT_NONE && m.reg(DI) == 0x107, "POPA sent back to its start has popped registers");
+  return nullptr;
+}
+
 const char* faults(Machine& m) {
   // IVT 6 -> CS:handler; FF E8 (far jump through a register, which the library aborts on); handler: mov al,6; hlt
   m.start({0x90, 0xff, 0xe8, 0xf4, 0xb0, 0x06, 0xf4});
@@ -262,7 +276,7 @@ std::string selfTest() {
   if (layout::field<void*>(layout::envOf(machine.cpu->cpu()), layout::ENV_UC) != machine.cpu->engine()) {
     return "the CPU state is not laid out as expected";
   }
-  for (const auto probe : {portExit, mixedBlock, counting, deviceMemory, stores, strings, faults, states, pagingWorks}) {
+  for (const auto probe : {portExit, mixedBlock, counting, deviceMemory, stores, strings, popa, faults, states, pagingWorks}) {
     if (const char* problem = probe(machine)) return problem;
   }
   return "";

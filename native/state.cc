@@ -32,6 +32,8 @@ void putSegment(uint32_t* words, const Segment& s) {
   words[3] = s.limit;
   words[4] = s.flags;
 }
+// A present TSS of 16 or 32 bits, available or busy.
+bool isTss(uint32_t flags) { return (flags & 0x9500) == 0x8100; }
 Segment takeSegment(const uint32_t* words) {
   return Segment{words[0], 0, words[1] | static_cast<uint64_t>(words[2]) << 32, words[3], words[4]};
 }
@@ -55,6 +57,7 @@ void Vcpu::sync() {
   // Restoring without leaving is sound: the translated code holds its own idea of RIP and the flags.
   if (park_ == Park::Trap) __real_cpu_restore_state_x86_64(cpu_, trapReturn_, false);
   std::memcpy(page_ + PAGE_GPR, &env<uint64_t>(ENV_REGS), 16 * 8);
+  if (park_ == Park::Trap && atPopa()) std::memcpy(page_ + PAGE_GPR, &cpuField<uint64_t>(CPU_JMP_ENV), 8 * 8);
   std::memcpy(page_ + PAGE_RIP, &env<uint64_t>(ENV_EIP), 8);
   page_[PAGE_RFLAGS] = readFlags();
   page_[PAGE_HALTED] = halted_;
@@ -62,6 +65,7 @@ void Vcpu::sync() {
   for (int i = 0; i < 6; i++) putSegment(page_ + PAGE_SEGMENT + 8 * i, segment(i));
   putSegment(page_ + PAGE_SEGMENT + 8 * 6, env<Segment>(ENV_LDT));
   putSegment(page_ + PAGE_SEGMENT + 8 * 7, env<Segment>(ENV_TR));
+  if (isTss(page_[PAGE_SEGMENT + 8 * 7 + 4])) page_[PAGE_SEGMENT + 8 * 7 + 4] |= TSS_BUSY;
   const Segment& gdt = env<Segment>(ENV_GDT);
   const Segment& idt = env<Segment>(ENV_IDT);
   std::memcpy(page_ + PAGE_GDT, &gdt.base, 8);
@@ -89,6 +93,8 @@ void Vcpu::load() {
   for (int i = 0; i < 6; i++) segment(i) = takeSegment(page_ + PAGE_SEGMENT + 8 * i);
   env<Segment>(ENV_LDT) = takeSegment(page_ + PAGE_SEGMENT + 8 * 6);
   env<Segment>(ENV_TR) = takeSegment(page_ + PAGE_SEGMENT + 8 * 7);
+  // A loaded task register is busy; the library gives up at the next change of rings if it finds that here.
+  if (isTss(env<Segment>(ENV_TR).flags)) env<Segment>(ENV_TR).flags &= ~TSS_BUSY;
   std::memcpy(&env<Segment>(ENV_GDT).base, page_ + PAGE_GDT, 8);
   env<Segment>(ENV_GDT).limit = page_[PAGE_GDT + 2];
   std::memcpy(&env<Segment>(ENV_IDT).base, page_ + PAGE_IDT, 8);

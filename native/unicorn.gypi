@@ -41,6 +41,7 @@
       "-Wl,--wrap=tb_invalidate_phys_page_fast_x86_64",
       "-Wl,--wrap=x86_cpu_exec_interrupt_x86_64",
       "-Wl,--wrap=helper_hlt_x86_64",
+      "-Wl,--wrap=helper_raise_interrupt_x86_64",
       "-Wl,--wrap=helper_into_x86_64",
       "-Wl,--wrap=qemu_system_reset_request",
       "-Wl,--wrap=memory_mapping",

@@ -14,6 +14,7 @@ namespace trapline::layout {
 constexpr size_t CPU_CFLAGS_NEXT_TB = 0x18;      // u32, all ones: none
 constexpr size_t CPU_INTERRUPT_REQUEST = 0x1c;   // u32
 constexpr size_t CPU_RANDOM_SEED = 0x38;         // u64, unused by x86: we keep the instruction budget there
+constexpr size_t CPU_JMP_ENV = 0x40;             // 200 bytes, unused since the engine has its own: room for eight registers
 constexpr size_t CPU_OPAQUE = 0x8170;            // void*, unused by the library: our Vcpu
 constexpr size_t CPU_MEM_IO_PC = 0x8178;         // return address of the access being done by a C helper
 constexpr size_t CPU_EXCEPTION_INDEX = 0x81a0;   // i32, -1: none
@@ -82,6 +83,7 @@ constexpr size_t TCG_CODE_GEN_PTR = 0xc0;
 constexpr size_t TCG_CODE_GEN_HIGHWATER = 0xd0;
 constexpr size_t TCG_EXITREQ_LABEL = 0x100;
 constexpr size_t TCG_CPU_ENV = 0x98f0;
+constexpr size_t TCG_CPU_REGS = 0x9998;  // the translator's names for the general registers
 constexpr size_t TCG_OPS = 0x7388;
 constexpr size_t OP_LINK = 0x8;
 constexpr size_t OP_ARGS = 0x18;
@@ -99,6 +101,8 @@ constexpr uint32_t CC_OP_DYNAMIC = 0;
 constexpr uint32_t CC_OP_EFLAGS = 1;
 constexpr uint32_t CC_MASK = 0x8d5;  // OF SF ZF AF PF CF
 constexpr uint32_t DF_MASK = 0x400;
+
+constexpr uint32_t TSS_BUSY = 0x200;  // of Segment::flags; the library keeps it in memory only
 
 constexpr uint32_t HF_CPL_MASK = 3;
 constexpr uint32_t HF_INHIBIT_IRQ = 1u << 3;

@@ -3,6 +3,8 @@
 #include "vcpu.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
+#include <cstdio>
 
 #include <algorithm>
 #include <cstring>
@@ -389,6 +391,7 @@ void Vcpu::requestKick() {
 
 bool Vcpu::delivered(uint32_t vector) {
   page_[PAGE_EXCEPTIONS]++;
+  { char b[200]; int n = snprintf(b, 200, "DELIV idx %d is_int %d eip %lx next %lx ie %lx\n", cpuField<int32_t>(CPU_EXCEPTION_INDEX), env<int32_t>(ENV_EXCEPTION_IS_INT), env<uint64_t>(ENV_EIP), env<uint64_t>(0x14f0), interruptEip_); (void)!write(2, b, n); }
   // An instruction that faulted counts as one, like INT n and invalid opcodes, which their block has counted: a handler
   // that faults at once would otherwise loop for ever without reaching a deadline.
   if (faulted_ || translating_) budget()--;

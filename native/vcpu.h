@@ -84,10 +84,12 @@ class Vcpu {
   // An exception is about to be delivered; false: the owner takes it instead.
   bool delivered(uint32_t vector);
   void fault() { faulted_ = true; }
+  void setInterruptEip(uint64_t eip) { interruptEip_ = eip; }
   void pageHasCode(uint64_t ramAddress, bool has);
   void pageStored(uint64_t ramAddress);
   void beginTranslation(void* tb, int limit);
   void emitCount();
+  void beforeTranslating(uint64_t pc);
   void endTranslation(void* tb);
   void* beforeInsn();
   void afterInsn(void* db, uint64_t pc, void* lastOpBefore);
@@ -142,6 +144,8 @@ class Vcpu {
   void parkUnsupported(uint32_t why, uint64_t detail);
   void checkPortPermission(uint32_t port, uint32_t size, uintptr_t retaddr);
   int codeByte(uint64_t linear);
+  int opcodeAt(uint64_t linear);
+  bool atPopa();
   bool decodeString();
   uint32_t blockIndex(uintptr_t retaddr, uint32_t* blockCount);
   uint32_t readFlags();
@@ -183,8 +187,10 @@ class Vcpu {
   uint32_t insnsInBlock_ = 0;
   uintptr_t trapReturn_ = 0;
   uintptr_t smcReturn_ = 0;
+  uint64_t interruptEip_ = 0;  // of the INT n, INT3 or INTO that is being delivered
   void* countOps_[2] = {nullptr, nullptr};
   int translationLimit_ = 0;
+  bool popaTranslated_ = false;
   bool onFiber_ = false;
   int64_t savedBudget_ = 0;
   double deadline_ = 0;

@@ -39,6 +39,7 @@ void startBlock(void* db, void* cpu) {
 void translateInsn(void* db, void* cpu) {
   Vcpu* vcpu = Vcpu::ofCpu(cpu);
   const uint64_t pc = field<uint64_t>(db, DB_PC_NEXT);
+  vcpu->beforeTranslating(pc);
   void* before = vcpu->beforeInsn();
   libraryOps->translate_insn(db, cpu);
   vcpu->afterInsn(db, pc, before);
@@ -83,11 +84,21 @@ void __wrap_tb_invalidate_phys_page_fast_x86_64(void* uc, void* pages, uint64_t 
   __real_cpu_loop_exit_noexc_x86_64(cpu);
 }
 
+// By the time of its delivery the library has moved EIP behind INT n; a fault during delivery must point at it.
+void __real_helper_raise_interrupt_x86_64(void* env, int number, int length);
+void __wrap_helper_raise_interrupt_x86_64(void* env, int number, int length) {
+  Vcpu::ofEnv(env)->setInterruptEip(field<uint64_t>(env, ENV_EIP));
+  __real_helper_raise_interrupt_x86_64(env, number, length);
+}
+
 // INTO leaves in the middle of a block without a return address of its own.
 void __real_helper_into_x86_64(void* env, int length);
 void __wrap_helper_into_x86_64(void* env, int length) {
   const uint32_t flags = cpu_cc_compute_all_x86_64(env, static_cast<int>(field<uint32_t>(env, ENV_CC_OP)));
-  if ((flags & 0x800) != 0) Vcpu::ofEnv(env)->uncountAfter(RETADDR);
+  if ((flags & 0x800) != 0) {
+    Vcpu::ofEnv(env)->uncountAfter(RETADDR);
+    Vcpu::ofEnv(env)->setInterruptEip(field<uint64_t>(env, ENV_EIP));
+  }
   __real_helper_into_x86_64(env, length);
 }
 

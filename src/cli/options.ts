@@ -172,10 +172,11 @@ export function addLimitOptions(command: Command): void {
 }
 
 /** 32 bits: the same seed gives the same run. */
-export function seedOption(): Option {
+/** @param start - the default */
+export function seedOption(start = 1): Option {
   return new Option('--seed <n>', 'where the checkpoints land')
     .argParser(numberValue('--seed', 0, 0xffffffff))
-    .default(1);
+    .default(start);
 }
 
 export function checkpointsOption(count: number): Option {

@@ -2,8 +2,11 @@
 // The program: its table of commands, and the way from arguments to an exit code.
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { benchRunner } from '../toolstack/bench/bench.ts';
+import { hostClock } from '../util/clock.ts';
 import { HvmError } from '../util/errors.ts';
 import type { CliCommand } from './command.ts';
+import { benchCommand } from './commands/bench.ts';
 import { doctor } from './commands/doctor.ts';
 import { ledgerCheck } from './commands/ledger-check.ts';
 import { list } from './commands/list.ts';
@@ -25,6 +28,7 @@ export const COMMANDS: readonly CliCommand[] = [
   runCommand(runRunner),
   stressCommand(stressRunner),
   raceCommand(raceRunner),
+  benchCommand(benchRunner(hostClock)),
   ledgerCheck,
   list,
   doctor,

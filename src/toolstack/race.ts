@@ -68,11 +68,10 @@ async function side(
     values = session.log.recent.slice();
   }
   const end = await takeCheckpoints(session, options.checkpoints, limits, watch);
-  const at = session.checkpoints;
   const report = judge(session, asked, end);
   const { gap } = session.log;
   return {
-    at: storyCheckpoint(session, at),
+    at: session.story.brokenAt,
     side: {
       revision,
       outcome: report.outcome,
@@ -86,13 +85,4 @@ async function side(
       events: session.story.broken ?? session.story.kept ?? [],
     },
   };
-}
-
-/** The checkpoint that broke the access: the last one named in its story. */
-function storyCheckpoint(session: CheckpointSession, otherwise: number): number {
-  for (const { event } of session.story.broken ?? []) {
-    const n = /^checkpoint (\d+) captured/.exec(event)?.[1];
-    if (n !== undefined) return Number(n);
-  }
-  return otherwise;
 }

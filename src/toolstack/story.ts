@@ -32,8 +32,12 @@ export class Story extends NullTracer {
   kept: StoryEvent[] | null = null;
   /** Number of the checkpoint whose instruction is to be kept; 0: none. */
   keepAt = 0;
+  /** The checkpoint whose shutdown broke the instruction of `broken`. */
+  brokenAt = 0;
   #events: StoryEvent[] = [];
+  /** The first checkpoint whose shutdown landed in this instruction; 0: none yet. */
   #checkpoint = 0;
+  #begun = false;
   #served = false;
   #again = false;
   #keepThis = false;
@@ -44,17 +48,23 @@ export class Story extends NullTracer {
 
   /** The shutdown of checkpoint `n` lands, at `where`. */
   shutdown(n: number, window: string, where: string): void {
-    this.#checkpoint = n;
+    if (this.#checkpoint === 0) {
+      this.#checkpoint = n;
+      // What the last checkpoint left behind does not belong to this instruction.
+      if (!this.#begun) this.#events = [];
+    }
     if (n === this.keepAt) this.#keepThis = true;
     this.#add('toolstack', `domain_shutdown(SUSPEND) lands (window '${window}'${where === '' ? '' : `, ${where}`})`);
   }
   captured(n: number): void {
-    this.#add('toolstack', `checkpoint ${n} captured, domain_resume()`);
+    if (this.#events.length > 0) this.#add('toolstack', `checkpoint ${n} captured, domain_resume()`);
   }
   override send(_v: vcpu, _id: number, p: ioreq_t, rc: x86emul_rc): void {
     this.#add('vcpu0', `hvm_send_ioreq: ${request(p)}: ${X86EMUL_NAMES[rc]}`);
   }
   override start_deferral(_v: vcpu, granted: boolean): void {
+    if (!this.#begun && this.#checkpoint === 0) this.#events = [];
+    this.#begun = true;
     this.#add('vcpu0', `vcpu_start_shutdown_deferral: ${granted ? 'granted' : 'refused'}`);
   }
   override end_deferral(): void {
@@ -76,7 +86,7 @@ export class Story extends NullTracer {
   /** A device was accessed. */
   readonly sawAccess = (event: AccessEvent): void => {
     this.#served = true;
-    const value = hex(event.data);
+    const value = String(event.data);
     const which = event.count > 1 ? ` (element ${event.element + 1} of ${event.count})` : '';
     this.#add(
       `device ${event.server}`,
@@ -92,14 +102,13 @@ export class Story extends NullTracer {
       return;
     }
     this.#add('guest', 'the instruction retires, RIP moves on');
-    if (this.#again && this.broken === null) this.broken = this.#events;
+    if (this.#again && this.broken === null) {
+      this.broken = this.#events;
+      this.brokenAt = this.#checkpoint;
+    }
     if (this.#keepThis && this.kept === null) this.kept = this.#events;
     this.#events = [];
-    this.#again = this.#served = this.#keepThis = false;
-  }
-
-  /** The number of the last checkpoint whose shutdown landed. */
-  get checkpoint(): number {
-    return this.#checkpoint;
+    this.#again = this.#served = this.#keepThis = this.#begun = false;
+    this.#checkpoint = 0;
   }
 }

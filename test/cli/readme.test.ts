@@ -53,9 +53,9 @@ function checkWords(command: string): void {
   }
 }
 
-const OURS = documents().filter((document) => document !== 'docs/devices.md');
 
-describe.each(OURS)('%s', (document) => {
+
+describe.each(documents())('%s', (document) => {
   const blocks = blocksOf(textOf(document));
   const of = (...infos: string[]): Block[] => blocks.filter(({ info }) => infos.includes(info));
 

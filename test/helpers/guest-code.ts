@@ -3,7 +3,7 @@
 
 /** Code for 16-bit segments. @param hex - what an assembler makes of `text`; the text is for the reader */
 export function asm16(hex: string, text: string): Uint8Array {
-  if (text === '') throw new Error('code without its assembly text');
+  if (hex === '' || text === '') throw new Error(`no code or no assembly text: '${hex}' ${text}`);
   return Uint8Array.from(Buffer.from(hex, 'hex'));
 }
 

@@ -149,7 +149,7 @@ describe('external interrupts', () => {
 
   // A processor gives no shadow here; the emulator does, which only delays an interrupt by one instruction.
   test('STI with IF already set delays them once, and a row of STI not for ever', () => {
-    m.real(asm16('', 'nop; sti; sti; sti; sti; inc ax; hlt'), 2 | IF);
+    m.real(asm16('90fbfbfbfb40f4', 'nop; sti; sti; sti; sti; inc ax; hlt'), 2 | IF);
     m.cpu.step();
     m.cpu.step();
     m.cpu.irq = 0x70;

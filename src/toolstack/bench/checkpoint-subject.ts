@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Checkpoints in memory, one after the other, of a guest that reads a device and writes memory in between.
-import { Snapshot } from '../snapshot.ts';
-import { checkpoint } from '../checkpoint.ts';
+
 import { BugError } from '../../util/errors.ts';
 import { domain_shutdown } from '../../xen/common/domain.ts';
 import { SHUTDOWN_suspend } from '../../xen/public/sched.ts';
+import { checkpoint } from '../checkpoint.ts';
+import { Snapshot } from '../snapshot.ts';
 import { CHECKPOINT_PROGRAM } from './programs.ts';
 import { MachineSubject, type Subject } from './subject.ts';
 

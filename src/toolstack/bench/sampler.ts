@@ -125,8 +125,10 @@ export async function sampleTogether(
     const beside = timeSlice(clock, yardstick, known);
     const round = slices.map((slice, i) => timeSlice(clock, slice, sizes[i] ?? 1));
     derive(round).forEach((value, i) => {
-      (values[i] ??= []).push(value);
-      (ratios[i] ??= []).push(value / beside);
+      values[i] ??= [];
+      ratios[i] ??= [];
+      values[i]?.push(value);
+      ratios[i]?.push(value / beside);
     });
     const elapsed = clock.nowMs() - start;
     await hooks.tick(Math.min(elapsed, timeMs), timeMs);

@@ -134,16 +134,7 @@ export async function measureStages(options: SamplerOptions): Promise<Measured[]
       const send = at(5) - whole;
       const device = at(6) - whole;
       const completion = whole - at(2) - select - send - device;
-      return [
-        at(0),
-        at(1) - at(0),
-        at(2) - at(1),
-        select,
-        send,
-        device,
-        completion,
-        at(7) - whole,
-      ];
+      return [at(0), at(1) - at(0), at(2) - at(1), select, send, device, completion, at(7) - whole];
     });
   } finally {
     for (const subject of subjects) subject[Symbol.dispose]();

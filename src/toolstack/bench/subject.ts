@@ -41,10 +41,15 @@ const DEVICES = ['blank@0x220-0x227', 'blank@mmio:0xd2000-0xd2fff'];
 
 /** Answers inside the monitor, ports and memory: reads are 0. */
 function addMonitorHandlers(machine: Machine): void {
-  register_portio_handler(machine.domain, BENCH_PORT, BENCH_PORTS, (_curr, _dir, _port, _size, val) => {
-    val.data = 0;
-    return X86EMUL_OKAY;
-  });
+  register_portio_handler(
+    machine.domain,
+    BENCH_PORT,
+    BENCH_PORTS,
+    (_curr, _dir, _port, _size, val) => {
+      val.data = 0;
+      return X86EMUL_OKAY;
+    },
+  );
   register_mmio_handler(machine.domain, {
     check: (_curr, addr) => addr >= BENCH_MMIO && addr < BENCH_MMIO + BENCH_MMIO_BYTES,
     read: (_curr, _addr, _size, data) => {
@@ -95,7 +100,8 @@ export class MachineSubject implements Subject {
     if (this.#bare) answerAtOnce(cpu);
     else {
       const stop = this.loop.run();
-      if (stop !== 'deadline') throw new BugError(`the loop '${this.#program.name}' ended: ${stop}`);
+      if (stop !== 'deadline')
+        throw new BugError(`the loop '${this.#program.name}' ended: ${stop}`);
     }
     // A batch may overshoot the deadline: the count tells what was done.
     return ((cpu.icount - before) * roundUnits) / roundInsns;
