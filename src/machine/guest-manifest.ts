@@ -53,6 +53,8 @@ export const guestManifestSchema = z.strictObject({
   /** Device specifications, as on the command line. */
   devices: z.array(z.string().min(1)),
   limits: z.strictObject({ maxInstructions: quantity }),
+  /** Instructions between two edges on interrupt line 0 (vector 8). Absent: none. */
+  timer: z.strictObject({ everyInstructions: quantity }).optional(),
   /** For a run that shall end: written into the parameter block. Absent without one. */
   iterations: dword.optional(),
   /** Likewise the guest's own parameter. */

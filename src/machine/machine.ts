@@ -47,6 +47,7 @@ import { InterruptLines } from './interrupts.ts';
 import type { LoadedGuest } from './loader.ts';
 import { ramSegments } from './memory-map.ts';
 import { TeeTracer } from './tee-tracer.ts';
+import { VirtualTimer } from './virtual-timer.ts';
 
 /** The domain of the device models, and of the guest. */
 const DOM0 = 0;
@@ -82,6 +83,8 @@ export class Machine implements Disposable {
   readonly vcpu: vcpu;
   readonly servers: readonly InlineServer[];
   readonly interrupts: InterruptLines = new InterruptLines();
+  /** Line 0's tick, as the guest's manifest asks for it. */
+  readonly timer: VirtualTimer;
   readonly books: Bookkeeper | null;
   /** What the guest reported last, or null. */
   verdict: Verdict | null = null;
@@ -98,6 +101,7 @@ export class Machine implements Disposable {
     const { guest, devices, ledger = null, points = NO_POINTS } = options;
     this.guest = guest;
     this.ram = new GuestRam(guest.memoryBytes);
+    this.timer = new VirtualTimer(guest.manifest.timer?.everyInstructions ?? 0);
     const taken: { name: string; range: DeviceSpec['range'] }[] = [];
     for (const { factory, range } of devices) {
       for (const other of taken) refuseOverlap(factory.name, range, other.name, other.range);

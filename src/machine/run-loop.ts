@@ -58,6 +58,8 @@ export class RunLoop {
   readonly exits: number[] = new Array<number>(EXIT_NAMES.length).fill(0);
   /** Not null: device models run in indivisible steps, with this called before each. */
   onServerStep: StepHook | null = null;
+  /** Instruction count at which `run()` returns 'deadline'. */
+  deadline = Number.MAX_SAFE_INTEGER;
   /** Stop when the guest reports a verdict. */
   stopAtVerdict = true;
   readonly #count: sched_count = { resumes: 0 };
@@ -118,8 +120,9 @@ export class RunLoop {
 
   /** One stay in the guest and the handling of its exit. */
   #enter(): Stop | null {
-    const { cpu, regs, insnCpu, interrupts, vcpu: v, books } = this.machine;
+    const { cpu, regs, insnCpu, interrupts, timer, vcpu: v, books } = this.machine;
     regs.release();
+    cpu.deadline = Math.min(this.deadline, timer.next);
     if (interrupts.pending) interrupts.offer(cpu);
     const exit = cpu.run();
     this.exits[exit] = (this.exits[exit] ?? 0) + 1;
@@ -145,8 +148,11 @@ export class RunLoop {
       }
       case EXIT_HLT:
         return this.#halt();
-      case EXIT_BUDGET:
-        return 'deadline';
+      case EXIT_BUDGET: {
+        const { icount } = cpu;
+        if (timer.due(icount)) interrupts.pulse(0);
+        return icount >= this.deadline ? 'deadline' : null;
+      }
       case EXIT_KICK:
         return 'kicked';
       default:
@@ -155,9 +161,17 @@ export class RunLoop {
   }
 
   #halt(): Stop | null {
-    const { cpu, interrupts } = this.machine;
+    const { cpu, interrupts, timer } = this.machine;
     if ((cpu.regs.rflags & IF) === 0) return 'dead';
-    return interrupts.pending || cpu.irq >= 0 ? null : 'halted';
+    if (interrupts.pending || cpu.irq >= 0) return null;
+    if (timer.every === 0) return 'halted';
+    // Nothing happens until the next tick, or until the deadline if that comes first: the time in between is skipped.
+    const now = cpu.icount;
+    const wake = Math.min(timer.next, this.deadline);
+    cpu.charge(Math.max(0, wake - now));
+    if (timer.due(wake)) interrupts.pulse(0);
+    else return 'deadline';
+    return null;
   }
 
   #fault(exit: ExitReason): Stop | null {

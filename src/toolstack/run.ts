@@ -66,7 +66,7 @@ export async function runGuest(options: RunOptions, watch: Watch & RunTerminal):
   let stop: Stop = 'deadline';
   let limit: string | null = null;
   for (;;) {
-    cpu.deadline = Math.min(cpu.icount + SLICE, limits.maxInstructions);
+    loop.deadline = Math.min(cpu.icount + SLICE, limits.maxInstructions);
     machine.inputArrived();
     stop = loop.run();
     const { icount } = cpu;

@@ -121,7 +121,7 @@ export class CheckpointSession implements Disposable {
     this.#arm();
     for (;;) {
       loop.onServerStep = this.#driver.needsSteps ? this.#driver.serverStep : null;
-      cpu.deadline = Math.min(this.#deadline, maxInstructions);
+      loop.deadline = Math.min(this.#deadline, maxInstructions);
       const stop = loop.run();
       if (stop === 'shutdown') break;
       if (stop !== 'deadline') return stop;
@@ -145,7 +145,7 @@ export class CheckpointSession implements Disposable {
   /** After a violation: lets the guest go on without checkpoints until it notices by itself, or for a while. */
   letGuestNotice(): void {
     this.#driver.disarm();
-    this.machine.cpu.deadline = this.machine.cpu.icount + PATIENCE;
+    this.loop.deadline = this.machine.cpu.icount + PATIENCE;
     this.loop.run();
     this.log.look();
   }

@@ -15,6 +15,8 @@ export class Snapshot {
   /** By server name and id. */
   readonly servers: ServerState[] = [];
   interrupts = 0;
+  /** Instruction count of the timer's next tick. */
+  nextTick = 0;
   /** Value latched at port 0xcf8. */
   pciCf8 = 0;
   /** Instructions completed. */
@@ -49,6 +51,7 @@ export class Snapshot {
       this.servers[i] = server.save();
     });
     this.interrupts = machine.interrupts.save();
+    this.nextTick = machine.timer.next;
     this.pciCf8 = machine.domain.arch.hvm.pci_cf8;
   }
 
@@ -71,6 +74,7 @@ export class Snapshot {
       server.forget();
     });
     machine.interrupts.restore(this.interrupts);
+    machine.timer.next = this.nextTick;
     machine.domain.arch.hvm.pci_cf8 = this.pciCf8;
   }
 }

@@ -27,9 +27,9 @@ describe.each(REVISION_NAMES)('guests under %s', (revision) => {
       ledger,
     });
     ledger.start({ guest: name, revision, seed: 0, vcpus: 1, devices: machine.ledgerDevices });
-    machine.cpu.deadline = guest.manifest.limits.maxInstructions;
     machine.inputArrived();
     const loop = new RunLoop(machine);
+    loop.deadline = guest.manifest.limits.maxInstructions;
     const stop = loop.run();
     ledger.end({ stop: 'boundary', reason: stop, witnesses: machine.witnesses() });
     const report = checker.finish();
