@@ -402,6 +402,7 @@ void Vcpu::endTranslation(void* tb) {
   }
 }
 
+extern "C" void __wrap_qemu_system_reset_request(void* uc);
 extern "C" uint64_t trapline_insb(void*, uint32_t);
 extern "C" uint64_t trapline_insw(void*, uint32_t);
 extern "C" uint64_t trapline_insl(void*, uint32_t);
@@ -475,6 +476,12 @@ void Vcpu::afterInsn(void* db, uint64_t pc, void* before) {
 // The library met something it would abort the process for. While translating: once more as a block of one
 // instruction, so that what stood before it is executed; a block of one that fails again is an invalid instruction.
 void Vcpu::contain() {
+  if (std::exchange(delivering_, false)) {
+    // No task register to take the inner stack from: #TS, then #DF, which cannot be delivered either.
+    __wrap_qemu_system_reset_request(uc_);
+    cpuField<int32_t>(CPU_EXCEPTION_INDEX) = static_cast<int32_t>(EXIT_CPU_LOOP) + 1;
+    cpu_loop_exit_x86_64(cpu_);
+  }
   const uint64_t pc = segment(SEG_CS).base + env<uint64_t>(ENV_EIP);
   const bool single = translating_ ? translationLimit_ == 1 : containedPc_ == pc;
   translating_ = false;

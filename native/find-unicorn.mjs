@@ -20,7 +20,10 @@ function pkgConfig(variable) {
 export function findUnicorn() {
   const own = process.env.UNICORN_DIR;
   const places = own
-    ? [[join(own, 'include'), join(own, 'lib', 'libunicorn.a')], [join(own, 'include'), join(own, 'libunicorn.a')]]
+    ? [
+        [join(own, 'include'), join(own, 'lib', 'libunicorn.a')],
+        [join(own, 'include'), join(own, 'libunicorn.a')],
+      ]
     : [
         [pkgConfig('includedir'), join(pkgConfig('libdir'), 'libunicorn.a')],
         ...['/usr/lib/x86_64-linux-gnu', '/usr/lib', '/usr/local/lib'].map((lib) => [
@@ -29,7 +32,8 @@ export function findUnicorn() {
         ]),
       ];
   for (const [include, archive] of places) {
-    if (include && existsSync(join(include, 'unicorn', 'unicorn.h')) && existsSync(archive)) return { include, archive };
+    if (include && existsSync(join(include, 'unicorn', 'unicorn.h')) && existsSync(archive))
+      return { include, archive };
   }
   return null;
 }
@@ -37,7 +41,9 @@ export function findUnicorn() {
 if (process.argv[1] && import.meta.url.endsWith(process.argv[1].split('/').pop() ?? '')) {
   const found = findUnicorn();
   if (!found) {
-    console.error('libunicorn (header and static archive) not found: apt-get install -y libunicorn-dev, or set UNICORN_DIR');
+    console.error(
+      'libunicorn (header and static archive) not found: apt-get install -y libunicorn-dev, or set UNICORN_DIR',
+    );
     process.exit(5);
   }
   console.log(process.argv.includes('--archive') ? found.archive : found.include);

@@ -3,8 +3,6 @@
 #include "vcpu.h"
 
 #include <sys/mman.h>
-#include <unistd.h>
-#include <cstdio>
 
 #include <algorithm>
 #include <cstring>
@@ -98,8 +96,11 @@ const char* Vcpu::open(const std::vector<RamSegment>& segments) {
   for (size_t i = 0; i < segments_.size(); i++) {
     const RamSegment& s = segments_[i];
     if (!mapGap(covered, s.gpa)) return "the emulator library refused a device region";
-    const uint32_t rights = s.writable ? UC_PROT_ALL : UC_PROT_READ | UC_PROT_EXEC;
-    if (uc_mem_map_ptr(uc_, s.gpa, s.bytes, rights, ram_ + s.offset) != UC_ERR_OK) return "the emulator library refused RAM";
+    if (uc_mem_map_ptr(uc_, s.gpa, s.bytes, UC_PROT_ALL, ram_ + s.offset) != UC_ERR_OK) return "the emulator library refused RAM";
+    // Mapped read-only from the start, the library would take note of it and let the guest write all the same.
+    if (!s.writable && uc_mem_protect(uc_, s.gpa, s.bytes, UC_PROT_READ | UC_PROT_EXEC) != UC_ERR_OK) {
+      return "the emulator library refused a ROM";
+    }
     std::memset(ramPage_ + (s.gpa >> 12), static_cast<int>(i + 1), s.bytes >> 12);
     covered = s.gpa + s.bytes;
   }
@@ -240,7 +241,7 @@ void Vcpu::parkUnsupported(uint32_t why, uint64_t detail) {
 
 // The main loop, between two blocks: the only place where the CPU is stopped other than at a trap.
 bool Vcpu::boundary() {
-  faulted_ = false;
+  faulted_ = delivering_ = false;
   bool changed = false;
   for (;;) {
     if (step_ == Step::Armed) {
@@ -291,7 +292,9 @@ bool Vcpu::boundary() {
       page_[PAGE_IRQ_VECTOR] = ~0u;
       page_[PAGE_IRQS_TAKEN]++;
       halted_ = false;
+      delivering_ = true;
       do_interrupt_x86_hardirq_x86_64(envOf(cpu_), static_cast<int>(vector), 1);
+      delivering_ = false;
     } else if (halted_) {
       park(Park::Boundary, EXIT_HLT);
     } else if (budget() <= 0) {
@@ -391,13 +394,16 @@ void Vcpu::requestKick() {
 
 bool Vcpu::delivered(uint32_t vector) {
   page_[PAGE_EXCEPTIONS]++;
-  { char b[200]; int n = snprintf(b, 200, "DELIV idx %d is_int %d eip %lx next %lx ie %lx\n", cpuField<int32_t>(CPU_EXCEPTION_INDEX), env<int32_t>(ENV_EXCEPTION_IS_INT), env<uint64_t>(ENV_EIP), env<uint64_t>(0x14f0), interruptEip_); (void)!write(2, b, n); }
   // An instruction that faulted counts as one, like INT n and invalid opcodes, which their block has counted: a handler
   // that faults at once would otherwise loop for ever without reaching a deadline.
   if (faulted_ || translating_) budget()--;
   faulted_ = translating_ = false;
   deliveredInStep_ = true;
-  if (page_[PAGE_CATCH] == 0) return true;
+  if (page_[PAGE_CATCH] == 0) {
+    if (env<int32_t>(ENV_EXCEPTION_IS_INT) != 0) env<uint64_t>(ENV_EIP) = interruptEip_;
+    delivering_ = true;
+    return true;
+  }
   page_[PAGE_VECTOR] = vector;
   page_[PAGE_ERROR_CODE] = env<uint32_t>(ENV_ERROR_CODE);
   env<int32_t>(ENV_OLD_EXCEPTION) = -1;
@@ -418,7 +424,12 @@ void Vcpu::halt(int length) {
   cpu_loop_exit_x86_64(cpu_);
 }
 
-void Vcpu::reset() { restore(powerOn_.data(), powerOn_.size()); }
+void Vcpu::reset() {
+  rollback();
+  const double count = instructionCount();
+  restore(powerOn_.data(), powerOn_.size());
+  budget() -= static_cast<int64_t>(count);  // the saved state's own count is 0
+}
 
 // F000:FFF0 with the base of the reset vector, as after power-on.
 void Vcpu::applyReset() {

@@ -181,6 +181,7 @@ class Vcpu {
   bool halted_ = false;
   bool deliveredInStep_ = false;
   bool translating_ = false;
+  bool delivering_ = false;  // an interrupt or exception, until the next boundary
   bool faulted_ = false;  // an instruction was taken back and its exception is on the way
   bool fetchedDevice_ = false;
   uint64_t fetchAddress_ = 0;

@@ -133,7 +133,7 @@ function opcodes() {
   const from = Number(values.from);
   let number = 0;
   fillVectors(machine.ram);
-  for (const escape of [[], [0x0f]]) {
+  for (const opcodeMap of [[], [0x0f]]) {
     for (let opcode = 0; opcode < 256; opcode++) {
       for (const prefix of prefixes) {
         for (let modrm = 0; modrm < 256; modrm++) {
@@ -142,13 +142,13 @@ function opcodes() {
           if ((number & 0xfff) === 0) fillVectors(machine.ram);
           machine.ram.writeBytes(
             CODE,
-            Uint8Array.of(...prefix, ...escape, opcode, modrm, ...tail, 0xf4),
+            Uint8Array.of(...prefix, ...opcodeMap, opcode, modrm, ...tail, 0xf4),
           );
           start(machine, base, random);
           try {
             drive(machine, 4, 12);
           } catch (error) {
-            error.message = `opcode case ${number - 1} (${[...prefix, ...escape, opcode, modrm].map((b) => b.toString(16)).join(' ')}): ${error.message}`;
+            error.message = `opcode case ${number - 1} (${[...prefix, ...opcodeMap, opcode, modrm].map((b) => b.toString(16)).join(' ')}): ${error.message}`;
             throw error;
           }
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The public names of the package. Importing it loads no addon: a machine does, when it is made.
-export { EXIT_NAMES, type CpuBackend, type CpuRegisters, type ExitReason } from './cpu/backend.ts';
+export { type CpuBackend, type CpuRegisters, EXIT_NAMES, type ExitReason } from './cpu/backend.ts';
 export { kickCpu } from './cpu/native.ts';
 export { type RamSegment, UnicornCpu } from './cpu/unicorn.ts';
 export {
@@ -38,5 +38,5 @@ export { CheckpointSession, type SessionOptions } from './toolstack/session.ts';
 export { Snapshot } from './toolstack/snapshot.ts';
 export { type StressOptions, type StressReport, stress } from './toolstack/stress.ts';
 export { WINDOW_NAMES, WINDOWS, type WindowName } from './toolstack/windows.ts';
-export { isHvmError, HvmError, type HvmErrorCode } from './util/errors.ts';
+export { HvmError, type HvmErrorCode, isHvmError } from './util/errors.ts';
 export { REVISION_NAMES, REVISIONS, type RevisionName } from './xen/hvm/revision.ts';

@@ -104,3 +104,15 @@ export function classifyInsn(byteAt: (offset: number) => number): number {
   if (alwaysMemory(op)) return INSN_MEM_ACCESS;
   return hasModrm(op) && memoryOperand() ? INSN_MEM_ACCESS : 0;
 }
+
+/**
+ * Whether #UD is what the instruction is there to raise, or its LOCK prefix does: UD0, UD1, UD2.
+ * @param byteAt - as for `classifyInsn`
+ */
+export function raisesInvalidOpcode(byteAt: (offset: number) => number): boolean {
+  let at = 0;
+  let op = byteAt(at);
+  for (; PREFIXES.has(op) && at < 14; op = byteAt(++at)) if (op === 0xf0) return true;
+  const second = byteAt(at + 1);
+  return op === 0x0f && (second === 0x0b || second === 0xb9 || second === 0xff);
+}

@@ -4,15 +4,30 @@ import type {
   insn_access,
   insn_class,
   insn_cpu,
+  insn_exception,
   insn_step,
   StringOp,
 } from '../xen/hvm/x86_emulate.ts';
-import { EXIT_BOUNDARY, EXIT_MMIO, EXIT_PIO, EXIT_PIO_STRING, type ExitReason } from './backend.ts';
-import { RCX, RDI, RSI, SEG_CS } from './backend.ts';
-import { classifyInsn, INSN_MEM_ACCESS, INSN_PORTIO } from './classify.ts';
+import {
+  EXIT_BOUNDARY,
+  EXIT_EXCEPTION,
+  EXIT_MMIO,
+  EXIT_PIO,
+  EXIT_PIO_STRING,
+  type ExitReason,
+  RCX,
+  RDI,
+  RSI,
+  SEG_CS,
+} from './backend.ts';
+import { classifyInsn, INSN_MEM_ACCESS, INSN_PORTIO, raisesInvalidOpcode } from './classify.ts';
 import type { UnicornCpu } from './unicorn.ts';
 
 const TRAP_FLAG = 0x100;
+const PROTECTION_ENABLE = 1;
+const INVALID_OPCODE = 6;
+/** Vectors that push an error code: #DF, #TS, #NP, #SS, #GP, #PF, #AC. */
+const WITH_ERROR_CODE = new Set([8, 10, 11, 12, 13, 14, 17]);
 
 /** Runs the instruction at RIP on a `UnicornCpu`. While one is begun, the CPU is parked at one of its accesses. */
 export class InsnCpu implements insn_cpu {
@@ -21,6 +36,8 @@ export class InsnCpu implements insn_cpu {
   #at = -1;
   /** The access at which the CPU is parked, or 0. */
   #exit: ExitReason = 0;
+  /** The exception that ended the last instruction, if the CPU left it to its owner. */
+  #exception: insn_exception | null = null;
 
   constructor(cpu: UnicornCpu) {
     this.#cpu = cpu;
@@ -50,14 +67,19 @@ export class InsnCpu implements insn_cpu {
     if (this.#exit === EXIT_MMIO) return INSN_MEM_ACCESS;
     if (this.#exit === EXIT_PIO_STRING) return INSN_PORTIO | INSN_MEM_ACCESS;
     if (this.#exit === EXIT_PIO) return INSN_PORTIO;
-    const code = this.#cpu.regs.segment(SEG_CS);
-    const at = code.base + this.#cpu.regs.rip;
-    return classifyInsn((offset) => this.#cpu.codeByte(at + offset));
+    return classifyInsn(this.#codeBytes());
+  }
+
+  /** The bytes of the instruction at RIP, by offset. */
+  #codeBytes(): (offset: number) => number {
+    const at = this.#cpu.regs.segment(SEG_CS).base + this.#cpu.regs.rip;
+    return (offset) => this.#cpu.codeByte(at + offset);
   }
 
   advance(list: readonly insn_access[], done: number): insn_step {
     const cpu = this.#cpu;
     const exceptions = cpu.exceptionsTaken;
+    this.#exception = null;
     if (this.#at < 0) {
       this.#at = 0;
       this.#exit = cpu.step();
@@ -80,9 +102,28 @@ export class InsnCpu implements insn_cpu {
     const ended = this.#exit;
     this.#at = -1;
     this.#exit = 0;
+    if (ended === EXIT_EXCEPTION) return this.#caught();
     if (ended !== EXIT_BOUNDARY) return 'unhandleable';
     this.retired++;
     return cpu.exceptionsTaken === exceptions ? 'retired' : 'exception';
+  }
+
+  /** An exception the CPU did not deliver: RIP is on the instruction, and nothing of it has happened. */
+  #caught(): insn_step {
+    const { vector, errorCode } = this.#cpu.exception;
+    // The processor has one vector for both; Xen's decoder tells them apart.
+    if (vector === INVALID_OPCODE && !raisesInvalidOpcode(this.#codeBytes())) return 'unrecognized';
+    this.#exception = { vector, ec: WITH_ERROR_CODE.has(vector) ? errorCode : -1 };
+    return 'exception';
+  }
+
+  /** Null unless the CPU's `catchExceptions` is on: otherwise it has delivered the exception. */
+  take_exception(): insn_exception | null {
+    return this.#exception;
+  }
+
+  protected_mode(): boolean {
+    return (this.#cpu.regs.control(0) & PROTECTION_ENABLE) !== 0;
   }
 
   rollback(): void {
@@ -98,9 +139,7 @@ export class InsnCpu implements insn_cpu {
     const moved = reps_done * op.size * (op.df ? -1 : 1);
     const set = (index: number, value: number): void => {
       const low =
-        op.addrSize === 2
-          ? ((regs.gpr(index) & ~0xffff) | (value & 0xffff)) >>> 0
-          : value >>> 0;
+        op.addrSize === 2 ? ((regs.gpr(index) & ~0xffff) | (value & 0xffff)) >>> 0 : value >>> 0;
       regs.setGpr(index, low, regs.gprHigh(index));
     };
     if (op.op === 'outs' || op.op === 'movs') set(RSI, op.srcIndex + moved);

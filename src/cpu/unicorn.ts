@@ -7,8 +7,8 @@ import type { CpuBackend, ExitReason } from './backend.ts';
 import { EXIT_UNSUPPORTED } from './backend.ts';
 import type { NativeVcpu } from './native.ts';
 import { kickCpu, loadAddon } from './native.ts';
-import * as P from './run-page.ts';
 import { PageRegisters } from './page-registers.ts';
+import * as P from './run-page.ts';
 
 /** Guest-physical memory backed by RAM from `offset` on. All in bytes, multiples of 4096. */
 export interface RamSegment {
@@ -72,7 +72,8 @@ export class UnicornCpu implements CpuBackend {
 
   /** Host changed RAM behind `GuestRam`'s back: forgets translations of it and marks the pages. Offsets into RAM, bytes. */
   hostWrote(offset: number, length: number): void {
-    for (let page = offset >>> 12; page <= (offset + length - 1) >>> 12; page++) this.dirty[page] = 1;
+    for (let page = offset >>> 12; page <= (offset + length - 1) >>> 12; page++)
+      this.dirty[page] = 1;
     if (!this.#disposed) this.#vcpu.invalidate(offset, length);
   }
 
@@ -217,7 +218,8 @@ export class UnicornCpu implements CpuBackend {
   codeByte(linear: number): number {
     const gpa = this.translate(linear >>> 0);
     for (const s of this.#segments) {
-      if (gpa >= s.gpa && gpa < s.gpa + s.bytes) return this.#ram.bytes[s.offset + gpa - s.gpa] ?? -1;
+      if (gpa >= s.gpa && gpa < s.gpa + s.bytes)
+        return this.#ram.bytes[s.offset + gpa - s.gpa] ?? -1;
     }
     return -1;
   }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The registers the port sees, in front of the CPU host: an IN or OUT whose answer is on its way moves no register of
 // the CPU; what the port writes meanwhile decides how the access ends.
-import { RAX } from '../cpu/backend.ts';
+
 import type { CpuBackend } from '../cpu/backend.ts';
+import { RAX } from '../cpu/backend.ts';
 import type { cpu_user_regs } from '../xen/common/sched.ts';
 import { IOREQ_READ, type ioreq_dir } from '../xen/public/hvm_ioreq.ts';
 

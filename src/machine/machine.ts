@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // One machine: a guest in RAM, a CPU, a domain with one vCPU, and a device model per device.
-import { SEG_CS, SEG_DS, SEG_ES, SEG_SS, SEG_FS, SEG_GS, RAX, RDX, RSP } from '../cpu/backend.ts';
+import { RAX, RDX, RSP, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS } from '../cpu/backend.ts';
 import { InsnCpu } from '../cpu/insn-cpu.ts';
 import { UnicornCpu } from '../cpu/unicorn.ts';
+import { refuseOverlap } from '../dm/bus.ts';
 import type { DeviceContext, InputSource, Verdict } from '../dm/device.ts';
 import { NO_INPUT } from '../dm/device.ts';
 import { InlineServer } from '../dm/inline-server.ts';
 import { formatIoRange } from '../dm/range.ts';
-import { refuseOverlap } from '../dm/bus.ts';
 import type { DeviceSpec } from '../dm/registry.ts';
 import type { LedgerDevice, Witness } from '../ledger/events.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import { GuestRam } from '../mem/guest-ram.ts';
 import { BufferedPage } from '../mem/buffered-page.ts';
+import { GuestRam } from '../mem/guest-ram.ts';
 import { IoreqPage } from '../mem/ioreq-page.ts';
 import { BugError, HvmError } from '../util/errors.ts';
 import { xen_event_channel_signalled } from '../xen/common/event_channel.ts';
 import { NO_POINTS, type Points } from '../xen/common/points.ts';
 import type { domain, vcpu } from '../xen/common/sched.ts';
 import type { Tracer } from '../xen/common/trace.ts';
+import { NullTracer } from '../xen/common/trace.ts';
 import { createXenHost } from '../xen/host.ts';
 import { domain_create, vcpu_create } from '../xen/hvm/hvm.ts';
 import {
@@ -33,7 +34,6 @@ import {
 import { p2m_mmio_dm } from '../xen/hvm/p2m.ts';
 import type { RevisionName } from '../xen/hvm/revision.ts';
 import { REVISIONS } from '../xen/hvm/revision.ts';
-import { NullTracer } from '../xen/common/trace.ts';
 import {
   HVM_IOREQSRV_BUFIOREQ_LEGACY,
   MAX_NR_IOREQ_SERVERS,
@@ -114,7 +114,8 @@ export class Machine implements Disposable {
     try {
       this.insnCpu = new InsnCpu(this.cpu);
       this.regs = new GuestRegs(this.cpu);
-      this.books = ledger === null ? null : new Bookkeeper(ledger, this.cpu, this.insnCpu, this.regs);
+      this.books =
+        ledger === null ? null : new Bookkeeper(ledger, this.cpu, this.insnCpu, this.regs);
       const servers: InlineServer[] = [];
       this.servers = servers;
       const internal = new UnclaimedCounter(this);
@@ -139,7 +140,8 @@ export class Machine implements Disposable {
       }
       this.vcpu = vcpu_create(this.domain, this.regs);
       this.vcpu.arch.hvm.cpu = this.insnCpu;
-      if (hvm_all_ioreq_servers_add_vcpu(this.domain, this.vcpu) !== 0) throw new BugError('no vCPU');
+      if (hvm_all_ioreq_servers_add_vcpu(this.domain, this.vcpu) !== 0)
+        throw new BugError('no vCPU');
       const nowNs = options.nowNs ?? (() => this.cpu.icount);
       const context: DeviceContext = {
         output: options.output ?? (() => {}),
@@ -160,7 +162,11 @@ export class Machine implements Disposable {
   }
 
   // One server per device, as long as Xen has ids; the last one takes the rest.
-  #addServers(devices: readonly DeviceSpec[], context: DeviceContext, servers: InlineServer[]): void {
+  #addServers(
+    devices: readonly DeviceSpec[],
+    context: DeviceContext,
+    servers: InlineServer[],
+  ): void {
     devices.forEach(({ factory, range }, index) => {
       const label = `${factory.name}@${formatIoRange(range)}`;
       let server = servers[Math.min(index, MAX_NR_IOREQ_SERVERS - 1)];
@@ -179,7 +185,8 @@ export class Machine implements Disposable {
         range.start,
         range.end,
       );
-      if (rc !== 0) throw new HvmError('HVM_RANGE', `${label}: the domain refuses the range (${rc})`);
+      if (rc !== 0)
+        throw new HvmError('HVM_RANGE', `${label}: the domain refuses the range (${rc})`);
       this.#counted.set(label, device);
       this.#ranges.push({ name: label, space: range.space, first: range.start, last: range.end });
     });

@@ -27,9 +27,15 @@ export function inFlight(machine: Machine): string[] {
     if (s === null || s === undefined) continue;
     want(!(s.sv[v.vcpu_id]?.pending ?? false), `server ${s.id} has a request outstanding`);
     const slot = s.ioreq.va?.slot(v.vcpu_id);
-    want(slot === undefined || slot.state() === STATE_IOREQ_NONE, `slot of server ${s.id} is in use`);
+    want(
+      slot === undefined || slot.state() === STATE_IOREQ_NONE,
+      `slot of server ${s.id} is in use`,
+    );
     const ring = s.bufioreq.va;
-    want(ring === null || ring.read_pointer() === ring.write_pointer(), `ring of server ${s.id} is not drained`);
+    want(
+      ring === null || ring.read_pointer() === ring.write_pointer(),
+      `ring of server ${s.id} is not drained`,
+    );
   }
   for (const server of servers) want(!server.busy, `device model '${server.name}' is busy`);
   return found;
@@ -50,7 +56,8 @@ export function checkpoint(machine: Machine, snapshot: Snapshot, whilePaused: ()
     server.sleep();
   }
   const problems = inFlight(machine);
-  if (problems.length > 0) throw new BugError(`checkpoint of a machine in motion: ${problems.join('; ')}`);
+  if (problems.length > 0)
+    throw new BugError(`checkpoint of a machine in motion: ${problems.join('; ')}`);
   snapshot.capture(machine);
   whilePaused();
   for (const server of servers) server.wake();

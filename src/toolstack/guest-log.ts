@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The second witness: the values a guest has logged in its own RAM.
-import type { Machine } from '../machine/machine.ts';
+
 import { readLog, readParameterBlock } from '../machine/guest-manifest.ts';
+import type { Machine } from '../machine/machine.ts';
 
 /** A value that is not the one before it plus 1. */
 export interface LogGap {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // When a run has to end although the guest would go on.
-import { HvmError } from '../util/errors.ts';
+
 import type { Clock } from '../util/clock.ts';
+import { HvmError } from '../util/errors.ts';
 
 /** What a run is given to be watched and stopped by, besides its clock. */
 export interface Watch {

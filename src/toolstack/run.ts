@@ -49,11 +49,15 @@ const SLICE = 1_000_000;
 const IDLE_SLICE_MS = 10;
 
 /** @throws HvmError before the guest runs, when something asked for cannot be */
-export async function runGuest(options: RunOptions, watch: Watch & RunTerminal): Promise<RunReport> {
+export async function runGuest(
+  options: RunOptions,
+  watch: Watch & RunTerminal,
+): Promise<RunReport> {
   const guest = loadGuest(options.guest, options.load);
   const max = options.maxInstructions ?? guest.manifest.limits.maxInstructions;
   const limits = new Limits(watch, max, options.timeoutMs);
-  const devices = options.devices.length > 0 ? options.devices : guest.manifest.devices.map(parseDeviceSpec);
+  const devices =
+    options.devices.length > 0 ? options.devices : guest.manifest.devices.map(parseDeviceSpec);
   using machine = new Machine({
     guest,
     devices,

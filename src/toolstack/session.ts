@@ -68,12 +68,15 @@ export class CheckpointSession implements Disposable {
     const { revision, seed } = options;
     // For ever, unless said otherwise: it is the checkpoints that are counted.
     const guest = loadGuest(options.guest, { iterations: 0, ...options.load });
-    const devices = options.devices.length > 0 ? options.devices : guest.manifest.devices.map(parseDeviceSpec);
+    const devices =
+      options.devices.length > 0 ? options.devices : guest.manifest.devices.map(parseDeviceSpec);
     this.#random = new Random(seed);
     this.#windows = windowsOf(guest.hasManifest ? (guest.manifest.windows as InsnKind[]) : null);
     this.checker = new LiveChecker();
     this.#writer = options.ledgerPath === null ? null : new LedgerWriter(options.ledgerPath);
-    this.ledger = new Ledger({ sinks: [this.checker, ...(this.#writer === null ? [] : [this.#writer])] });
+    this.ledger = new Ledger({
+      sinks: [this.checker, ...(this.#writer === null ? [] : [this.#writer])],
+    });
     this.#driver = new WindowDriver(() => this.#shutdown());
     try {
       this.machine = new Machine({
@@ -102,7 +105,13 @@ export class CheckpointSession implements Disposable {
       };
     }
     if (books !== null) books.onSettled = (retired) => this.story.settled(retired);
-    this.ledger.start({ guest: guest.name, revision, seed, vcpus: 1, devices: machine.ledgerDevices });
+    this.ledger.start({
+      guest: guest.name,
+      revision,
+      seed,
+      vcpus: 1,
+      devices: machine.ledgerDevices,
+    });
   }
 
   /** Whether any witness has seen something wrong. */

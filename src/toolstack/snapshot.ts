@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A checkpoint in memory: CPU, RAM, devices. Taken again, it copies only the pages written since.
 import type { ServerState } from '../dm/server.ts';
-import { HvmError } from '../util/errors.ts';
 import type { Machine } from '../machine/machine.ts';
+import { HvmError } from '../util/errors.ts';
 
 const PAGE = 4096;
 

@@ -54,10 +54,14 @@ export class Story extends NullTracer {
       if (!this.#begun) this.#events = [];
     }
     if (n === this.keepAt) this.#keepThis = true;
-    this.#add('toolstack', `domain_shutdown(SUSPEND) lands (window '${window}'${where === '' ? '' : `, ${where}`})`);
+    this.#add(
+      'toolstack',
+      `domain_shutdown(SUSPEND) lands (window '${window}'${where === '' ? '' : `, ${where}`})`,
+    );
   }
   captured(n: number): void {
-    if (this.#events.length > 0) this.#add('toolstack', `checkpoint ${n} captured, domain_resume()`);
+    if (this.#events.length > 0)
+      this.#add('toolstack', `checkpoint ${n} captured, domain_resume()`);
   }
   override send(_v: vcpu, _id: number, p: ioreq_t, rc: x86emul_rc): void {
     this.#add('vcpu0', `hvm_send_ioreq: ${request(p)}: ${X86EMUL_NAMES[rc]}`);

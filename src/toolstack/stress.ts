@@ -2,8 +2,8 @@
 // The checkpoint stress run, and what its witnesses say.
 import type { StageCounts } from '../ledger/events.ts';
 import type { Violation } from '../ledger/violations.ts';
-import { CheckpointSession, type SessionEnd, type SessionOptions } from './session.ts';
 import { Limits, type Watch } from './limits.ts';
+import { CheckpointSession, type SessionEnd, type SessionOptions } from './session.ts';
 
 /** What a stress run is asked for. */
 export interface StressOptions extends SessionOptions {
@@ -101,7 +101,11 @@ export async function takeCheckpoints(
 }
 
 /** Closes the books and asks every witness. */
-export function judge(session: CheckpointSession, options: StressOptions, end: StressEnd): StressReport {
+export function judge(
+  session: CheckpointSession,
+  options: StressOptions,
+  end: StressEnd,
+): StressReport {
   const { machine, log, checkpoints } = session;
   const { verdict } = machine;
   log.look();
@@ -194,7 +198,11 @@ function otherWitnesses(session: CheckpointSession): StressViolation[] {
   if (log.gap !== null) {
     const { expected, got, index } = log.gap;
     found.push(
-      seen('guest-log', 'lost', `the guest logged ${got} where ${expected} was due (value ${index} of its log), after ${checkpoints} checkpoints`),
+      seen(
+        'guest-log',
+        'lost',
+        `the guest logged ${got} where ${expected} was due (value ${index} of its log), after ${checkpoints} checkpoints`,
+      ),
     );
   }
   if (machine.verdict === 'failure') {

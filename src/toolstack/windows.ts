@@ -39,12 +39,13 @@ export const WINDOWS = {
     points: ['intercept', 'send_entry', 'defer_set'],
   },
   sent: {
-    meaning: "the request is granted or sent, and hvmemul_do_io has not looked at hvm_send_ioreq's result",
+    meaning:
+      "the request is granted or sent, and hvmemul_do_io has not looked at hvm_send_ioreq's result",
     kinds: ANY_IO,
     points: ['defer_done', 'send_filled', 'send_notify', 'send_return'],
   },
   checked: {
-    meaning: "hvmemul_do_io has returned, and handle_pio has not looked at its result",
+    meaning: 'hvmemul_do_io has returned, and handle_pio has not looked at its result',
     kinds: ['pio-in', 'pio-out'],
     points: ['do_io_return'],
   },
@@ -137,7 +138,8 @@ export class WindowDriver implements Points {
     const state = slot.state();
     if (this.#armed === 'in-flight') {
       if (state === STATE_IOREQ_READY) this.#passed('request ready');
-      else if (state === STATE_IOREQ_INPROCESS && !this.#inBatch) this.#passed('request in process');
+      else if (state === STATE_IOREQ_INPROCESS && !this.#inBatch)
+        this.#passed('request in process');
     } else if (this.#armed === 'rep-element') {
       if (state === STATE_IOREQ_INPROCESS && this.#inBatch) this.#passed('between elements');
     } else if (this.#armed === 'answered' && state === STATE_IORESP_READY) {

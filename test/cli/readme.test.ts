@@ -8,7 +8,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { COMMANDS } from '../../src/cli/program.ts';
-import { type Block, blocksOf, documents, ROOT, shows, textOf } from '../helpers/markdown.ts';
+import {
+  type Block,
+  blocksOf,
+  documents,
+  ROOT,
+  shortened,
+  shows,
+  textOf,
+} from '../helpers/markdown.ts';
 
 let world: string;
 beforeAll(() => {
@@ -34,8 +42,20 @@ function shell(commands: string): string {
   return stdout;
 }
 
-function expectShown(block: Block, actual: string): void {
+/** TRAPLINE_UPDATE_DOCS=1 writes what is printed now into the documents instead of comparing. */
+const UPDATE = process.env.TRAPLINE_UPDATE_DOCS === '1';
+
+function expectShown(document: string, block: Block, actual: string): void {
   if (block.output === null || shows(block.output, actual)) return;
+  if (UPDATE) {
+    const fenced = (output: string): string =>
+      `${block.body}\n\`\`\`\n\`\`\`text\n${output}\n\`\`\``;
+    const now = fenced(shortened(actual, block.output));
+    writeFileSync(
+      join(ROOT, document),
+      textOf(document).replace(fenced(block.output), () => now),
+    );
+  }
   // Not equal; said in a way that shows the difference.
   expect(actual).toBe(block.output);
 }
@@ -53,22 +73,24 @@ function checkWords(command: string): void {
   }
 }
 
-
-
 describe.each(documents())('%s', (document) => {
   const blocks = blocksOf(textOf(document));
   const of = (...infos: string[]): Block[] => blocks.filter(({ info }) => infos.includes(info));
 
   it('uses no kind of shell block that this test does not know', () => {
-    const shells = blocks.map(({ info }) => info).filter((info) => /^(sh|bash|js|console)/.test(info));
-    expect(shells.filter((info) => !['sh', 'sh slow', 'sh setup', 'js'].includes(info))).toEqual([]);
+    const shells = blocks
+      .map(({ info }) => info)
+      .filter((info) => /^(sh|bash|js|console)/.test(info));
+    expect(shells.filter((info) => !['sh', 'sh slow', 'sh setup', 'js'].includes(info))).toEqual(
+      [],
+    );
   });
 
   for (const block of of('sh')) {
     it(`line ${block.line} prints what it shows`, { timeout: 120_000 }, () => {
       const actual = shell(block.body);
       expect(actual).not.toContain('command not found');
-      expectShown(block, actual);
+      expectShown(document, block, actual);
     });
   }
 
@@ -80,7 +102,7 @@ describe.each(documents())('%s', (document) => {
         encoding: 'utf8',
       });
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-      expectShown(block, stdout);
+      expectShown(document, block, stdout);
     });
   }
 
@@ -114,5 +136,6 @@ describe('the comparison itself', () => {
     expect(shows(shown, 'lost  2\nin 1.3 s (77/s)\na\nend\n')).toBe(false);
     expect(shows(shown, 'lost  1\na\nend\n')).toBe(false);
     expect(shows(shown, 'lost  1\nin 1.3 s (77/s)\nend\nmore\n')).toBe(false);
+    expect(shortened('A\nB\nC\nD\nE\n', shown)).toBe('A\nB\n…\nE');
   });
 });

@@ -2,9 +2,10 @@
 // Finding and reading the recorded traces; the command behind `npm run conformance`.
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { ERROR_CODES, isHvmError } from '../../src/util/errors.ts';
 import type { ReplayCpuFactory } from './machine.ts';
 import { describeMismatch, type ReplaySummary, replayAll } from './replay.ts';
-import { parseScenarios, type Scenario } from './scenario.ts';
+import { parseScenarios, type Scenario, ScenarioError } from './scenario.ts';
 
 /** Where the traces lie, relative to the project; TRAPLINE_VECTORS names another folder. */
 export function vectorsFile(root: string): string {
@@ -17,8 +18,6 @@ export function loadVectors(root: string): Scenario[] | null {
   const file = vectorsFile(root);
   return existsSync(file) ? parseScenarios(readFileSync(file, 'utf8')) : null;
 }
-
-const OPTIONS = ['--json', '--first'];
 
 /** The totals in words. */
 export function describeSummary(summary: ReplaySummary): string {
@@ -38,31 +37,80 @@ export function describeSummary(summary: ReplaySummary): string {
   return lines.join('\n');
 }
 
+/** Where the command writes. */
+export interface Streams {
+  out(text: string): void;
+  error(text: string): void;
+}
+
+/** CPUs for group B by the name that `--cpu` takes; the first is the default. */
+export type ReplayCpus = Readonly<Record<string, ReplayCpuFactory>>;
+
+interface Request {
+  files: string[];
+  json: boolean;
+  first: boolean;
+  cpu: ReplayCpuFactory;
+}
+
+/** @throws ScenarioError for anything the command does not take */
+function readArguments(args: readonly string[], cpus: ReplayCpus): Request {
+  const names = Object.keys(cpus);
+  const usage = `expected FILE... [--json] [--first] [--cpu ${names.join('|')}]`;
+  const request = { files: [] as string[], json: false, first: false, cpu: names[0] ?? '' };
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] as string;
+    if (arg === '--json') request.json = true;
+    else if (arg === '--first') request.first = true;
+    else if (arg === '--cpu') request.cpu = args[++i] ?? '';
+    else if (arg.startsWith('--cpu=')) request.cpu = arg.slice('--cpu='.length);
+    else if (arg.startsWith('-')) throw new ScenarioError(`unknown option ${arg}: ${usage}`);
+    else request.files.push(arg);
+  }
+  const cpu = names.includes(request.cpu) ? cpus[request.cpu] : undefined;
+  if (cpu === undefined) throw new ScenarioError(`unknown CPU '${request.cpu}': ${usage}`);
+  return { ...request, cpu };
+}
+
+/** @throws ScenarioError naming the file, and the line if there is one */
+function readScenarios(file: string): Scenario[] {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? 'unreadable';
+    throw new ScenarioError(code === 'ENOENT' ? `no such file: ${file}` : `${file}: ${code}`);
+  }
+  try {
+    const scenarios = parseScenarios(text);
+    if (scenarios.length > 0) return scenarios;
+  } catch (error) {
+    if (error instanceof ScenarioError) throw new ScenarioError(`${file}: ${error.message}`);
+    throw error;
+  }
+  throw new ScenarioError(`${file}: no scenarios in it`);
+}
+
 /**
- * `npm run conformance -- FILE... [--json] [--first]`; --first stops at the first mismatch.
- * @returns exit code: 0 equal, 1 a mismatch, 2 wrong usage
+ * `npm run conformance -- FILE... [--json] [--first] [--cpu NAME]`; --first stops at the first
+ * mismatch.
+ * @returns exit code: 0 equal, 1 a mismatch, 2 wrong usage or no recordings, else an HvmError's own
  */
 export function main(
   args: readonly string[],
   root: string,
-  cpuFactory: ReplayCpuFactory | null,
-  print: (text: string) => void,
+  cpus: ReplayCpus,
+  streams: Streams,
 ): number {
-  const json = args.includes('--json');
-  const unknown = args.find((arg) => arg.startsWith('-') && !OPTIONS.includes(arg));
-  if (unknown !== undefined) {
-    print(`unknown option ${unknown}: expected FILE... [--json] [--first]`);
-    return 2;
+  try {
+    const { files, json, first, cpu } = readArguments(args, cpus);
+    if (files.length === 0) files.push(vectorsFile(root));
+    const summary = replayAll(files.flatMap(readScenarios), cpu, { stopAtFirst: first });
+    streams.out(json ? JSON.stringify(summary) : describeSummary(summary));
+    return summary.mismatches === 0 ? 0 : 1;
+  } catch (error) {
+    if (!(error instanceof ScenarioError || isHvmError(error))) throw error;
+    streams.error(`conformance: ${error.message}`);
+    return error instanceof ScenarioError ? 2 : ERROR_CODES[error.code].exit;
   }
-  const files = args.filter((arg) => !arg.startsWith('-'));
-  if (files.length === 0) files.push(vectorsFile(root));
-  const missing = files.find((file) => !existsSync(file));
-  if (missing !== undefined) {
-    print(`no such file: ${missing}`);
-    return 2;
-  }
-  const scenarios = files.flatMap((file) => parseScenarios(readFileSync(file, 'utf8')));
-  const summary = replayAll(scenarios, cpuFactory, { stopAtFirst: args.includes('--first') });
-  print(json ? JSON.stringify(summary) : describeSummary(summary));
-  return summary.mismatches === 0 ? 0 : 1;
 }

@@ -94,6 +94,7 @@ import {
   type JsonObject,
   num,
   type Operation,
+  ScenarioError,
 } from './scenario.ts';
 import { TestHandlers } from './test-handlers.ts';
 
@@ -105,7 +106,7 @@ const GUEST = 1;
 const OTHER = 2;
 
 /** A CPU that can run the recorded instructions, and its registers. */
-export interface ReplayCpu {
+export interface ReplayCpu extends Partial<Disposable> {
   readonly insn: insn_cpu;
   readonly regs: ReplayRegs;
 }
@@ -132,11 +133,12 @@ const GUEST_OPS = new Set([
   'fn_linear_mmio',
 ]);
 
-export class ReplayMachine {
+export class ReplayMachine implements Disposable {
   readonly d: domain;
   readonly ram = new GuestRam(RAM_BYTES);
   readonly recorder = new Recorder();
   readonly #regs: ReplayRegs[] = [];
+  readonly #cpus: ReplayCpu[] = [];
   readonly #handlers: TestHandlers;
   readonly #cpuFactory: ReplayCpuFactory | null;
   readonly #withSuspended: boolean;
@@ -183,6 +185,11 @@ export class ReplayMachine {
   /** The complete state now. */
   dump(): JsonObject {
     return dumpState(this.d, this.#regs, this.#served, this.#withSuspended);
+  }
+
+  /** Gives the CPUs back, the newest first. */
+  [Symbol.dispose](): void {
+    for (const cpu of this.#cpus.splice(0).reverse()) cpu[Symbol.dispose]?.();
   }
 
   /** Executes one operation with its injections; results as the recordings have them. */
@@ -240,6 +247,7 @@ export class ReplayMachine {
   #addVcpu(): vcpu {
     const id = this.d.vcpu.length;
     const cpu = this.#cpuFactory?.(this.ram, this.d, id);
+    if (cpu !== undefined) this.#cpus.push(cpu);
     const regs = cpu?.regs ?? new PlainRegs();
     regs.set('rip', 0x1000n);
     regs.set('rsp', 0x8000n);
@@ -270,7 +278,7 @@ export class ReplayMachine {
   #vcpu(op: Operation): vcpu {
     const v = this.d.vcpu[num(op.vcpu)];
     if (v === undefined)
-      throw new Error(`scenario names vCPU ${String(op.vcpu)}, which does not exist`);
+      throw new ScenarioError(`scenario names vCPU ${String(op.vcpu)}, which does not exist`);
     return v;
   }
 
@@ -486,7 +494,7 @@ export class ReplayMachine {
       case 'dm_buf':
         return this.#dmBuf(op);
       default:
-        throw new Error(`unknown operation '${op.op}'`);
+        throw new ScenarioError(`unknown operation '${op.op}'`);
     }
   }
 

@@ -328,8 +328,9 @@ export class MiniCpu implements insn_cpu {
       case 0x90:
         break;
       case 0x0f04:
-      case 0x0fff:
         return 'unrecognized';
+      case 0x0fff:
+        throw new Fault(6, -1);
       case 0xec:
       case 0xed:
         this.#setSized('rax', size, this.#access(true, IOREQ_READ, port, size, 0));

@@ -11,6 +11,7 @@ import {
   type JsonObject,
   type Operation,
   type Scenario,
+  ScenarioError,
   type TraceEntry,
 } from './scenario.ts';
 
@@ -82,7 +83,7 @@ function storedBy(op: Operation, rip: number): { gpa: number; hex: string } | nu
   return op.op === 'insn' ? { gpa: rip, hex: op.bytes } : null;
 }
 
-/** Executes one operation; a BUG() ends the scenario. */
+/** Executes one operation; a BUG() ends the scenario, and so does an error of ours, as a result. */
 function executeGuarded(
   machine: ReplayMachine,
   op: Operation,
@@ -90,8 +91,9 @@ function executeGuarded(
   try {
     return { result: machine.execute(op), bug: false };
   } catch (error) {
-    if (!(error instanceof BugError)) throw error;
-    return { result: { ret: 'bug' }, bug: true };
+    if (error instanceof ScenarioError) throw error;
+    if (error instanceof BugError) return { result: { ret: 'bug' }, bug: true };
+    return { result: { ret: `threw ${String(error)}` }, bug: true };
   }
 }
 
@@ -127,7 +129,7 @@ export function replayScenario(
   const { ops, trace, seed, variant, family } = scenario;
   const config = ops[0] as Operation;
   const revision = REVISIONS[variant === 'pre' ? 'before-b7e0d8978810' : 'fixed'];
-  const machine = new ReplayMachine(config, revision, group === 'B' ? cpuFactory : null);
+  using machine = new ReplayMachine(config, revision, group === 'B' ? cpuFactory : null);
   const memory = new MemoryWatch(machine.ram.bytes);
   let xenState: Json = trace[0]?.state ?? {};
   let excused = false;
@@ -195,7 +197,20 @@ export interface ReplayOptions {
   stopAtFirst?: boolean;
 }
 
-/** Replays scenarios and adds up. */
+/** As `replayScenario`; a scenario that cannot be replayed at all is named. */
+function replayNamed(scenario: Scenario, cpuFactory: ReplayCpuFactory | null): ScenarioResult {
+  try {
+    return replayScenario(scenario, cpuFactory);
+  } catch (error) {
+    if (!(error instanceof ScenarioError)) throw error;
+    throw new ScenarioError(`scenario ${scenario.seed} ${scenario.variant}: ${error.message}`);
+  }
+}
+
+/**
+ * Replays scenarios and adds up.
+ * @throws ScenarioError naming the scenario that asks for something the format does not define
+ */
 export function replayAll(
   scenarios: readonly Scenario[],
   cpuFactory: ReplayCpuFactory | null = null,
@@ -220,7 +235,7 @@ export function replayAll(
       group.withoutCpu++;
       continue;
     }
-    const result = replayScenario(scenario, cpuFactory);
+    const result = replayNamed(scenario, cpuFactory);
     options.each?.(scenario, result);
     group.steps += result.steps;
     summary.steps += result.steps;

@@ -34,12 +34,59 @@ export interface Scenario {
   trace: TraceEntry[];
 }
 
-/** The scenarios of a JSON Lines text; empty lines are skipped. */
+/** What was read is no recording: the message says where and what was expected. */
+export class ScenarioError extends Error {
+  override readonly name = 'ScenarioError';
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isOperation(value: unknown): boolean {
+  if (!isObject(value) || typeof value.op !== 'string') return false;
+  const { inject } = value;
+  if (inject === undefined) return true;
+  return Array.isArray(inject) && inject.every((one) => isObject(one) && isOperations(one.do));
+}
+
+function isOperations(value: unknown): value is Operation[] {
+  return Array.isArray(value) && value.every(isOperation);
+}
+
+/** What is wrong with the shape of a scenario, or null. */
+function shapeProblem(value: unknown): string | null {
+  if (!isObject(value)) return 'no JSON object';
+  const { variant, ops, trace } = value;
+  if (variant !== 'pre' && variant !== 'post') return '"variant" is neither "pre" nor "post"';
+  if (!isOperations(ops)) return '"ops" is no list of operations';
+  if (ops[0]?.op !== 'config') return 'the first operation is not "config"';
+  if (!Array.isArray(trace) || !trace.every(isObject)) return '"trace" is no list of entries';
+  if (trace.length !== ops.length) {
+    return `${ops.length} operations, but ${trace.length} trace entries`;
+  }
+  return null;
+}
+
+/**
+ * The scenarios of a JSON Lines text; empty lines are skipped.
+ * @throws ScenarioError naming the first line that holds none
+ */
 export function parseScenarios(text: string): Scenario[] {
-  return text
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .map((line) => JSON.parse(line) as Scenario);
+  const scenarios: Scenario[] = [];
+  for (const [index, line] of text.split('\n').entries()) {
+    if (line.trim() === '') continue;
+    let value: unknown;
+    try {
+      value = JSON.parse(line);
+    } catch {
+      throw new ScenarioError(`line ${index + 1}: no JSON`);
+    }
+    const problem = shapeProblem(value);
+    if (problem !== null) throw new ScenarioError(`line ${index + 1}: ${problem}`);
+    scenarios.push(value as Scenario);
+  }
+  return scenarios;
 }
 
 /** What every `exit` of a scenario's instructions is, injected operations included. */
@@ -67,12 +114,19 @@ export function groupOf(scenario: Scenario): 'A' | 'B' {
 /** A number argument, written either way; `otherwise` if absent. */
 export function num(value: Json | undefined, otherwise = 0): number {
   if (value === undefined || value === null) return otherwise;
-  return Number(value);
+  const number = Number(value);
+  if (Number.isNaN(number)) throw new ScenarioError(`${JSON.stringify(value)} is no number`);
+  return number;
 }
 
 /** A 64-bit argument. */
 export function big(value: Json | undefined): bigint {
-  return value === undefined || value === null ? 0n : BigInt(value as string | number);
+  if (value === undefined || value === null) return 0n;
+  try {
+    return BigInt(value as string | number);
+  } catch {
+    throw new ScenarioError(`${JSON.stringify(value)} is no number`);
+  }
 }
 
 export function hex(value: bigint | number): string {

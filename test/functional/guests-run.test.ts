@@ -2,8 +2,8 @@
 // Every guest of the package on the real CPU, through the whole I/O path, to the verdict its manifest promises.
 import { describe, expect, it } from 'vitest';
 import { parseDeviceSpec } from '../../src/dm/registry.ts';
-import { LiveChecker } from '../../src/ledger/live-checker.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
+import { LiveChecker } from '../../src/ledger/live-checker.ts';
 import { listGuestNames, loadGuest } from '../../src/machine/loader.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { RunLoop } from '../../src/machine/run-loop.ts';
@@ -33,7 +33,13 @@ describe.each(REVISION_NAMES)('guests under %s', (revision) => {
     const stop = loop.run();
     ledger.end({ stop: 'boundary', reason: stop, witnesses: machine.witnesses() });
     const report = checker.finish();
-    expect({ stop, crashed: machine.domain.crashed, verdict: machine.verdict, text, violations: report.violations }).toMatchObject({
+    expect({
+      stop,
+      crashed: machine.domain.crashed,
+      verdict: machine.verdict,
+      text,
+      violations: report.violations,
+    }).toMatchObject({
       stop: 'verdict',
       crashed: null,
       verdict: guest.manifest.verdict,

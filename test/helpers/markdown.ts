@@ -80,3 +80,13 @@ export function shows(shown: string, actual: string): boolean {
   };
   return match(0, 0);
 }
+
+/** `actual` with as many lines before and behind its `…` as `shown` has; whole if that has none. */
+export function shortened(actual: string, shown: string): string {
+  const have = actual.trimEnd().split('\n');
+  const want = shown.split('\n');
+  const gap = want.indexOf('…');
+  if (gap < 0) return have.join('\n');
+  const behind = want.length - want.lastIndexOf('…') - 1;
+  return [...have.slice(0, gap), '…', ...have.slice(have.length - behind)].join('\n');
+}

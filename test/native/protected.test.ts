@@ -116,6 +116,18 @@ describe('interrupts through the IDT', () => {
     expect(m.cpu.regs.gpr(RCX)).toBe(1);
   });
 
+  test('an interrupt at ring 3 without a task register: triple fault', () => {
+    m.flat32(asm32('cd30f4', 'int 0x30; hlt'), { ring: 3 });
+    m.cpu.regs.setSegment(SEG_TR, { selector: 0, base: 0, limit: 0, attributes: 0 });
+    m.cpu.deadline = m.cpu.icount + 1000;
+    m.runTo(EXIT_SHUTDOWN);
+    m.cpu.deadline = Number.MAX_SAFE_INTEGER;
+    m.flat32(asm32('41f4', 'inc ecx; hlt'), { ring: 3, flags: 2 | M.IF });
+    m.cpu.regs.setSegment(SEG_TR, { selector: 0, base: 0, limit: 0, attributes: 0 });
+    m.cpu.irq = 0x31;
+    m.runTo(EXIT_SHUTDOWN);
+  });
+
   test('a saved state from before a triple fault runs again', () => {
     m.flat32(asm32('410f0bf4', 'inc ecx; ud2; hlt'));
     const state = m.cpu.save();

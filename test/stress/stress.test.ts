@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { checkLedger } from '../../src/ledger/checker.ts';
+import { loadGuest } from '../../src/machine/loader.ts';
 import type { Watch } from '../../src/toolstack/limits.ts';
 import { type StressOptions, type StressReport, stress } from '../../src/toolstack/stress.ts';
 import { windowsOf } from '../../src/toolstack/windows.ts';
 import { ManualClock } from '../../src/util/clock.ts';
 import type { RevisionName } from '../../src/xen/hvm/revision.ts';
-import { loadGuest } from '../../src/machine/loader.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'trapline-stress-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -64,7 +64,8 @@ describe('with everything closed (exact)', () => {
     expect([answered, retired]).toEqual([issued, issued]);
     const kinds = loadGuest(guest).manifest.windows;
     expect(Object.keys(report.windows).sort()).toEqual(windowsOf(kinds).sort());
-    for (const hits of Object.values(report.windows)) expect(hits).toBeGreaterThan(checkpoints / 12);
+    for (const hits of Object.values(report.windows))
+      expect(hits).toBeGreaterThan(checkpoints / 12);
   });
 });
 

@@ -521,7 +521,6 @@ export const MMIO_ODD_FORMS: readonly Form[] = [
   },
   {
     name: 'popa from a device',
-    partial: 'the emulator loads register by register',
     sees: 'r4@8100 r4@8104 r4@8108 r4@8110 r4@8114 r4@8118 r4@811c',
     eax: 0x1728394a,
     code: both(
@@ -715,7 +714,6 @@ export const MMIO_ODD_FORMS: readonly Form[] = [
   },
   {
     name: 'popa across RAM and device',
-    partial: 'the emulator loads register by register',
     sees: 'r4@8000 r4@8004 r4@8008 r4@800c',
     eax: 0x14253647,
     code: both(
