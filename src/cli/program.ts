@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { benchRunner } from '../toolstack/bench/bench.ts';
-import { hostClock } from '../util/clock.ts';
+import { processClock } from '../util/clock.ts';
 import { HvmError } from '../util/errors.ts';
 import type { CliCommand } from './command.ts';
 import { benchCommand } from './commands/bench.ts';
@@ -28,7 +28,7 @@ export const COMMANDS: readonly CliCommand[] = [
   runCommand(runRunner),
   stressCommand(stressRunner),
   raceCommand(raceRunner),
-  benchCommand(benchRunner(hostClock)),
+  benchCommand(benchRunner(processClock)),
   ledgerCheck,
   list,
   doctor,

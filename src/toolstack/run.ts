@@ -44,7 +44,7 @@ export interface RunTerminal {
 }
 
 /** Instructions between two looks at clock, input and signals: some milliseconds. */
-const SLICE = 1_000_000;
+const SLICE = 100_000;
 /** Instructions between two looks while the guest waits for input. */
 const IDLE_SLICE_MS = 10;
 

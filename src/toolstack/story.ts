@@ -19,9 +19,8 @@ const MOST_EVENTS = 64;
 function request(p: ioreq_t): string {
   const where = `${p.type === IOREQ_TYPE_PIO ? 'port' : 'memory'} ${hex(p.addr)}`;
   const times = p.count > 1 ? `${p.count} x ` : '';
-  return p.dir === IOREQ_READ
-    ? `read of ${times}${p.size} bytes from ${where}`
-    : `write of ${times}${p.size} bytes to ${where}`;
+  const bytes = `${times}${p.size} ${p.size === 1 ? 'byte' : 'bytes'}`;
+  return p.dir === IOREQ_READ ? `read of ${bytes} from ${where}` : `write of ${bytes} to ${where}`;
 }
 
 /** Follows one instruction with device accesses after another; keeps those that are asked for. */

@@ -4,6 +4,7 @@ import type { StageCounts } from '../ledger/events.ts';
 import type { Violation } from '../ledger/violations.ts';
 import { Limits, type Watch } from './limits.ts';
 import { CheckpointSession, type SessionEnd, type SessionOptions } from './session.ts';
+import { WINDOW_NAMES } from './windows.ts';
 
 /** What a stress run is asked for. */
 export interface StressOptions extends SessionOptions {
@@ -38,7 +39,9 @@ export interface StressReport {
   revision: string;
   guest: string;
   seed: number;
+  /** Taken. */
   checkpoints: number;
+  checkpointsAsked: number;
   instructions: number;
   accesses: StageCounts;
   lost: number;
@@ -128,8 +131,11 @@ export function judge(
     duplicated: report.duplicated,
     violations,
     violationsTotal: report.violationsTotal + others.length,
+    checkpointsAsked: options.checkpoints,
     reproduce: failed ? reproduceCommand(options, checkpoints) : null,
-    windows: Object.fromEntries(session.hits),
+    windows: Object.fromEntries(
+      WINDOW_NAMES.flatMap((w) => (session.hits.has(w) ? [[w, session.hits.get(w) ?? 0]] : [])),
+    ),
     verdict,
     crash: machine.domain.crashed,
   };
@@ -164,17 +170,34 @@ function outcomeOf(
 
 /** The command that shows the same violation again: everything follows from these. */
 export function reproduceCommand(options: StressOptions, checkpoints: number): string {
+  const { load } = options;
   const words = [
     'trapline stress',
-    options.guest,
+    shellWord(options.guest),
     `--revision ${options.revision}`,
     `--seed ${options.seed}`,
-    // One more: the checkpoint before which it was noticed may have been the last.
-    `--checkpoints ${Math.max(checkpoints, 1)}`,
+    // One more than were taken: it may have been noticed on the way to the next one.
+    `--checkpoints ${checkpoints + 1}`,
     ...options.devices.map((d) => `--device ${deviceWord(d)}`),
   ];
-  if (options.load.memoryBytes !== undefined) words.push(`--memory ${options.load.memoryBytes}`);
+  const add = (name: string, value: string | number | null | undefined): void => {
+    if (value !== undefined && value !== null) words.push(`--${name} ${shellWord(String(value))}`);
+  };
+  add('memory', load.memoryBytes);
+  add('format', load.format);
+  if (load.load !== undefined) {
+    add('load', `${load.load.seg.toString(16)}:${load.load.off.toString(16)}`);
+  }
+  add('iterations', load.iterations);
+  add('parameter', load.parameter);
+  add('command-line', load.commandLine);
+  add('max-instructions', options.maxInstructions);
   return words.join(' ');
+}
+
+/** Quoted for a shell if it needs to be. */
+function shellWord(text: string): string {
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 function deviceWord({ factory, range }: StressOptions['devices'][number]): string {
@@ -201,7 +224,7 @@ function otherWitnesses(session: CheckpointSession): StressViolation[] {
       seen(
         'guest-log',
         'lost',
-        `the guest logged ${got} where ${expected} was due (value ${index} of its log), after ${checkpoints} checkpoints`,
+        `the guest logged ${got} where ${expected} was due (value ${index} of its log), after ${checkpoints} ${checkpoints === 1 ? 'checkpoint' : 'checkpoints'}`,
       ),
     );
   }

@@ -106,6 +106,17 @@ describe.each(documents())('%s', (document) => {
     });
   }
 
+  for (const block of of('sh').filter(({ output }) => output?.includes('  again: '))) {
+    it(`line ${block.line} prints a command that shows the same again`, { timeout: 60_000 }, () => {
+      const violation = (text: string): string | undefined =>
+        /^ {2}violation: .*\n.*$/m.exec(text)?.[0];
+      const first = shell(block.body);
+      const again = /^ {2}again: (.*)$/m.exec(first)?.[1] ?? '';
+      expect(violation(first)).toContain('vCPU 0, instruction');
+      expect(violation(shell(`npx ${again}`))).toBe(violation(first));
+    });
+  }
+
   for (const block of of('sh slow', 'sh setup')) {
     it(`line ${block.line} names what exists`, () => {
       const commands = block.body.split('\n').map((line) => line.replace(/\s#.*$/, ''));

@@ -30,6 +30,7 @@ const stressed: StressResult = {
   guest: 'counter',
   seed: 1,
   checkpoints: 1200,
+  checkpointsAsked: 1200,
   instructions: 34567,
   accesses: { issued: 5000, answered: 5000, retired: 5000 },
   lost: 0,

@@ -52,7 +52,9 @@ function verdictLine(document: StressDocument): string {
   const { crash, outcome, verdict } = document;
   switch (outcome) {
     case 'success':
-      return 'every access happened exactly once';
+      return document.checkpoints < document.checkpointsAsked
+        ? `the guest ended by itself after ${formatCount(document.checkpoints)} of ${formatCount(document.checkpointsAsked)} checkpoints; every access happened exactly once`
+        : 'every access happened exactly once';
     case 'failure':
       return document.violationsTotal > 0
         ? 'accesses went wrong: see above'

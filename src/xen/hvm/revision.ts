@@ -11,7 +11,7 @@ export const SWITCHES = {
       'after it was sent; otherwise the device model sees the access twice.',
   },
   deferral_spans_instruction: {
-    origin: 'ours, for spec 17.1 and 17.3',
+    origin: 'ours: instructions with several accesses',
     reason:
       'A shutdown deferral lasts until the instruction has retired, so a later access of the same ' +
       'instruction is never refused, nothing is issued twice, and a domain is not called shut down ' +
@@ -19,25 +19,25 @@ export const SWITCHES = {
       'handlers inside the monitor act under it as well.',
   },
   pio_answers_cached: {
-    origin: 'ours, for spec 17.9',
+    origin: 'ours: INS from a device port to device memory',
     reason:
       'Answers of port accesses are kept while their instruction needs further accesses, like those ' +
       'of MMIO, so INS from a device port to device memory completes instead of crashing the domain.',
   },
   destroyed_server_answers_ones: {
-    origin: 'ours, for spec 17.10',
+    origin: 'ours: a server destroyed under a request',
     reason:
       'Destroying a server with a request in flight wakes the vCPU, which reads all ones, instead of ' +
       'leaving it blocked for good.',
   },
   refused_broadcast_repeated: {
-    origin: 'ours, for spec 17.5',
+    origin: 'ours: broadcasts during a shutdown',
     reason:
       'A broadcast that a shutdown refused is sent after the domain was resumed, to the servers that ' +
       'did not get it, instead of being dropped.',
   },
   emulated_in_retires: {
-    origin: 'ours, for spec 17.8',
+    origin: 'ours: IN run by the emulator',
     reason:
       'IN run by the emulator without a completion of its own finishes in the emulator, which moves ' +
       'RIP; completed as an intercepted IN it would repeat for ever, one device read per round.',
