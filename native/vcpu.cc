@@ -8,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+extern "C" bool __real_cpu_restore_state_x86_64(void* cpu, uintptr_t retaddr, bool willExit);
 extern "C" void* __real_memory_mapping(void* uc, uint64_t address);
 
 namespace trapline {
@@ -335,8 +336,14 @@ uint64_t Vcpu::access(uint32_t reason, bool read, uint32_t size, uint64_t addres
   store64(page_ + PAGE_DATA, data);
   page_[PAGE_ACCESS_INDEX] = answeredCount_;
   trapReturn_ = retaddr;
+  // RCL and RCR have new flags by the time of their store. What is looked at, and what is executed again, is the old.
+  PendingFlags& pending = env<PendingFlags>(ENV_CC_DST);
+  const PendingFlags now = pending;
+  if (answeredCount_ == 0) flagsBefore_ = now;
+  pending = flagsBefore_;
   park(Park::Trap, reason);
   park_ = Park::Boundary;
+  if (resume_ == Resume::Answer) pending = now;
   // IN and OUT make one access each; anything else may make another, and then this answer must be at hand.
   if (resume_ == Resume::Answer && reason == EXIT_PIO) return load64<uint64_t>(page_ + PAGE_DATA);
   if (resume_ != Resume::Restart) {
@@ -374,11 +381,20 @@ bool Vcpu::sameInstruction(uintptr_t retaddr) {
 
 void Vcpu::unsupportedAt(uint32_t why, uint64_t detail, uintptr_t retaddr) {
   uncount(retaddr);
+  __real_cpu_restore_state_x86_64(cpu_, retaddr, true);
+  leaveUnsupported(why, detail);
+}
+
+// Whoever runs on may have put another state in place: nothing of what was going on may be continued.
+void Vcpu::leaveUnsupported(uint32_t why, uint64_t detail) {
   if (step_ == Step::Running) budget() = savedBudget_ - (1 - budget());
   step_ = Step::None;
   answeredCount_ = answeredNext_ = 0;
+  delivering_ = false;
+  env<int32_t>(ENV_OLD_EXCEPTION) = -1;
   parkUnsupported(why, detail);
-  restart(retaddr);
+  cpuField<int32_t>(CPU_EXCEPTION_INDEX) = -1;
+  cpu_loop_exit_x86_64(cpu_);
 }
 
 void Vcpu::rollback() {

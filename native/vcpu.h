@@ -90,7 +90,10 @@ class Vcpu {
   void beginTranslation(void* tb, int limit);
   void emitCount();
   void beforeTranslating(uint64_t pc);
+  // What the translator is to see at `linear` instead of the guest's byte, or -1.
+  int byteInstead(uint64_t linear) const { return linear - illegalAt_ < 2 ? (linear == illegalAt_ ? 0x0f : 0x0b) : -1; }
   void endTranslation(void* tb);
+  bool isReserved(uint64_t pc);
   void* beforeInsn();
   void afterInsn(void* db, uint64_t pc, void* lastOpBefore);
   [[noreturn]] void contain();  // the library was about to abort the process
@@ -112,6 +115,9 @@ class Vcpu {
     uint32_t reason;
     uint8_t size;
     bool read;
+  };
+  struct PendingFlags {
+    uint64_t destination, source, source2;  // CC_DST, CC_SRC, CC_SRC2
   };
   struct Gap {
     Vcpu* vcpu;
@@ -140,6 +146,7 @@ class Vcpu {
   uint64_t replayed(uint32_t reason, bool read, uint32_t size, uint64_t address, uint64_t data, uintptr_t retaddr);
   [[noreturn]] void restart(uintptr_t retaddr);
   [[noreturn]] void unsupportedAt(uint32_t why, uint64_t detail, uintptr_t retaddr);
+  [[noreturn]] void leaveUnsupported(uint32_t why, uint64_t detail);
   void park(Park where, uint32_t reason);
   void parkUnsupported(uint32_t why, uint64_t detail);
   void checkPortPermission(uint32_t port, uint32_t size, uintptr_t retaddr);
@@ -147,6 +154,8 @@ class Vcpu {
   int opcodeAt(uint64_t linear);
   bool atPopa();
   bool decodeString();
+  void flagsBeforeAccess(uint64_t pc, void* insnStart);
+  bool lockIsIllegal(uint64_t linear);
   uint32_t blockIndex(uintptr_t retaddr, uint32_t* blockCount);
   uint32_t readFlags();
   void writeFlags(uint32_t flags);
@@ -185,6 +194,7 @@ class Vcpu {
   bool faulted_ = false;  // an instruction was taken back and its exception is on the way
   bool fetchedDevice_ = false;
   uint64_t fetchAddress_ = 0;
+  uint64_t illegalAt_ = ~0ull - 1;  // the instruction being translated may not carry its LOCK prefix: it is taken as UD2
   uint32_t insnsInBlock_ = 0;
   uintptr_t trapReturn_ = 0;
   uintptr_t smcReturn_ = 0;
@@ -197,6 +207,7 @@ class Vcpu {
   double deadline_ = 0;
   uint64_t containedPc_ = ~0ull;
   std::atomic<bool> kick_{false};
+  PendingFlags flagsBefore_ = {};  // at the first access of the instruction
   uint32_t answeredCount_ = 0;
   uint32_t answeredNext_ = 0;
   int64_t answeredBudget_ = 0;

@@ -40,6 +40,7 @@ void translateInsn(void* db, void* cpu) {
   Vcpu* vcpu = Vcpu::ofCpu(cpu);
   const uint64_t pc = field<uint64_t>(db, DB_PC_NEXT);
   vcpu->beforeTranslating(pc);
+  if (vcpu->isReserved(pc)) vcpu->contain();
   void* before = vcpu->beforeInsn();
   libraryOps->translate_insn(db, cpu);
   vcpu->afterInsn(db, pc, before);
@@ -54,6 +55,13 @@ void __wrap_translator_loop_x86_64(const TranslatorOps* ops, void* db, void* cpu
   ours.tb_start = startBlock;
   ours.translate_insn = translateInsn;
   __real_translator_loop_x86_64(&ours, db, cpu, tb, limit);
+}
+
+// The translator's fetch of one byte.
+uint32_t __real_cpu_ldub_code_x86_64(void* env, uint64_t linear);
+uint32_t __wrap_cpu_ldub_code_x86_64(void* env, uint64_t linear) {
+  const int instead = Vcpu::ofEnv(env)->byteInstead(linear);
+  return instead >= 0 ? static_cast<uint32_t>(instead) : __real_cpu_ldub_code_x86_64(env, linear);
 }
 
 // --- leaving a block: the count must lose what was not executed ---

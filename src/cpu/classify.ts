@@ -116,3 +116,15 @@ export function raisesInvalidOpcode(byteAt: (offset: number) => number): boolean
   const second = byteAt(at + 1);
   return op === 0x0f && (second === 0x0b || second === 0xb9 || second === 0xff);
 }
+
+/**
+ * CMPXCHG or CMPXCHG8B with a memory operand.
+ * @param byteAt - as for `classifyInsn`
+ */
+export function isCompareExchange(byteAt: (offset: number) => number): boolean {
+  let at = 0;
+  while (PREFIXES.has(byteAt(at)) && at < 14) at++;
+  if (byteAt(at) !== 0x0f) return false;
+  const op = byteAt(at + 1);
+  return op === 0xb0 || op === 0xb1 || (op === 0xc7 && ((byteAt(at + 2) >> 3) & 7) === 1);
+}

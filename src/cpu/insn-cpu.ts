@@ -8,6 +8,7 @@ import type {
   insn_step,
   StringOp,
 } from '../xen/hvm/x86_emulate.ts';
+import { IOREQ_READ, IOREQ_WRITE } from '../xen/public/hvm_ioreq.ts';
 import {
   EXIT_BOUNDARY,
   EXIT_EXCEPTION,
@@ -15,12 +16,20 @@ import {
   EXIT_PIO,
   EXIT_PIO_STRING,
   type ExitReason,
+  RAX,
   RCX,
   RDI,
+  RDX,
   RSI,
   SEG_CS,
 } from './backend.ts';
-import { classifyInsn, INSN_MEM_ACCESS, INSN_PORTIO, raisesInvalidOpcode } from './classify.ts';
+import {
+  classifyInsn,
+  INSN_MEM_ACCESS,
+  INSN_PORTIO,
+  isCompareExchange,
+  raisesInvalidOpcode,
+} from './classify.ts';
 import type { UnicornCpu } from './unicorn.ts';
 
 const TRAP_FLAG = 0x100;
@@ -38,6 +47,8 @@ export class InsnCpu implements insn_cpu {
   #exit: ExitReason = 0;
   /** The exception that ended the last instruction, if the CPU left it to its owner. */
   #exception: insn_exception | null = null;
+  /** RIP of a REP string instruction that has one repetition left, or -1. */
+  #lastOfLoop = -1;
 
   constructor(cpu: UnicornCpu) {
     this.#cpu = cpu;
@@ -58,8 +69,12 @@ export class InsnCpu implements insn_cpu {
 
   string_op(): StringOp | null {
     const op = this.#cpu.stringOp();
+    this.#lastOfLoop = -1;
+    if (op === null) return null;
+    const { regs } = this.#cpu;
     // Single-stepped, every repetition ends in a trap of its own: one at a time.
-    if (op !== null && (this.#cpu.regs.rflags & TRAP_FLAG) !== 0) return null;
+    if ((regs.rflags & TRAP_FLAG) !== 0) return null;
+    if (op.rep && op.count === 1) this.#lastOfLoop = regs.rip;
     return op;
   }
 
@@ -85,6 +100,10 @@ export class InsnCpu implements insn_cpu {
       this.#exit = cpu.step();
     }
     while (isAccess(this.#exit)) {
+      if (this.#at > 0 && this.#isFailedCompare(list)) {
+        this.#exit = cpu.finish(0, 0);
+        continue;
+      }
       const access = list[this.#at] as insn_access;
       if (this.#at === done) {
         access.is_pio = this.#exit !== EXIT_MMIO;
@@ -105,7 +124,41 @@ export class InsnCpu implements insn_cpu {
     if (ended === EXIT_EXCEPTION) return this.#caught();
     if (ended !== EXIT_BOUNDARY) return 'unhandleable';
     this.retired++;
-    return cpu.exceptionsTaken === exceptions ? 'retired' : 'exception';
+    if (cpu.exceptionsTaken !== exceptions) return 'exception';
+    this.#endLoop();
+    return 'retired';
+  }
+
+  /**
+   * The CPU leaves a REP loop by looking at the count once more, in a step of its own; Xen's
+   * emulator moves RIP with the last repetition.
+   */
+  #endLoop(): void {
+    const { regs } = this.#cpu;
+    const waiting = this.#lastOfLoop >= 0 && regs.rip === this.#lastOfLoop;
+    this.#lastOfLoop = -1;
+    if (waiting && this.#cpu.stringOp()?.count === 0) this.#cpu.step();
+  }
+
+  /**
+   * Whether the pending access is the write-back of a CMPXCHG or CMPXCHG8B that found another
+   * value. The processor makes it, with the value found; Xen's emulator does not.
+   * @param list - the access before it is the read
+   */
+  #isFailedCompare(list: readonly insn_access[]): boolean {
+    const cpu = this.#cpu;
+    const found = list[this.#at - 1] as insn_access;
+    if (this.#exit !== EXIT_MMIO || cpu.exitDir !== IOREQ_WRITE || found.dir !== IOREQ_READ) {
+      return false;
+    }
+    if (cpu.exitAddr !== found.gpa || cpu.exitSize !== found.size) return false;
+    const { size } = found;
+    const low = size < 4 ? ((1 << (8 * size)) - 1) >>> 0 : 0xffffffff;
+    if (cpu.exitData !== (found.data & low) >>> 0) return false;
+    if (!isCompareExchange(this.#codeBytes())) return false;
+    const { regs } = cpu;
+    if ((regs.gpr(RAX) & low) >>> 0 !== cpu.exitData) return true;
+    return size === 8 && regs.gpr(RDX) !== cpu.exitDataHigh;
   }
 
   /** An exception the CPU did not deliver: RIP is on the instruction, and nothing of it has happened. */
@@ -140,7 +193,8 @@ export class InsnCpu implements insn_cpu {
     const set = (index: number, value: number): void => {
       const low =
         op.addrSize === 2 ? ((regs.gpr(index) & ~0xffff) | (value & 0xffff)) >>> 0 : value >>> 0;
-      regs.setGpr(index, low, regs.gprHigh(index));
+      // As any 32-bit result, a 32-bit index or count clears what is above it.
+      regs.setGpr(index, low, op.addrSize === 2 ? regs.gprHigh(index) : 0);
     };
     if (op.op === 'outs' || op.op === 'movs') set(RSI, op.srcIndex + moved);
     if (op.op !== 'outs') set(RDI, op.dstIndex + moved);

@@ -243,6 +243,7 @@ export class UnicornCpu implements CpuBackend {
     try {
       this.#vcpu.restore(state);
     } catch (cause) {
+      if (this.#disposed) throw cause;
       throw new HvmError('HVM_CPU', (cause as Error).message, { cause });
     }
   }

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Every recorded scenario of the real Xen code, step by step, on this port. And the replayer itself.
-import { resolve } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { REVISIONS } from '../../src/xen/hvm/revision.ts';
 import { differences, memoryMap, mergePatch } from './compare.ts';
-import { describeSummary, loadVectors, vectorsFile } from './conformance.ts';
+import { loadVectors, main, vectorsFile } from './conformance.ts';
+import { ReplayMachine } from './machine.ts';
 import { miniCpu } from './mini-cpu.ts';
+import { realCpu } from './real-cpu.ts';
 import { describeMismatch, type Mismatch, replayAll, replayScenario } from './replay.ts';
 import { groupOf, type Json, type Operation, type Scenario } from './scenario.ts';
 
@@ -21,10 +26,12 @@ function pick(group: 'A' | 'B'): Scenario[] {
 }
 
 describe('recorded traces of Xen 4.14.5', () => {
-  for (const [group, what] of [
-    ['A', 'no instruction emulation'],
-    ['B', 'emulated instructions, on the test CPU'],
-  ] as const) {
+  const cases = [
+    ['A', 'no instruction emulation', realCpu],
+    ['B', 'instructions on the real CPU', realCpu],
+    ['B', 'instructions on the test CPU', miniCpu],
+  ] as const;
+  for (const [group, what, cpu] of cases) {
     it(`group ${group} (${what}): every scenario, both variants, equal in every field`, (context) => {
       if (scenarios === null) {
         report(absent);
@@ -32,17 +39,25 @@ describe('recorded traces of Xen 4.14.5', () => {
         return;
       }
       const mismatches: Mismatch[] = [];
-      const summary = replayAll(pick(group), miniCpu, {
-        each: (_scenario, { mismatch }) => {
-          if (mismatch !== null) mismatches.push(mismatch);
+      const both = { pre: { equal: 0, steps: 0 }, post: { equal: 0, steps: 0 } };
+      const summary = replayAll(pick(group), cpu, {
+        each: ({ variant }, { mismatch, steps }) => {
+          both[variant].steps += steps;
+          if (mismatch === null) both[variant].equal++;
+          else mismatches.push(mismatch);
         },
       });
-      report(describeSummary(summary).split('\n')[group === 'A' ? 0 : 1] ?? '');
+      const { equal, scenarios: count } = group === 'A' ? summary.groupA : summary.groupB;
+      for (const variant of ['pre', 'post'] as const) {
+        const of = pick(group).filter((one) => one.variant === variant).length;
+        const { equal: same, steps } = both[variant];
+        const revision = variant === 'pre' ? 'before-b7e0d8978810' : 'fixed';
+        report(`group ${group}, ${what}, ${revision}: ${same} of ${of} equal, ${steps} steps`);
+      }
       expect(mismatches.map(describeMismatch)).toEqual([]);
       expect(summary.excused).toBe(0);
-      const totals = group === 'A' ? summary.groupA : summary.groupB;
-      expect(totals.equal).toBe(totals.scenarios);
-      expect(totals.scenarios).toBeGreaterThan(300);
+      expect(equal).toBe(count);
+      expect(count).toBeGreaterThan(300);
     }, 60_000);
   }
 
@@ -135,5 +150,105 @@ describe('the replayer', () => {
     expect(groupOf(scenario([prog('mmio')], {}))).toBe('B');
     const injected: Operation = { op: 'run', inject: [{ at: 'x', nth: 1, do: [prog('emul')] }] };
     expect(groupOf(scenario([injected], {}))).toBe('B');
+  });
+});
+
+describe('npm run conformance', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'trapline-conformance-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  function command(...args: string[]): { code: number; out: string; error: string } {
+    const text = { out: '', error: '' };
+    const code = main(
+      args,
+      root,
+      { real: realCpu, mini: miniCpu },
+      {
+        out: (line) => {
+          text.out += `${line}\n`;
+        },
+        error: (line) => {
+          text.error += `${line}\n`;
+        },
+      },
+    );
+    return { code, ...text };
+  }
+  function file(content: string | Uint8Array): string {
+    const path = join(folder, 'recordings.jsonl');
+    writeFileSync(path, content);
+    return path;
+  }
+  const config: Operation = { op: 'config', vcpus: 1 };
+  const own = (...ops: Operation[]): string => JSON.stringify(scenario([config, ...ops], {}));
+
+  it('prints totals and exits 1 when a scenario differs, for either CPU', () => {
+    for (const cpu of ['real', 'mini']) {
+      const { code, out } = command(file(own()), '--json', '--cpu', cpu);
+      expect(code).toBe(1);
+      expect(JSON.parse(out)).toMatchObject({
+        scenarios: 1,
+        groupA: { scenarios: 1, equal: 0 },
+        groupB: { scenarios: 0 },
+        steps: 0,
+        mismatches: 1,
+        excused: 0,
+        first: { seed: 0, step: 0 },
+      });
+    }
+  });
+
+  it.each([
+    ['no JSON', 'hello\n', /line 1: no JSON/],
+    ['bytes', Uint8Array.of(0xff, 0xfe, 0, 1), /line 1: no JSON/],
+    ['a cut line', own().slice(0, -9), /line 1: no JSON/],
+    ['another object', '{"a":1}', /line 1: "variant"/],
+    ['null', 'null', /line 1: no JSON object/],
+    ['nothing', '', /no scenarios/],
+    ['operations that are none', '{"variant":"pre","ops":[1],"trace":[{}]}', /"ops"/],
+    ['no config', '{"variant":"pre","ops":[{"op":"run"}],"trace":[{}]}', /"config"/],
+    ['no trace', '{"variant":"pre","ops":[{"op":"config"}]}', /"trace"/],
+    ['a short trace', '{"variant":"pre","ops":[{"op":"config"}],"trace":[]}', /0 trace entries/],
+    ['a broken injection', own({ op: 'run', inject: [{ at: 'x' }] }), /"ops"/],
+  ])('refuses %s with one line and exit code 2', (_name, content, message) => {
+    const { code, out, error } = command(file(content));
+    expect(error).toMatch(message);
+    expect(error.trimEnd().split('\n')).toHaveLength(1);
+    expect(out).toBe('');
+    expect(code).toBe(2);
+  });
+
+  it('refuses what the format does not define, naming the scenario', () => {
+    const replayed = (op: Operation): { code: number; error: string } => {
+      const recorded = scenario([config, op], {});
+      const state = new ReplayMachine(config, REVISIONS.fixed, null).dump();
+      recorded.trace[0] = { state };
+      return command(file(JSON.stringify(recorded)));
+    };
+    expect(replayed({ op: 'dance' })).toMatchObject({ code: 2 });
+    expect(replayed({ op: 'dance' }).error).toContain("scenario 0 post: unknown operation 'dance'");
+    expect(replayed({ op: 'run', vcpu: 9 }).error).toContain('names vCPU 9');
+    expect(replayed({ op: 'write_mem', gpa: 'here' }).error).toContain('"here" is no number');
+    expect(replayed({ op: 'set_regs', vcpu: 0, rax: 'x' }).error).toContain('"x" is no number');
+  });
+
+  it('reports an error of the port itself as a mismatch, not as an end', () => {
+    const recorded = scenario([config, { op: 'write_mem', gpa: 0xfffffff, hex: '00' }], {});
+    recorded.trace[0] = { state: new ReplayMachine(config, REVISIONS.fixed, null).dump() };
+    const { code, out } = command(file(JSON.stringify(recorded)));
+    expect(out).toContain('threw HvmError');
+    expect(code).toBe(1);
+  });
+
+  it.each([
+    [['--frobnicate'], /unknown option --frobnicate/],
+    [['--cpu', 'z80'], /unknown CPU 'z80'/],
+    [['--cpu'], /unknown CPU ''/],
+    [[join(tmpdir(), 'no-such-recordings.jsonl')], /no such file/],
+    [[tmpdir()], /EISDIR/],
+  ])('refuses %j', (args, message) => {
+    const { code, error } = command(...args);
+    expect(error).toMatch(message);
+    expect(code).toBe(2);
   });
 });

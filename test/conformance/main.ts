@@ -9,5 +9,8 @@ process.exitCode = main(
   process.argv.slice(2),
   process.cwd(),
   { real: realCpu, mini: miniCpu },
-  { out: (text) => process.stdout.write(`${text}\n`), error: (text) => process.stderr.write(`${text}\n`) },
+  {
+    out: (text) => process.stdout.write(`${text}\n`),
+    error: (text) => process.stderr.write(`${text}\n`),
+  },
 );

@@ -146,7 +146,7 @@ export function replayScenario(
       const rip = op.op === 'insn' ? (machine.d.vcpu[Number(op.vcpu)]?.regs.eip ?? 0) : 0;
       const executed = executeGuarded(machine, op);
       bug = executed.bug;
-      const stored = executed.result.ret === 'skipped' ? null : storedBy(op, rip);
+      const stored = bug || executed.result.ret === 'skipped' ? null : storedBy(op, rip);
       if (stored !== null) memory.settle(stored.gpa, stored.hex);
       if (xen.delta !== undefined) xenState = mergePatch(xenState, xen.delta);
       found = compareStep(xen, xenState, executed.result, machine, memory.changes());

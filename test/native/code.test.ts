@@ -25,35 +25,52 @@ describe('code that changes itself', () => {
     expect([m.cpu.regs.gpr(RBX), m.cpu.regs.gpr(RCX)]).toEqual([1, 1]);
   });
 
-  test('by every kind of store', () => {
-    for (const code of [
+  const stores: readonly [string, Uint8Array, number, number][] = [
+    // what, code, INC BX executed, instructions
+    [
+      'stosb',
       asm16('bf0610b043aa90f4', 'org 0x1000; mov di,n; mov al,0x43; stosb; n: nop; hlt'),
-      asm16('be0910bf0710a490f443',
+      1,
+      5,
+    ],
+    [
+      'movsb',
+      asm16(
+        'be0910bf0710a490f443',
         'org 0x1000; mov si,s; mov di,n; movsb; n: nop; hlt; s: inc bx',
       ),
+      1,
+      5,
+    ],
+    [
+      'xchg',
       asm16('b043908606071090f4', 'org 0x1000; mov al,0x43; nop; xchg [n],al; n: nop; hlt'),
-      asm16('bc0910b84343509090f4',
+      1,
+      5,
+    ],
+    ['sub', asm16('b04d2806061090f4', 'org 0x1000; mov al,0x4d; sub [n],al; n: nop; hlt'), 1, 4],
+    [
+      'push',
+      asm16(
+        'bc0910b84343509090f4',
         'org 0x1000; mov sp,n+2; mov ax,0x4343; push ax; n: nop; nop; hlt',
       ),
-    ]) {
+      2,
+      6,
+    ],
+  ];
+  for (const [what, code, incremented, instructions] of stores) {
+    test(`by ${what}`, () => {
       m.real(code);
-      m.runTo(EXIT_HLT);
-    }
-    m.real(asm16('bf0610b043aa90f4', 'org 0x1000; mov di,n; mov al,0x43; stosb; n: nop; hlt'));
-    expect(count()).toBe(5);
-    expect(m.cpu.regs.gpr(RBX)).toBe(1);
-    m.real(
-      asm16('bc0910b84343509090f4',
-        'org 0x1000; mov sp,n+2; mov ax,0x4343; push ax; n: nop; nop; hlt',
-      ),
-    );
-    expect(count()).toBe(6);
-    expect(m.cpu.regs.gpr(RBX)).toBe(2);
-  });
+      expect(count()).toBe(instructions);
+      expect(m.cpu.regs.gpr(RBX)).toBe(incremented);
+    });
+  }
 
   test('by INS, while it repeats', () => {
     m.real(
-      asm16('b90300bf0810f36c909090f4',
+      asm16(
+        'b90300bf0810f36c909090f4',
         'org 0x1000; mov cx,3; mov di,n; rep insb; n: nop; nop; nop; hlt',
       ),
     );
@@ -71,7 +88,8 @@ describe('code that changes itself', () => {
   test('a loop that changes an immediate in its body, counted exactly', () => {
     // l: inc byte [n+1]; n: mov al,0; add bx,ax; loop l
     m.real(
-      asm16('b9640031c0fe060a10b00001c3e2f6f4',
+      asm16(
+        'b9640031c0fe060a10b00001c3e2f6f4',
         'org 0x1000; mov cx,100; xor ax,ax; l: inc byte [n+1]; n: mov al,0; add bx,ax; loop l; hlt',
       ),
     );
@@ -81,7 +99,8 @@ describe('code that changes itself', () => {
 
   test('data beside code does no harm', () => {
     m.real(
-      asm16('b9e803ff060a10e2faf40000',
+      asm16(
+        'b9e803ff060a10e2faf40000',
         'org 0x1000; mov cx,1000; l: inc word [d]; loop l; hlt; d: dw 0',
       ),
     );
@@ -91,7 +110,8 @@ describe('code that changes itself', () => {
 
   test('stopped after every instruction', () => {
     m.real(
-      asm16('b9140031c0fe060a10b00001c3e2f6f4',
+      asm16(
+        'b9140031c0fe060a10b00001c3e2f6f4',
         'org 0x1000; mov cx,20; xor ax,ax; l: inc byte [n+1]; n: mov al,0; add bx,ax; loop l; hlt',
       ),
     );

@@ -49,6 +49,18 @@ describe('exceptions and software interrupts', () => {
       1,
     ],
     ['#UD by a far jump through a register', asm16('90ffe8f4', 'nop; db 0xff,0xe8; hlt'), 6, 1],
+    [
+      'the same behind an access to memory',
+      asm16('a00040ffe8f4', 'mov al,[0x4000]; db 0xff,0xe8; hlt'),
+      6,
+      3,
+    ],
+    [
+      '#UD by a far call through a register',
+      asm16('a0004066ffdff4', 'mov al,[0x4000]; db 0x66,0xff,0xdf; hlt'),
+      6,
+      3,
+    ],
     ['#UD by LLDT in real mode', asm16('900f00d0f4', 'nop; lldt ax; hlt'), 6, 1],
     ['#BR', asm16('b8090062060040f4', 'mov ax,9; bound ax,[0x4000]; hlt'), 5, 3],
   ];

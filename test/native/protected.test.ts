@@ -215,6 +215,8 @@ describe('paging', () => {
   const TABLE = 0x11000;
   /** A page number beyond RAM, at 200000, free to be mapped. */
   const P = 0x200;
+  /** One inside RAM. */
+  const Q = 0x90;
 
   /** Identity for the first 4 MiB, present, writable, user; `pages` are exceptions: linear page to entry. */
   function paged(
@@ -267,7 +269,7 @@ describe('paging', () => {
 
   test('#PF on the destination of INS: the device was not asked', () => {
     paged(asm32('bffeff0800b904000000f36cf4', 'mov edi,0x8fffe; mov ecx,4; rep insb; hlt'), {
-      [0x90]: 0,
+      [Q]: 0,
     });
     m.cpu.regs.setGpr(2, 0x60);
     const bytes = [];
@@ -279,7 +281,7 @@ describe('paging', () => {
     expect(errorFrame()).toEqual({ code: 2, ip: 10, cs: M.CODE32 });
     expect(m.cpu.regs.control(2)).toBe(0x90000);
     expect(m.cpu.regs.gpr(RCX)).toBe(2);
-    m.ram.write(TABLE + 0x90 * 4, 4, 0x4007);
+    m.ram.write(TABLE + Q * 4, 4, 0x4007);
     m.leaveHandler();
     for (let i = 2; i < 4; i++) {
       m.runTo(EXIT_PIO_STRING);
@@ -291,7 +293,7 @@ describe('paging', () => {
   });
 
   test('#PF on the second half of the destination of INSD: the device was not asked', () => {
-    paged(asm32('bffeff08006df4', 'mov edi,0x8fffe; insd; hlt'), { [0x90]: 0x4005 });
+    paged(asm32('bffeff08006df4', 'mov edi,0x8fffe; insd; hlt'), { [Q]: 0x4005 });
     expect(m.toHandler()).toBe(14);
     expect(errorFrame()).toMatchObject({ code: 3, ip: 5 });
     expect(m.cpu.regs.control(2)).toBe(0x90000);

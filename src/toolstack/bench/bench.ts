@@ -33,7 +33,7 @@ export interface BenchResult {
 
 /** The same with what can be compared with another run. */
 export interface RatedResult extends BenchResult {
-  /** By name: median of every sample divided by the yardstick measured beside it. */
+  /** By name: the time divided by that of the yardstick measured beside it, both at the 10th percentile. */
   ratios: Record<string, number>;
 }
 
@@ -51,7 +51,7 @@ export const MEASUREMENTS: readonly (readonly [name: string, make: () => Subject
 
 export const METHOD: string =
   'ns per access (insb, outsb: per byte, 1024 to an instruction; loop: per instruction; checkpoint: per ' +
-  `checkpoint, ${CHECKPOINT_EVERY} instructions apart), one thread, revision exact; samples of equal length`;
+  `checkpoint, ${CHECKPOINT_EVERY} instructions apart), CPU time of one thread, revision exact`;
 
 function row(name: string, { time }: Measured): BenchRow {
   const perSecond = time.median > 0 ? 1e9 / time.median : 0;

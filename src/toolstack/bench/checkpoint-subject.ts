@@ -20,7 +20,7 @@ export class CheckpointSubject implements Subject {
   run(units: number): number {
     const { machine, loop } = this.#inner;
     for (let i = 0; i < units; i++) {
-      machine.cpu.deadline = machine.cpu.icount + CHECKPOINT_EVERY;
+      loop.deadline = machine.cpu.icount + CHECKPOINT_EVERY;
       this.#expect(loop.run(), 'deadline');
       domain_shutdown(machine.domain, SHUTDOWN_suspend);
       this.#expect(loop.run(), 'shutdown');

@@ -63,7 +63,9 @@ export function sizeSlice(clock: Clock, slice: Slice, warmMs: number, sliceMs: n
     const done = slice(units);
     const now = clock.nowMs();
     const wanted = (done * sliceMs) / Math.max(now - before, 1e-6);
-    if (now - start >= warmMs) return Math.max(1, Math.min(MAX_UNITS, Math.round(wanted)));
+    // A clock that stands still must not keep us here.
+    if (now - start >= warmMs || units === MAX_UNITS)
+      return Math.max(1, Math.min(MAX_UNITS, Math.round(wanted)));
     // Slowly at first: the first slices are the ones that are compiled.
     units = Math.max(1, Math.min(MAX_UNITS, 2 * units, Math.round(wanted)));
   }
@@ -89,7 +91,10 @@ export function yardstick(units: number): number {
 /** One measurement. */
 export interface Measured {
   time: Statistics;
-  /** Median of sample divided by the yardstick beside it: what can be compared between machines. */
+  /**
+   * Divided by the yardstick beside it, both at the 10th percentile: what the machine does when nothing disturbs it.
+   * This is what can be compared with another run.
+   */
   ratio: number;
 }
 
@@ -98,6 +103,8 @@ export interface SamplerOptions {
   clock: Clock;
   timeMs: number;
   hooks: BenchHooks;
+  /** What is measured beside every sample, for ratios; `yardstick` unless given. */
+  known?: Slice;
 }
 
 /** Share of the time that the yardstick gets. */
@@ -109,7 +116,7 @@ const YARDSTICK_SHARE = 0.1;
  * @returns one entry per value; empty when stopped before the first round
  */
 export async function sampleTogether(
-  { clock, timeMs, hooks }: SamplerOptions,
+  { clock, timeMs, hooks, known = yardstick }: SamplerOptions,
   slices: readonly Slice[],
   derive: (round: readonly number[]) => readonly number[],
 ): Promise<Measured[]> {
@@ -117,25 +124,23 @@ export async function sampleTogether(
   const size = (slice: Slice, ms: number): number =>
     sizeSlice(clock, slice, ms * WARM_UP, Math.min(MAX_SLICE_MS, (ms * (1 - WARM_UP)) / SLICES));
   const each = (timeMs * (1 - YARDSTICK_SHARE)) / slices.length;
-  const known = size(yardstick, timeMs * YARDSTICK_SHARE);
+  const knownSize = size(known, timeMs * YARDSTICK_SHARE);
   const sizes = slices.map((slice) => size(slice, each));
   const values: number[][] = [];
-  const ratios: number[][] = [];
+  const beside: number[] = [];
   while (!hooks.signal.aborted) {
-    const beside = timeSlice(clock, yardstick, known);
+    beside.push(timeSlice(clock, known, knownSize));
     const round = slices.map((slice, i) => timeSlice(clock, slice, sizes[i] ?? 1));
     derive(round).forEach((value, i) => {
       values[i] ??= [];
-      ratios[i] ??= [];
       values[i]?.push(value);
-      ratios[i]?.push(value / beside);
     });
     const elapsed = clock.nowMs() - start;
     await hooks.tick(Math.min(elapsed, timeMs), timeMs);
     if (elapsed >= timeMs) break;
   }
-  return values.map((list, i) => ({
-    time: statistics(list),
-    ratio: statistics(ratios[i] ?? []).median,
-  }));
+  return values.map((list) => {
+    const time = statistics(list);
+    return { time, ratio: time.low / statistics(beside).low };
+  });
 }

@@ -96,9 +96,12 @@ export class MachineSubject implements Subject {
     const { roundInsns, roundUnits } = this.#program;
     const { cpu } = this.machine;
     const before = cpu.icount;
-    cpu.deadline = before + Math.ceil(units / roundUnits) * roundInsns;
-    if (this.#bare) answerAtOnce(cpu);
-    else {
+    const deadline = before + Math.ceil(units / roundUnits) * roundInsns;
+    if (this.#bare) {
+      cpu.deadline = deadline;
+      answerAtOnce(cpu);
+    } else {
+      this.loop.deadline = deadline;
       const stop = this.loop.run();
       if (stop !== 'deadline')
         throw new BugError(`the loop '${this.#program.name}' ended: ${stop}`);

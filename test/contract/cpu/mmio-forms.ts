@@ -246,6 +246,38 @@ export const MMIO_MOVE_FORMS: readonly Form[] = [
 /** Read-modify-write, locked and not; instructions that read and compare only. */
 export const MMIO_RMW_FORMS: readonly Form[] = [
   {
+    name: 'rcl with carry',
+    sees: 'r4@8010 w4@8010=22446689',
+    code: both('f966d1161080', 'f9d11510800000', 'stc; rcl dword [0x8010],1'),
+  },
+  {
+    name: 'rcl behind a subtraction',
+    sees: 'r4@8010 w4@8010=22446689 r1@8010 w1@8010=8d',
+    code: both(
+      '66b8010000006683f80266c1161080216683f802d01610800f90c1',
+      'b80100000083f802c115108000002183f802d015108000000f90c1',
+      'mov eax,1; cmp eax,2; rcl dword [0x8010],33; cmp eax,2; rcl byte [0x8010],1; seto cl',
+    ),
+  },
+  {
+    name: 'rcr behind an addition, flags kept',
+    sees: 'r2@8010 w2@8010=8933 r2@8010 w2@8010=1aa3',
+    code: both(
+      '66b8000000806601c0b108d31e10806683c0ffd11e1080',
+      'b80000008001c0b10866d31d1080000083c0ff66d11d10800000',
+      'mov eax,0x80000000; add eax,eax; mov cl,8; rcr word [0x8010],cl; add eax,0xffffffff; rcr word [0x8010],1',
+    ),
+  },
+  {
+    name: 'setp, setbe, setl, seto',
+    sees: 'w1@8010=1 w1@8011=1 w1@8012=1 w1@8013=0',
+    code: both(
+      '6631c0fec804040f9a06108004fd0f96061180b08020c00f9c0612800f90061380',
+      '31c0fec804040f9a051080000004fd0f960511800000b08020c00f9c05128000000f900513800000',
+      'xor eax,eax; dec al; add al,4; setp [0x8010]; add al,0xfd; setbe [0x8011]; mov al,0x80; and al,al; setl [0x8012]; seto [0x8013]',
+    ),
+  },
+  {
     name: 'add [m],r8',
     sees: 'r1@8010 w1@8010=45',
     code: both('66b80100000000061080', 'b801000000000510800000', 'mov eax,1; add [0x8010],al'),

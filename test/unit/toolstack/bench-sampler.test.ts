@@ -73,13 +73,15 @@ it('what is measured side by side comes out as differences of rounds', async () 
   let drift = 0;
   const first = costing(clock, () => 100 + drift++);
   const second = costing(clock, () => 130 + drift);
-  const options = { clock, timeMs: 200, hooks: hooks() };
+  const options = { clock, timeMs: 200, hooks: hooks(), known: costing(clock, () => 2) };
   const [base, difference] = await sampleTogether(options, [first, second], (round) => [
     round[0] as number,
     (round[1] as number) - (round[0] as number),
   ]);
   expect(difference?.time.samples).toBeGreaterThan(10);
   expect(difference?.time.median).toBeCloseTo(31, 5);
+  // The work beside it costs 2 ns per unit.
+  expect(base?.ratio).toBeCloseTo((base?.time.low ?? 0) / 2);
   expect(base?.time.high).toBeGreaterThan((base?.time.low ?? 0) + 5);
 });
 
@@ -90,7 +92,12 @@ it('ends when the time is used up, and tells how far it is', async () => {
     seen.push([done, total]);
     return undefined;
   };
-  const options = { clock, timeMs: 100, hooks: { ...hooks(), tick } };
+  const options = {
+    clock,
+    timeMs: 100,
+    hooks: { ...hooks(), tick },
+    known: costing(clock, () => 2),
+  };
   await sampleTogether(options, [costing(clock, () => 50)], (round) => round);
   expect(seen.at(-1)).toEqual([100, 100]);
   expect(seen.slice(0, -1).every(([done]) => done < 100)).toBe(true);
@@ -104,7 +111,12 @@ it('stops between two rounds when asked to, with what it has', async () => {
     abort.abort();
     return undefined;
   };
-  const options = { clock, timeMs: 100, hooks: { signal: abort.signal, tick } };
+  const options = {
+    clock,
+    timeMs: 100,
+    hooks: { signal: abort.signal, tick },
+    known: costing(clock, () => 2),
+  };
   const [one] = await sampleTogether(options, [costing(clock, () => 50)], (round) => round);
   expect(one?.time.samples).toBe(1);
   expect(await sampleTogether(options, [costing(clock, () => 50)], (round) => round)).toEqual([]);
