@@ -95,7 +95,7 @@ export function addGuest(command: Command): void {
     .optionsGroup('Guest:')
     .option(
       '--device <name@range>',
-      "a device at ports, or at mmio: and memory; repeatable; replaces the guest's own",
+      "a device at ports, or at mmio: and memory; repeatable; replaces the guest's own of that name",
       (text: string, before: readonly DeviceSpec[] = []) => [...before, parseDeviceSpec(text)],
     )
     .option(
@@ -127,7 +127,7 @@ export interface GuestRequest {
   /** A name, a folder or a file. */
   guest: string;
   load: LoadOptions;
-  /** Empty: what the guest's manifest says. */
+  /** In place of the manifest's devices of the same name, or besides. */
   devices: readonly DeviceSpec[];
 }
 

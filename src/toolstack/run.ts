@@ -3,7 +3,7 @@
 import { EXIT_NAMES } from '../cpu/backend.ts';
 import type { InputSource } from '../dm/device.ts';
 import type { DeviceSpec } from '../dm/registry.ts';
-import { parseDeviceSpec } from '../dm/registry.ts';
+import { chooseDevices } from '../machine/choose-devices.ts';
 import type { LoadOptions } from '../machine/loader.ts';
 import { loadGuest } from '../machine/loader.ts';
 import { Machine } from '../machine/machine.ts';
@@ -56,8 +56,7 @@ export async function runGuest(
   const guest = loadGuest(options.guest, options.load);
   const max = options.maxInstructions ?? guest.manifest.limits.maxInstructions;
   const limits = new Limits(watch, max, options.timeoutMs);
-  const devices =
-    options.devices.length > 0 ? options.devices : guest.manifest.devices.map(parseDeviceSpec);
+  const devices = chooseDevices(guest, options.devices);
   using machine = new Machine({
     guest,
     devices,

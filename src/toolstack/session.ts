@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A guest under checkpoints: one machine, its books, and a shutdown at a drawn place, again and again.
 import type { DeviceSpec } from '../dm/registry.ts';
-import { parseDeviceSpec } from '../dm/registry.ts';
 import { LedgerWriter } from '../ledger/jsonl.ts';
 import { Ledger } from '../ledger/ledger.ts';
 import { LiveChecker } from '../ledger/live-checker.ts';
+import { chooseDevices } from '../machine/choose-devices.ts';
 import type { LoadOptions } from '../machine/loader.ts';
 import { loadGuest } from '../machine/loader.ts';
 import { Machine } from '../machine/machine.ts';
@@ -32,7 +32,7 @@ const MOST_SKIPPED = 3;
 export interface SessionOptions {
   guest: string;
   load: LoadOptions;
-  /** Empty: those of the manifest. */
+  /** In place of the manifest's of the same name, or besides. */
   devices: readonly DeviceSpec[];
   revision: RevisionName;
   seed: number;
@@ -68,8 +68,7 @@ export class CheckpointSession implements Disposable {
     const { revision, seed } = options;
     // For ever, unless said otherwise: it is the checkpoints that are counted.
     const guest = loadGuest(options.guest, { iterations: 0, ...options.load });
-    const devices =
-      options.devices.length > 0 ? options.devices : guest.manifest.devices.map(parseDeviceSpec);
+    const devices = chooseDevices(guest, options.devices);
     this.#random = new Random(seed);
     this.#windows = windowsOf(guest.hasManifest ? (guest.manifest.windows as InsnKind[]) : null);
     this.checker = new LiveChecker();

@@ -49,9 +49,8 @@ function accesses(name: string, insn: readonly number[]): Program {
   return { name, unit: 'access', code, roundInsns: times + 1, roundUnits: times };
 }
 
-/** `times` times a few instructions without I/O. */
-function insns(name: string, body: readonly number[], count: number): Program {
-  const times = 8;
+/** `times` times a few instructions without I/O, then the jump back. */
+function insns(name: string, body: readonly number[], count: number, times = 8): Program {
   const roundInsns = count * times + 1;
   const code = loop(repeat(body, times));
   return { name, unit: 'instruction', code, roundInsns, roundUnits: roundInsns };
@@ -81,18 +80,19 @@ export const ACCESS_PROGRAMS: readonly Program[] = [
   rep('outsb', 'byte', [0xbe, 0x00, 0x20], [0x6e], 1024), // mov cx, 1024; mov si, 0x2000; rep outsb
 ];
 
+const ALU = [
+  ...[0x66, 0x01, 0xc8], // add eax, ecx
+  ...[0x66, 0x31, 0xc6], // xor esi, eax
+  ...[0x66, 0xc1, 0xc0, 0x05], // rol eax, 5
+  ...[0x66, 0x41], // inc ecx
+];
+
 /** Loops without I/O. */
 export const LOOP_PROGRAMS: readonly Program[] = [
-  insns(
-    'alu',
-    [
-      ...[0x66, 0x01, 0xc8], // add eax, ecx
-      ...[0x66, 0x31, 0xc6], // xor esi, eax
-      ...[0x66, 0xc1, 0xc0, 0x05], // rol eax, 5
-      ...[0x66, 0x41], // inc ecx
-    ],
-    4,
-  ),
+  // Unrolled, this runs at the speed of its own chain of dependences, natively too.
+  insns('alu', ALU, 4),
+  // A jump every four instructions: what entering a translated block costs.
+  insns('alu-short', ALU, 4, 1),
   insns(
     'store',
     [

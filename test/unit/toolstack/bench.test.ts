@@ -70,7 +70,7 @@ it('every way of answering is measured for every access', () => {
   for (const by of ANSWERED_BY) {
     for (const { name } of ACCESS_PROGRAMS) expect(names).toContain(`${name}/${by}`);
   }
-  expect(names.filter((name) => name.startsWith('loop/'))).toHaveLength(6);
+  expect(names.filter((name) => name.startsWith('loop/'))).toHaveLength(7);
   expect(names).toContain('checkpoint/1MiB');
 });
 
