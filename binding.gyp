@@ -8,6 +8,8 @@
         "native/vcpu.cc",
         "native/state.cc",
         "native/access.cc",
+        "native/decode.cc",
+        "native/translate.cc",
         "native/wraps_device.cc",
         "native/wraps_engine.cc",
         "native/self_test.cc",

@@ -9,7 +9,6 @@ namespace trapline {
 using namespace layout;
 
 extern "C" void x86_update_hflags_x86_64(void* env);
-extern "C" bool __real_cpu_restore_state_x86_64(void* cpu, uintptr_t retaddr, bool willExit);
 
 namespace {
 struct StateHeader {

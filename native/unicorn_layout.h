@@ -155,4 +155,5 @@ uintptr_t tcg_const_i64_x86_64(void* tcg, int64_t value);
 void tcg_gen_op3_x86_64(void* tcg, int opcode, uintptr_t a, uintptr_t b, uintptr_t c);
 void tcg_gen_brcond_i64_x86_64(void* tcg, int condition, uintptr_t a, uintptr_t b, void* label);
 void tcg_op_remove_x86_64(void* tcg, void* op);
+bool __real_cpu_restore_state_x86_64(void* cpu, uintptr_t retaddr, bool willExit);  // wrapped: this one does not count
 }

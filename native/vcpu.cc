@@ -8,7 +8,6 @@
 #include <cstring>
 #include <utility>
 
-extern "C" bool __real_cpu_restore_state_x86_64(void* cpu, uintptr_t retaddr, bool willExit);
 extern "C" void* __real_memory_mapping(void* uc, uint64_t address);
 
 namespace trapline {

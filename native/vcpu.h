@@ -123,6 +123,7 @@ class Vcpu {
     Vcpu* vcpu;
     uint64_t gpa;
   };
+  static constexpr int POPA = 0x61;
   static constexpr uint32_t MAX_ACCESSES = 256;  // FXSAVE to a device makes about 70
   static constexpr int64_t COUNT_PLACEHOLDER = 0x5ca1ab1e;
   static constexpr size_t STACK_BYTES = 256 * 1024;

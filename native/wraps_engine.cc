@@ -66,7 +66,6 @@ uint32_t __wrap_cpu_ldub_code_x86_64(void* env, uint64_t linear) {
 
 // --- leaving a block: the count must lose what was not executed ---
 
-bool __real_cpu_restore_state_x86_64(void* cpu, uintptr_t retaddr, bool willExit);
 bool __wrap_cpu_restore_state_x86_64(void* cpu, uintptr_t retaddr, bool willExit) {
   if (willExit) {
     Vcpu::ofCpu(cpu)->uncount(retaddr);

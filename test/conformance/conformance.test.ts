@@ -209,6 +209,11 @@ describe('npm run conformance', () => {
     ['no config', '{"variant":"pre","ops":[{"op":"run"}],"trace":[{}]}', /"config"/],
     ['no trace', '{"variant":"pre","ops":[{"op":"config"}]}', /"trace"/],
     ['a short trace', '{"variant":"pre","ops":[{"op":"config"}],"trace":[]}', /0 trace entries/],
+    [
+      'too many vCPUs',
+      JSON.stringify(scenario([{ op: 'config', vcpus: 1e30 }], {})),
+      /1e\+30 vCPUs/,
+    ],
     ['a broken injection', own({ op: 'run', inject: [{ at: 'x' }] }), /"ops"/],
   ])('refuses %s with one line and exit code 2', (_name, content, message) => {
     const { code, out, error } = command(file(content));

@@ -100,6 +100,8 @@ import { TestHandlers } from './test-handlers.ts';
 
 const RAM_BYTES = 2 ** 20;
 const PAGE = 4096;
+/** Xen's HVM limit: as many slots as one page holds. */
+const MAX_VCPUS = 128;
 const IOREQ_GFN_BASE = 0xfeff0;
 const EMULATOR = 0;
 const GUEST = 1;
@@ -179,7 +181,11 @@ export class ReplayMachine implements Disposable {
     hvm.cpuid.amd = num(config.amd) === 1;
     hvm.cpuid.family = family === 15 ? family + ((fms >>> 20) & 0xff) : family;
     this.#handlers = new TestHandlers(this.d, this.recorder);
-    for (let i = 0; i < num(config.vcpus, 1); i++) this.#addVcpu();
+    const vcpus = num(config.vcpus, 1);
+    if (!Number.isInteger(vcpus) || vcpus < 0 || vcpus > MAX_VCPUS) {
+      throw new ScenarioError(`${vcpus} vCPUs: expected 0 to ${MAX_VCPUS}`);
+    }
+    for (let i = 0; i < vcpus; i++) this.#addVcpu();
   }
 
   /** The complete state now. */

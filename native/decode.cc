@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Class Vcpu: what instruction stands where. Only as much of the opcode map as exits and the library's gaps need.
+#include "vcpu.h"
+
+namespace trapline {
+using namespace layout;
+
+namespace {
+bool isPrefix(int byte) {
+  switch (byte) {
+    case 0x26: case 0x2e: case 0x36: case 0x3e: case 0x64: case 0x65:
+    case 0x66: case 0x67: case 0xf0: case 0xf2: case 0xf3:
+      return true;
+    default:
+      return false;
+  }
+}
+}  // namespace
+
+int Vcpu::codeByte(uint64_t linear) {
+  const uint64_t gpa = physical(static_cast<uint32_t>(linear));
+  return gpa != ~0ull && isRam(gpa) ? *hostOf(gpa) : -1;
+}
+
+// The first byte that is not a prefix, or -1.
+int Vcpu::opcodeAt(uint64_t linear) {
+  for (uint64_t i = 0; i < 15; i++) {
+    const int byte = codeByte(linear + i);
+    if (!isPrefix(byte)) return byte;
+  }
+  return -1;
+}
+
+// POPA is the one instruction that writes registers between its memory accesses. Its block keeps them as they were
+// before it, so that an exit in its middle shows them, and an instruction sent back to its start has them.
+bool Vcpu::atPopa() {
+  return popaTranslated_ && opcodeAt(segment(SEG_CS).base + env<uint64_t>(ENV_EIP)) == POPA;
+}
+
+// LOCK is allowed on instructions that read, modify and write a memory operand. The library ignores it elsewhere, the
+// processor raises #UD.
+bool Vcpu::lockIsIllegal(uint64_t linear) {
+  bool lock = false;
+  uint64_t at = linear;
+  int opcode = codeByte(at);
+  for (; isPrefix(opcode) && at - linear < 15; opcode = codeByte(++at)) lock |= opcode == 0xf0;
+  if (!lock || opcode < 0) return false;
+  const bool twoBytes = opcode == 0x0f;
+  if (twoBytes) opcode = codeByte(++at);
+  const int modrm = codeByte(at + 1);
+  if (opcode < 0 || modrm < 0) return false;
+  if (modrm >= 0xc0) return true;
+  const int group = (modrm >> 3) & 7;
+  if (twoBytes) {
+    switch (opcode) {
+      case 0xab: case 0xb0: case 0xb1: case 0xb3: case 0xbb: case 0xc0: case 0xc1: return false;  // BTS CMPXCHG BTR BTC XADD
+      case 0xba: return group < 5;   // BTS BTR BTC
+      case 0xc7: return group != 1;  // CMPXCHG8B
+      default: return true;
+    }
+  }
+  if (opcode < 0x38) return (opcode & 7) >= 2;  // ADD OR ADC SBB AND SUB XOR with a memory destination
+  switch (opcode) {
+    case 0x80: case 0x81: case 0x82: case 0x83: return group == 7;
+    case 0x86: case 0x87: return false;
+    case 0xf6: case 0xf7: return group != 2 && group != 3;
+    case 0xfe: case 0xff: return group > 1;
+    default: return true;
+  }
+}
+
+
+// Fills the string words for the instruction at RIP; false (and STRING_OP 0) if it is not one that Xen batches.
+bool Vcpu::decodeString() {
+  uint32_t* words = page_ + PAGE_STRING;
+  words[STRING_OP] = KIND_NONE;
+  const bool code32 = (env<uint32_t>(ENV_HFLAGS) & HF_CS32) != 0;
+  uint32_t operand = code32 ? 4 : 2;
+  uint32_t addressBytes = code32 ? 4 : 2;
+  int source = SEG_DS;
+  bool rep = false;
+  const uint64_t start = segment(SEG_CS).base + env<uint64_t>(ENV_EIP);
+  for (uint32_t i = 0; i < 15; i++) {
+    const int byte = codeByte(start + i);
+    switch (byte) {
+      case 0x66: operand = code32 ? 2 : 4; continue;
+      case 0x67: addressBytes = code32 ? 2 : 4; continue;
+      case 0xf2: case 0xf3: rep = true; continue;
+      case 0x26: source = SEG_ES; continue;
+      case 0x2e: source = SEG_CS; continue;
+      case 0x36: source = SEG_SS; continue;
+      case 0x3e: source = SEG_DS; continue;
+      case 0x64: source = SEG_FS; continue;
+      case 0x65: source = SEG_GS; continue;
+      case 0xf0: continue;
+      default: break;
+    }
+    uint32_t kind = KIND_NONE;
+    if (byte == 0x6c || byte == 0x6d) kind = KIND_INS;
+    if (byte == 0x6e || byte == 0x6f) kind = KIND_OUTS;
+    if (byte == 0xa4 || byte == 0xa5) kind = KIND_MOVS;
+    if (byte == 0xaa || byte == 0xab) kind = KIND_STOS;
+    if (kind == KIND_NONE) return false;
+    const uint32_t mask = addressBytes == 2 ? 0xffffu : 0xffffffffu;
+    words[STRING_OP] = kind;
+    words[STRING_SIZE] = (byte & 1) != 0 ? operand : 1;
+    words[STRING_REP] = rep;
+    words[STRING_COUNT] = rep ? static_cast<uint32_t>(env<uint64_t>(ENV_REGS + 8 * 1)) & mask : 1;
+    words[STRING_DF] = env<int32_t>(ENV_DF) < 0;
+    words[STRING_PORT] = static_cast<uint32_t>(env<uint64_t>(ENV_REGS + 8 * 2)) & 0xffff;
+    words[STRING_ADDR_SIZE] = addressBytes;
+    words[STRING_SRC_BASE] = static_cast<uint32_t>(segment(source).base);
+    words[STRING_SRC_INDEX] = static_cast<uint32_t>(env<uint64_t>(ENV_REGS + 8 * 6)) & mask;
+    words[STRING_DST_BASE] = static_cast<uint32_t>(segment(SEG_ES).base);
+    words[STRING_DST_INDEX] = static_cast<uint32_t>(env<uint64_t>(ENV_REGS + 8 * 7)) & mask;
+    words[STRING_LENGTH] = i + 1;
+    return true;
+  }
+  return false;
+}
+
+void Vcpu::describe() {
+  if (park_ == Park::Trap) __real_cpu_restore_state_x86_64(cpu_, trapReturn_, false);
+  decodeString();
+}
+
+// CALL and JMP far through a register: the library aborts, or, where an address is left over from an earlier
+// instruction of the block, takes that one.
+bool Vcpu::isReserved(uint64_t pc) {
+  for (uint64_t at = pc; at - pc < 14; at++) {
+    const int opcode = codeByte(at);
+    if (isPrefix(opcode)) continue;
+    if (opcode != 0xff) return false;
+    const int modrm = codeByte(at + 1);
+    return modrm >= 0xc0 && ((modrm & 0x38) == 0x18 || (modrm & 0x38) == 0x28);
+  }
+  return false;
+}
+
+}  // namespace trapline

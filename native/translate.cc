@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Class Vcpu: a hand in the translation of guest code: counting, string port access, and instructions the library
+// translates wrongly or not at all.
+#include "vcpu.h"
+
+namespace trapline {
+using namespace layout;
+
+namespace {
+constexpr int INVALID_OPCODE = 6;
+}  // namespace
+
+void Vcpu::beforeTranslating(uint64_t pc) {
+  illegalAt_ = lockIsIllegal(pc) ? pc : ~0ull - 1;
+  if (opcodeAt(pc) != POPA) return;
+  popaTranslated_ = true;
+  void* tcg = field<void*>(uc_, UC_TCG_CTX);
+  const auto base = reinterpret_cast<uintptr_t>(tcg);
+  const uintptr_t envTemp = base + field<uintptr_t>(tcg, TCG_CPU_ENV);
+  for (int i = 0; i < 8; i++) {
+    const uintptr_t reg = base + field<uintptr_t>(tcg, TCG_CPU_REGS + 8 * i);
+    const auto offset = static_cast<uintptr_t>(static_cast<intptr_t>(CPU_JMP_ENV + 8 * i) - static_cast<intptr_t>(CPU_ENV));
+    tcg_gen_op3_x86_64(tcg, OP_ST_I64, reg, envTemp, offset);
+  }
+}
+
+namespace {
+struct Link {
+  void* next;
+  Link* previous;
+};
+Link& linkOf(void* op) { return field<Link>(op, OP_LINK); }
+void* lastOp(void* tcg) {
+  // A queue head is a link whose `previous` names the last element's link; that one's predecessor points at the element.
+  return field<Link>(tcg, TCG_OPS).previous->previous->next;
+}
+void* firstOp(void* tcg) { return field<Link>(tcg, TCG_OPS).next; }
+int opcodeOf(void* op) { return static_cast<int>(field<uint32_t>(op, 0) & 0xff); }
+}  // namespace
+
+void Vcpu::beginTranslation(void* tb, int limit) {
+  const uint64_t gpa = physical(static_cast<uint32_t>(field<uint64_t>(tb, TB_PC)));
+  if (gpa == ~0ull || !isRam(gpa)) {
+    if (gpa == ~0ull) return;  // a page fault: the library raises it
+    parkUnsupported(UNSUPPORTED_FETCH, gpa);
+    cpuField<int32_t>(CPU_EXCEPTION_INDEX) = -1;
+    cpu_loop_exit_x86_64(cpu_);
+  }
+  translating_ = true;
+  fetchedDevice_ = false;
+  translationLimit_ = limit;
+  insnsInBlock_ = 0;
+}
+
+
+void* Vcpu::beforeInsn() { return lastOp(field<void*>(uc_, UC_TCG_CTX)); }
+
+// Counts the block down before its first instruction, or leaves for the main loop when fewer are left:
+//   if (budget < n) goto exit; budget -= n
+// with n, the number of instructions, filled in by endTranslation(). Loaded twice because a branch ends the life of
+// the translator's temporaries.
+void Vcpu::emitCount() {
+  void* tcg = field<void*>(uc_, UC_TCG_CTX);
+  const auto base = reinterpret_cast<uintptr_t>(tcg);
+  const uintptr_t envTemp = base + field<uintptr_t>(tcg, TCG_CPU_ENV);
+  const auto offset = static_cast<uintptr_t>(static_cast<intptr_t>(CPU_RANDOM_SEED) - static_cast<intptr_t>(CPU_ENV));
+  const auto loadBudget = [&]() -> uintptr_t {
+    const auto temp = reinterpret_cast<uintptr_t>(tcg_temp_new_internal_x86_64(tcg, TYPE_I64, false));
+    tcg_gen_op3_x86_64(tcg, OP_LD_I64, temp, envTemp, offset);
+    return temp;
+  };
+  uintptr_t left = loadBudget();
+  const uintptr_t limit = tcg_const_i64_x86_64(tcg, COUNT_PLACEHOLDER);
+  countOps_[0] = lastOp(tcg);
+  tcg_gen_brcond_i64_x86_64(tcg, COND_LT, left - base, limit, field<void*>(tcg, TCG_EXITREQ_LABEL));
+  left = loadBudget();
+  const uintptr_t step = tcg_const_i64_x86_64(tcg, COUNT_PLACEHOLDER);
+  countOps_[1] = lastOp(tcg);
+  tcg_gen_op3_x86_64(tcg, OP_SUB_I64, left, left, base + step);
+  tcg_gen_op3_x86_64(tcg, OP_ST_I64, left, envTemp, offset);
+}
+
+void Vcpu::endTranslation(void* tb) {
+  translating_ = false;
+  for (void* op : countOps_) {
+    // The constant is the second argument of a "move immediate"; anything else means an unknown translator.
+    auto& value = field<int64_t>(op, OP_ARGS + 8);
+    if (value == COUNT_PLACEHOLDER) value = field<uint16_t>(tb, TB_ICOUNT);
+  }
+}
+
+extern "C" void __wrap_qemu_system_reset_request(void* uc);
+extern "C" uint64_t trapline_insb(void*, uint32_t);
+extern "C" uint64_t trapline_insw(void*, uint32_t);
+extern "C" uint64_t trapline_insl(void*, uint32_t);
+extern "C" void trapline_outsb(void*, uint32_t, uint32_t);
+extern "C" void trapline_outsw(void*, uint32_t, uint32_t);
+extern "C" void trapline_outsl(void*, uint32_t, uint32_t);
+extern "C" uint64_t __wrap_helper_inb_x86_64(void*, uint32_t);
+extern "C" uint64_t __wrap_helper_inw_x86_64(void*, uint32_t);
+extern "C" uint64_t __wrap_helper_inl_x86_64(void*, uint32_t);
+extern "C" void __wrap_helper_outb_x86_64(void*, uint32_t, uint32_t);
+extern "C" void __wrap_helper_outw_x86_64(void*, uint32_t, uint32_t);
+extern "C" void __wrap_helper_outl_x86_64(void*, uint32_t, uint32_t);
+
+namespace {
+struct StringTwin {
+  void* plain;
+  void* string;
+};
+const StringTwin STRING_TWINS[] = {
+    {reinterpret_cast<void*>(&__wrap_helper_inb_x86_64), reinterpret_cast<void*>(&trapline_insb)},
+    {reinterpret_cast<void*>(&__wrap_helper_inw_x86_64), reinterpret_cast<void*>(&trapline_insw)},
+    {reinterpret_cast<void*>(&__wrap_helper_inl_x86_64), reinterpret_cast<void*>(&trapline_insl)},
+    {reinterpret_cast<void*>(&__wrap_helper_outb_x86_64), reinterpret_cast<void*>(&trapline_outsb)},
+    {reinterpret_cast<void*>(&__wrap_helper_outw_x86_64), reinterpret_cast<void*>(&trapline_outsw)},
+    {reinterpret_cast<void*>(&__wrap_helper_outl_x86_64), reinterpret_cast<void*>(&trapline_outsl)},
+};
+}  // namespace
+
+namespace {
+// Where a call keeps the function it calls.
+void*& calledBy(void* op) {
+  const uint32_t head = field<uint32_t>(op, 0);
+  const uint32_t position = ((head >> 8) & 15) + ((head >> 12) & 15);
+  return field<void*>(op, OP_ARGS + 8 * position);
+}
+}  // namespace
+
+// RCL, RCR and SETcc compute the flags into the place of their operands before they reach memory, but the side table
+// still says how they were to be computed when the instruction began: whoever leaves at the access, for a trap or a
+// page fault, would compute them twice. The table is told that they are computed.
+void Vcpu::flagsBeforeAccess(uint64_t pc, void* insnStart) {
+  if (insnStart == nullptr || field<uint64_t>(insnStart, OP_ARGS) != pc) return;
+  bool computed = false;
+  for (void* op = linkOf(insnStart).next; op != nullptr; op = linkOf(op).next) {
+    const int code = opcodeOf(op);
+    if (code >= OP_QEMU_LD_I32 && code <= OP_QEMU_ST_I64) {
+      if (computed) field<uint64_t>(insnStart, OP_ARGS + 8) = CC_OP_EFLAGS;
+      return;
+    }
+    if (code == OP_CALL && calledBy(op) == reinterpret_cast<void*>(&helper_cc_compute_all_x86_64)) computed = true;
+  }
+}
+
+// After one instruction was translated. INS and OUTS call helpers of their own, so that a trap knows at no cost that it
+// is a string instruction; and the store of zero that the library makes before the device is asked is taken out.
+void Vcpu::afterInsn(void* db, uint64_t pc, void* before) {
+  const uint32_t index = insnsInBlock_++;
+  if (fetchedDevice_) {
+    translating_ = false;
+    if (index == 0) {
+      parkUnsupported(UNSUPPORTED_FETCH, fetchAddress_);
+    } else {
+      cpuField<uint32_t>(CPU_CFLAGS_NEXT_TB) = index;  // first the instructions that lie wholly in RAM
+    }
+    cpuField<int32_t>(CPU_EXCEPTION_INDEX) = -1;
+    cpu_loop_exit_x86_64(cpu_);
+  }
+  flagsBeforeAccess(pc, before);
+  const int opcode = field<uint64_t>(db, DB_PC_NEXT) > pc ? opcodeAt(pc) : -1;
+  if (opcode < 0x6c || opcode > 0x6f) return;
+  void* tcg = field<void*>(uc_, UC_TCG_CTX);
+  bool storeSeen = opcode >= 0x6e;
+  void* op = before == nullptr ? firstOp(tcg) : linkOf(before).next;
+  void* dummy = nullptr;
+  for (; op != nullptr; op = linkOf(op).next) {
+    const int code = opcodeOf(op);
+    if (!storeSeen && (code == OP_QEMU_ST_I64 || code == OP_QEMU_ST_I32)) {
+      storeSeen = true;
+      dummy = op;
+    }
+    if (code != OP_CALL) continue;
+    void*& function = calledBy(op);
+    for (const StringTwin& t : STRING_TWINS) {
+      if (function == t.plain) function = t.string;
+    }
+  }
+  if (dummy != nullptr) tcg_op_remove_x86_64(tcg, dummy);
+}
+
+// The library met something it would abort the process for. While translating: once more as a block of one
+// instruction, so that what stood before it is executed; a block of one that fails again is an invalid instruction.
+void Vcpu::contain() {
+  if (std::exchange(delivering_, false)) {
+    // No task register to take the inner stack from: #TS, then #DF, which cannot be delivered either.
+    __wrap_qemu_system_reset_request(uc_);
+    cpuField<int32_t>(CPU_EXCEPTION_INDEX) = static_cast<int32_t>(EXIT_CPU_LOOP) + 1;
+    cpu_loop_exit_x86_64(cpu_);
+  }
+  const uint64_t pc = segment(SEG_CS).base + env<uint64_t>(ENV_EIP);
+  const bool single = translating_ ? translationLimit_ == 1 : containedPc_ == pc;
+  translating_ = false;
+  if (single) {
+    faulted_ = true;
+    containedPc_ = ~0ull;
+    cpuField<int32_t>(CPU_EXCEPTION_INDEX) = INVALID_OPCODE;
+    env<int32_t>(ENV_ERROR_CODE) = 0;
+    env<int32_t>(ENV_EXCEPTION_IS_INT) = 0;
+  } else {
+    containedPc_ = pc;
+    cpuField<uint32_t>(CPU_CFLAGS_NEXT_TB) = 1;
+    cpuField<int32_t>(CPU_EXCEPTION_INDEX) = -1;
+  }
+  cpu_loop_exit_x86_64(cpu_);
+}
+
+}  // namespace trapline
