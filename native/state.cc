@@ -76,6 +76,11 @@ void Vcpu::writeFlags(uint32_t flags) {
   env<uint64_t>(ENV_EFLAGS) = (flags & ~(CC_MASK | DF_MASK) & 0x3f7fd7) | 2;
 }
 
+void Vcpu::syncCount() {
+  const double count = instructionCount();
+  std::memcpy(page_ + PAGE_ICOUNT, &count, 8);
+}
+
 void Vcpu::sync() {
   if (page_[PAGE_SYNCED] != 0) return;
   // Restoring without leaving is sound: the translated code holds its own idea of RIP and the flags.
@@ -100,8 +105,7 @@ void Vcpu::sync() {
   for (int i = 0; i < 4; i++) page_[PAGE_CR0 + i] = static_cast<uint32_t>(env<uint64_t>(ENV_CR + 8 * order[i]));
   page_[PAGE_EFER] = static_cast<uint32_t>(env<uint64_t>(ENV_EFER));
   for (int i = 0; i < 8; i++) page_[PAGE_DR + i] = static_cast<uint32_t>(env<uint64_t>(ENV_DR + 8 * i));
-  const double count = instructionCount();
-  std::memcpy(page_ + PAGE_ICOUNT, &count, 8);
+  syncCount();
   page_[PAGE_SYNCED] = 1;
 }
 

@@ -41,6 +41,7 @@ class Vcpu {
   bool isOpen() const { return uc_ != nullptr; }
 
   uint32_t run();      // see Action and Exit in run_page.h
+  void syncCount();    // fills the instruction count of the page, which is cheaper than sync()
   void sync();         // fills the register words and the instruction count of the page
   void describe();     // fills the string words for the instruction at RIP
   void load();         // takes all register words of the page; a pending exit is dropped as by ACTION_ROLLBACK

@@ -7,7 +7,10 @@ import { HvmError } from '../util/errors.ts';
 
 /** Class Vcpu of native/addon.cc. Methods as in native/vcpu.h. */
 export interface NativeVcpu {
-  run(): number;
+  /** Leaves the exit reason in the run page. A function of this CPU alone: it needs no `this`. */
+  readonly run: () => void;
+  /** Fills the instruction count of the run page; otherwise like `run`. */
+  readonly count: () => void;
   sync(): void;
   describe(): void;
   load(): void;

@@ -31,6 +31,8 @@ export class UnicornCpu implements CpuBackend {
   /** For `kickCpu()` from another thread. */
   readonly kickId: number;
   readonly #vcpu: NativeVcpu;
+  readonly #run: () => void;
+  readonly #count: () => void;
   readonly #words: Uint32Array;
   readonly #floats: Float64Array;
   readonly #ram: GuestRam;
@@ -60,6 +62,8 @@ export class UnicornCpu implements CpuBackend {
     } catch (cause) {
       throw new HvmError('HVM_CPU', `no CPU: ${(cause as Error).message}`, { cause });
     }
+    this.#run = this.#vcpu.run;
+    this.#count = this.#vcpu.count;
     this.kickId = this.#vcpu.kickId;
     this.regs = new PageRegisters(this.#words, this.#vcpu);
     this.deadline = Number.MAX_SAFE_INTEGER;
@@ -84,13 +88,19 @@ export class UnicornCpu implements CpuBackend {
     this.#floats[P.PAGE_DEADLINE / 2] = count;
   }
   get icount(): number {
-    this.#vcpu.sync();
+    const count = this.#count;
+    count();
     return this.#floats[P.PAGE_ICOUNT / 2] ?? 0;
   }
 
+  #enter(): ExitReason {
+    const run = this.#run;
+    run();
+    return (this.#words[P.PAGE_REASON] ?? 0) as ExitReason;
+  }
   run(): ExitReason {
     this.regs.flush();
-    return this.#vcpu.run() as ExitReason;
+    return this.#enter();
   }
   answer(data: number, dataHigh: number): void {
     this.#words[P.PAGE_DATA] = data;
@@ -100,12 +110,12 @@ export class UnicornCpu implements CpuBackend {
   finish(data: number, dataHigh: number): ExitReason {
     this.answer(data, dataHigh);
     this.#words[P.PAGE_ACTION] = P.ACTION_FINISH;
-    return this.#vcpu.run() as ExitReason;
+    return this.#enter();
   }
   step(): ExitReason {
     this.regs.flush();
     this.#words[P.PAGE_ACTION] = P.ACTION_FINISH;
-    return this.#vcpu.run() as ExitReason;
+    return this.#enter();
   }
   rollback(): void {
     this.#vcpu.rollback();

@@ -119,9 +119,10 @@ export class Machine implements Disposable {
       const servers: InlineServer[] = [];
       this.servers = servers;
       const internal = new UnclaimedCounter(this);
-      const trace = new TeeTracer(
-        [this.books, options.trace ?? null, internal].filter((t): t is NullTracer => t !== null),
-      );
+      const tracers: Tracer[] = [internal];
+      if (this.books !== null) tracers.push(this.books);
+      if (options.trace) tracers.push(options.trace);
+      const trace = tracers.length === 1 ? internal : new TeeTracer(tracers);
       let nextPort = 1;
       const host = createXenHost({
         revision: REVISIONS[options.revision ?? 'exact'],
