@@ -34,7 +34,8 @@ export const WINDOWS = {
     points: [],
   },
   'before-send': {
-    meaning: 'the access has left the guest and is not sent: the send is refused',
+    meaning:
+      'the access has left the guest and is not sent: the send is refused, or (exact) the shutdown waits',
     kinds: ANY_IO,
     points: ['intercept', 'send_entry', 'defer_set'],
   },
