@@ -47,6 +47,21 @@ const END = {
   32: asm32('459cf4', 'inc ebp; pushfd; hlt'),
 };
 
+const FRESH = Uint8Array.from({ length: F.RAM_BYTES }, (_, gpa) => F.pattern(gpa));
+
+/** RAM of the contract's machine as a form finds it. */
+export function memoryOf(form: F.Form, bits: 16 | 32): Uint8Array {
+  const ram = FRESH.slice();
+  ram.set(join(BEGIN[bits], form.code[bits], END[bits]), F.CODE);
+  ram.set(END[bits], F.TARGET);
+  return ram;
+}
+
+/** What the device answers the n-th access of a form: low and high word. */
+export function answerOf(form: F.Form, n: number): readonly [number, number] {
+  return form.answers === undefined ? F.answerTo(n) : [form.answers[n] ?? 0, 0];
+}
+
 /** What is done about an access: `n` counts the accesses of the form, `sight` how often this one was met before. */
 export type Plan = (n: number, sight: number) => Deed;
 /**
@@ -75,7 +90,6 @@ export class Bench {
   #ram: GuestRam;
   #cpu: CpuBackend;
   #powerOn: Uint8Array;
-  readonly #fresh = Uint8Array.from({ length: F.RAM_BYTES }, (_, gpa) => F.pattern(gpa));
   #spare: GuestRam;
 
   constructor(backend: BackendUnderTest) {
@@ -195,10 +209,7 @@ export class Bench {
   }
 
   #start(form: F.Form, bits: 16 | 32): void {
-    const { code } = form;
-    this.#ram.writeBytes(0, this.#fresh);
-    this.#ram.writeBytes(F.CODE, join(BEGIN[bits], code[bits], END[bits]));
-    this.#ram.writeBytes(F.TARGET, END[bits]);
+    this.#ram.writeBytes(0, memoryOf(form, bits));
     const cpu = this.#cpu;
     cpu.restore(this.#powerOn);
     cpu.deadline = Number.MAX_SAFE_INTEGER;
@@ -219,14 +230,11 @@ export class Bench {
     cpu.regs.rflags = 2;
   }
 
-  #answers(form: F.Form, n: number): readonly [number, number] {
-    return form.answers === undefined ? F.answerTo(n) : [form.answers[n] ?? 0, 0];
-  }
   #answer(form: F.Form, n: number): void {
-    this.#cpu.answer(...this.#answers(form, n));
+    this.#cpu.answer(...answerOf(form, n));
   }
   #finish(form: F.Form, n: number): ExitReason {
-    return this.#cpu.finish(...this.#answers(form, n));
+    return this.#cpu.finish(...answerOf(form, n));
   }
 
   #describe(exit: ExitReason): string {
