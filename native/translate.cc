@@ -38,7 +38,20 @@ void* firstOp(void* tcg) { return field<Link>(tcg, TCG_OPS).next; }
 int opcodeOf(void* op) { return static_cast<int>(field<uint32_t>(op, 0) & 0xff); }
 }  // namespace
 
+// In 16-bit code IP goes from FFFF to 0. The library goes on to 10000, in the middle of a block and by the address of
+// what stands behind a jump that is not taken. Blocks end there, and no block begins there.
+void Vcpu::wrapIp() {
+  uint64_t& ip = env<uint64_t>(ENV_EIP);
+  if (ip > 0xffff && (env<uint32_t>(ENV_HFLAGS) & (HF_CS32 | HF_CS64)) == 0) ip &= 0xffff;
+}
+
 void Vcpu::beginTranslation(void* tb, int limit) {
+  const uint64_t ip = env<uint64_t>(ENV_EIP);
+  wrapIp();
+  if (env<uint64_t>(ENV_EIP) != ip) {
+    cpuField<int32_t>(CPU_EXCEPTION_INDEX) = -1;
+    cpu_loop_exit_x86_64(cpu_);
+  }
   const uint64_t gpa = physical(static_cast<uint32_t>(field<uint64_t>(tb, TB_PC)));
   if (gpa == ~0ull || !isRam(gpa)) {
     if (gpa == ~0ull) return;  // a page fault: the library raises it
@@ -158,6 +171,11 @@ void Vcpu::afterInsn(void* db, uint64_t pc, void* before) {
     cpu_loop_exit_x86_64(cpu_);
   }
   flagsBeforeAccess(pc, before);
+  const uint64_t behind = field<uint64_t>(db, DB_PC_NEXT) - field<uint64_t>(field<void*>(db, DB_TB), TB_CS_BASE);
+  if (behind > 0xffff && (env<uint32_t>(ENV_HFLAGS) & (HF_CS32 | HF_CS64)) == 0 &&
+      field<uint32_t>(db, DB_IS_JMP) == DISAS_NEXT) {
+    field<uint32_t>(db, DB_IS_JMP) = DISAS_TOO_MANY;
+  }
   const int opcode = field<uint64_t>(db, DB_PC_NEXT) > pc ? opcodeAt(pc) : -1;
   if (opcode < 0x6c || opcode > 0x6f) return;
   void* tcg = field<void*>(uc_, UC_TCG_CTX);

@@ -63,12 +63,17 @@ constexpr size_t UC_NO_EXIT_REQUEST = 0x78a;  // u8: blocks are never left in th
 
 // TranslationBlock
 constexpr size_t TB_PC = 0x0;
+constexpr size_t TB_CS_BASE = 0x8;
 constexpr size_t TB_ICOUNT = 0x16;   // u16
 constexpr size_t TB_CODE = 0x20;     // void*, then size_t: the side table follows the code
 constexpr size_t TB_CODE_SIZE = 0x28;
 
 // DisasContextBase and TranslatorOps
+constexpr size_t DB_TB = 0x0;
 constexpr size_t DB_PC_NEXT = 0x10;
+constexpr size_t DB_IS_JMP = 0x18;       // u32
+constexpr uint32_t DISAS_NEXT = 0;
+constexpr uint32_t DISAS_TOO_MANY = 1;  // ends the block behind this instruction, for the main loop
 struct TranslatorOps {
   void (*init_disas_context)(void* db, void* cpu);
   void (*tb_start)(void* db, void* cpu);

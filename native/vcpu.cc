@@ -241,6 +241,7 @@ void Vcpu::parkUnsupported(uint32_t why, uint64_t detail) {
 
 // The main loop, between two blocks: the only place where the CPU is stopped other than at a trap.
 bool Vcpu::boundary() {
+  wrapIp();
   faulted_ = delivering_ = false;
   bool changed = false;
   for (;;) {

@@ -163,6 +163,7 @@ class Vcpu {
   void writeFlags(uint32_t flags);
   void enterFiber();
   void takeDeadline();
+  void wrapIp();
   double instructionCount();
   void applyReset();
 

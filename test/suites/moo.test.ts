@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The reader, the comparison and the proofs of causes, with containers made here: no third-party data is needed.
+import { describe, expect, it } from 'vitest';
+import { type Cause, causesOf } from './causes.ts';
+import { absence } from './data.ts';
+import { type MooTest, readMoo } from './moo.ts';
+import { ioOf, Sst286 } from './sst286.ts';
+
+const chunk = (name: string, ...body: Uint8Array[]): Buffer => {
+  const data = Buffer.concat(body);
+  const head = Buffer.from(`${name}0000`, 'latin1');
+  head.writeUInt32LE(data.length, 4);
+  return Buffer.concat([head, data]);
+};
+const u32 = (value: number): Buffer => {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value);
+  return bytes;
+};
+const words = (...values: number[]): Buffer => Buffer.from(Uint16Array.from(values).buffer);
+const ram = (...cells: [number, number][]): Buffer =>
+  chunk('RAM ', u32(cells.length), ...cells.flatMap(([at, v]) => [u32(at), Uint8Array.of(v)]));
+const cycle = (pins: number, address: number, data: number, status: number, t: number): Buffer =>
+  Buffer.concat([
+    Uint8Array.of(pins),
+    u32(address),
+    Uint8Array.of(3, 0, 0, 0),
+    words(data),
+    Uint8Array.of(status, t, 0, 0),
+  ]);
+
+const CS = 0x1000;
+const CODE = 0x10100;
+/** ax bx cx dx cs ss ds es sp bp si di ip flags */
+const REGS = [0x1200, 0, 0, 0, CS, 0x2000, 0x3000, 0x4000, 0x100, 0, 0, 0, 0x100, 0xf002];
+
+/** IN AL,61h: FF comes back, on the upper half of the bus. */
+function inAl(): Buffer {
+  const code = [0xe4, 0x61, 0xf4];
+  return Buffer.concat([
+    u32(7),
+    chunk('NAME', u32(9), Buffer.from('in al,61h')),
+    chunk('BYTS', u32(3), Uint8Array.from(code)),
+    chunk(
+      'INIT',
+      chunk('REGS', words(0x3fff, ...REGS)),
+      ram(...code.map((byte, i): [number, number] => [CODE + i, byte])),
+    ),
+    chunk('FINA', chunk('REGS', words(0x1001, 0x12ff, 0x103)), ram()),
+    chunk('CYCL', u32(2), cycle(13, 0x61, 0, 9, 1), cycle(12, 0, 0xff34, 15, 2)),
+    chunk('HASH', Uint8Array.of(0xab)),
+  ]);
+}
+const container = (tests: readonly Buffer[], announced = tests.length): Buffer =>
+  Buffer.concat([
+    chunk('MOO ', u32(1), u32(announced), Buffer.from('C286')),
+    ...tests.map((test) => chunk('TEST', test)),
+  ]);
+const only = (): MooTest => readMoo(container([inAl()]))[0] as MooTest;
+
+/** The same machine with other code, and what is behind it. */
+function codeTest(code: readonly number[], change: Partial<MooTest> = {}, ip = 0x100): MooTest {
+  const test = only();
+  const initial = {
+    regs: { ...test.initial.regs, ip },
+    ram: code.flatMap((byte, i) => [CS * 16 + ip + i, byte]),
+  };
+  return { ...test, bytes: Uint8Array.from(code), initial, cycles: [], ...change };
+}
+
+describe('the reader', () => {
+  it('reads every field', () => {
+    const test = only();
+    expect(test).toMatchObject({ index: 7, name: 'in al,61h', exception: null, hash: 'ab' });
+    expect(test.initial.regs).toMatchObject({
+      ax: 0x1200,
+      cs: CS,
+      di: 0,
+      ip: 0x100,
+      flags: 0xf002,
+    });
+    expect(test.initial.ram).toEqual([CODE, 0xe4, CODE + 1, 0x61, CODE + 2, 0xf4]);
+    expect(test.final).toEqual({ regs: { ax: 0x12ff, ip: 0x103 }, ram: [] });
+    expect(ioOf(test.cycles)).toEqual(['in 61.1=ff']);
+  });
+  it('knows byte and word cycles on even ports', () => {
+    const rows = (pins: number): string[] =>
+      ioOf([
+        { pins, address: 0x60, data: 0, status: 10, tState: 1 },
+        { pins, address: 0, data: 0xabcd, status: 15, tState: 2 },
+      ]);
+    expect([rows(15), rows(13)]).toEqual([['out 60.1=cd'], ['out 60.2=abcd']]);
+  });
+  it('refuses what is cut short, not such a file, or incomplete', () => {
+    const whole = container([inAl()]);
+    expect(() => readMoo(whole.subarray(0, whole.length - 1))).toThrow(/ends behind the data/);
+    expect(() => readMoo(Buffer.from('MZ'))).toThrow(/no such file/);
+    expect(() => readMoo(container([inAl()], 2))).toThrow(/1 tests where 2/);
+    expect(() => readMoo(container([u32(1)]))).toThrow(/no INIT/);
+  });
+});
+
+describe('the comparison', () => {
+  const differences = (test: MooTest, mask = 0xffff): readonly string[] => {
+    using cpu = new Sst286();
+    return cpu.run(test, mask).differences;
+  };
+  it('finds nothing where all is as recorded', () => expect(differences(only())).toEqual([]));
+  it('finds a register, a flag, a cell, a store nobody recorded and a port access', () => {
+    const test = only();
+    const final = (regs: object, cells: number[] = []): MooTest => ({
+      ...test,
+      final: { regs: { ...test.final.regs, ...regs }, ram: cells },
+    });
+    expect(differences(final({ bx: 1 }))).toEqual(['bx 0, not 1']);
+    expect(differences(final({ flags: 3 }))).toEqual(['flags 2, not 3']);
+    expect(differences(final({ flags: 3 }), 0xfffe)).toEqual([]);
+    expect(differences(final({}, [0x500, 9]))).toEqual(['[500] 0, not 9']);
+    // MOV [1234h],AL with DS = 3000
+    const store = codeTest([0xa2, 0x34, 0x12, 0xf4], { final: { regs: { ip: 0x104 }, ram: [] } });
+    expect(
+      differences({
+        ...store,
+        initial: { ...store.initial, regs: { ...store.initial.regs, ax: 5 } },
+      }),
+    ).toEqual(['[31234] 5, not 0']);
+    expect(differences({ ...test, cycles: [] })).toEqual(['ports: in 61.1=ff, not none']);
+  });
+  it('leaves nothing behind for the next test', () => {
+    using cpu = new Sst286();
+    const runaway = codeTest([0xeb, 0xfe]);
+    expect(cpu.run(runaway, 0xffff).end).toBe('budget');
+    expect(cpu.run(only(), 0xffff).differences).toEqual([]);
+  });
+});
+
+describe('causes', () => {
+  const causes = (test: MooTest): readonly Cause[] => {
+    using cpu = new Sst286();
+    return causesOf(cpu, test, cpu.run(test, 0xffff), 0xffff);
+  };
+  // LOCK IN AL,61h
+  const lock = (ax: number): MooTest =>
+    codeTest([0xf0, 0xe4, 0x61, 0xf4], {
+      cycles: only().cycles,
+      final: { regs: { ax, ip: 0x104 }, ram: [] },
+    });
+  it('LOCK is one only if the test passes without it', () => {
+    expect(causes(lock(0x12ff))).toEqual(['lock']);
+    expect(causes(lock(0x1234))).toEqual(['lock', 'unexplained']);
+  });
+  it('a segment limit is one only where #GP would give what was recorded', () => {
+    // RET 2 with SP = FFFF; vector 13 leads to 0500:0000, where an HLT is.
+    const test = codeTest([0xc2, 2, 0, 0xf4]);
+    const initial = {
+      regs: { ...test.initial.regs, sp: 0xffff },
+      ram: [...test.initial.ram, 0x36, 0x00, 0x37, 0x05, 0x5000, 0xf4],
+    };
+    const at = 0x20000 + 0xfff9;
+    const recorded = (flags: number): MooTest => ({
+      ...test,
+      initial,
+      exception: { vector: 13, flagsAt: 0x2fffc },
+      final: {
+        regs: { cs: 0x500, ip: 1, sp: 0xfff9, flags: 2 },
+        ram: [0, 1, 0, 0x10, flags, 0].flatMap((byte, i) => [at + i, byte]),
+      },
+    });
+    expect(causes(recorded(2))).toEqual(['segment-limit']);
+    expect(causes(recorded(3))).toEqual(['unexplained']);
+  });
+});
+
+it('says where the data is not', () => {
+  expect(absence('sst-80286-real', { TRAPLINE_GUESTS: '/nonexistent' })).toBe(
+    'the suite sst-80286-real is not at /nonexistent/sst-80286-real; TRAPLINE_GUESTS names the folder it is in',
+  );
+});
