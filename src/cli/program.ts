@@ -8,6 +8,7 @@ import { HvmError } from '../util/errors.ts';
 import type { CliCommand } from './command.ts';
 import { benchCommand } from './commands/bench.ts';
 import { doctor } from './commands/doctor.ts';
+import { exactnessCommand } from './commands/exactness.ts';
 import { ledgerCheck } from './commands/ledger-check.ts';
 import { list } from './commands/list.ts';
 import { raceCommand } from './commands/race.ts';
@@ -20,7 +21,7 @@ import type { CommonOptions } from './options.ts';
 import { addCommonOptions } from './options.ts';
 import { Output, toFailure, wantsColor } from './output.ts';
 import { Progress } from './progress.ts';
-import { raceRunner, runRunner, stressRunner } from './runners.ts';
+import { exactnessRunner, raceRunner, runRunner, stressRunner } from './runners.ts';
 import { Interrupt } from './signals.ts';
 
 /** Every command, in the order of the overview. */
@@ -28,6 +29,7 @@ export const COMMANDS: readonly CliCommand[] = [
   runCommand(runRunner),
   stressCommand(stressRunner),
   raceCommand(raceRunner),
+  exactnessCommand(exactnessRunner),
   benchCommand(benchRunner(processClock)),
   ledgerCheck,
   list,

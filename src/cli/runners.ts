@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Joins the commands to what they run: the host's clock, its timer and its terminal are given here.
+import { runMatrix } from '../toolstack/exactness/matrix.ts';
 import { race } from '../toolstack/race.ts';
 import { runGuest } from '../toolstack/run.ts';
 import { stress } from '../toolstack/stress.ts';
 import { hostClock } from '../util/clock.ts';
+import type { ExactnessRunner } from './commands/exactness.ts';
 import type { RaceRunner } from './commands/race.ts';
 import type { RunRunner } from './commands/run.ts';
 import type { StressRunner } from './commands/stress.ts';
@@ -25,3 +27,10 @@ export const stressRunner: StressRunner = (request, hooks) =>
   stress(request, { ...host, ...hooks });
 
 export const raceRunner: RaceRunner = (request, hooks) => race(request, { ...host, ...hooks });
+
+export const exactnessRunner: ExactnessRunner = async (request, hooks) => {
+  const result = await runMatrix(request, { ...host, ...hooks });
+  const ended = result.interrupted ? 'interrupted' : 'success';
+  const wrong = result.failuresTotal > 0 || (result.combinations === 0 && !result.interrupted);
+  return { ...result, outcome: wrong ? 'failure' : ended };
+};

@@ -96,6 +96,32 @@ export const raceSchema = z.strictObject({
   durationMs: z.number().min(0),
 });
 
+/** `trapline.exactness/1`: `trapline exactness`. */
+export const exactnessSchema = z.strictObject({
+  schema: z.literal('trapline.exactness/1'),
+  outcome: z.enum(['success', 'failure', 'interrupted']),
+  combinations: count.describe('of a cell and a stop'),
+  failures: z
+    .array(
+      z.strictObject({
+        cell: z.string(),
+        stop: z.string(),
+        field: z.string(),
+        expected: z.string(),
+        got: z.string(),
+        reproduce: z.string().describe('the command that shows it again'),
+      }),
+    )
+    .describe('the first ones; all are counted'),
+  failuresTotal: count,
+  cells: z.array(
+    z.strictObject({ name: z.string(), family: z.string(), combinations: count, failures: count }),
+  ),
+  stops: z.record(z.string(), count).describe('combinations by kind of stop'),
+  interrupted: z.boolean(),
+  durationMs: z.number().min(0),
+});
+
 /** `trapline.run/1`: `trapline run`. */
 export const runSchema = z.strictObject({
   schema: z.literal('trapline.run/1'),
@@ -218,6 +244,7 @@ export const SCHEMAS: readonly z.ZodType[] = [
   errorSchema,
   stressSchema,
   raceSchema,
+  exactnessSchema,
   runSchema,
   benchSchema,
   ledgerCheckSchema,
@@ -242,6 +269,7 @@ export function jsonSchemaFiles(): Map<string, string> {
 
 export type StressDocument = z.infer<typeof stressSchema>;
 export type RaceDocument = z.infer<typeof raceSchema>;
+export type ExactnessDocument = z.infer<typeof exactnessSchema>;
 export type RaceSide = z.infer<typeof raceSide>;
 export type RunDocument = z.infer<typeof runSchema>;
 export type BenchDocument = z.infer<typeof benchSchema>;

@@ -172,6 +172,10 @@ export class UnicornCpu implements CpuBackend {
   charge(instructions: number): void {
     this.#words[P.PAGE_CHARGE] = instructions;
   }
+  /** Instructions charged and not yet counted: the next `run()` adds them. No part of `save()`. */
+  get charged(): number {
+    return this.#words[P.PAGE_CHARGE] ?? 0;
+  }
 
   get irq(): number {
     return (this.#words[P.PAGE_IRQ_VECTOR] ?? 0) | 0;

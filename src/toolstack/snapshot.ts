@@ -21,6 +21,10 @@ export class Snapshot {
   pciCf8 = 0;
   /** Instructions completed. */
   icount = 0;
+  /** Repetitions of a REP done for the CPU, which counts them when it goes on. */
+  charged = 0;
+  /** Vector handed to the CPU and not yet delivered, or -1. */
+  irq = -1;
   /** Pages copied by the last `capture()`. */
   pagesCopied = 0;
   #whole = false;
@@ -33,7 +37,9 @@ export class Snapshot {
   capture(machine: Machine): void {
     const { cpu, ram } = machine;
     this.cpu = cpu.save();
-    this.icount = cpu.icount;
+    this.charged = cpu.charged;
+    this.irq = cpu.irq;
+    this.icount = cpu.icount + this.charged;
     this.pagesCopied = 0;
     if (!this.#whole) {
       // Everything counts as copied from here on: later captures take what was written since.
@@ -67,6 +73,8 @@ export class Snapshot {
       );
     }
     machine.cpu.restore(this.cpu);
+    machine.cpu.charge(this.charged);
+    machine.cpu.irq = this.irq;
     machine.ram.writeBytes(0, this.ram);
     machine.servers.forEach((server, i) => {
       const state = this.servers[i];

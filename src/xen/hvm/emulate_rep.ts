@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Batches of REP INS, OUTS, MOVS and STOS: one request for many elements.
 // Behaviour of Xen 4.14.5 xen/arch/x86/hvm/emulate.c (hvmemul_rep_*) and x86_emulate.c (limits of reps).
-// Differences: the CPU host decodes and translates.
+// Differences: the CPU host decodes and translates; switch rep_split_element_alone.
 import type { vcpu } from '../common/sched.ts';
 import { IOREQ_READ, IOREQ_WRITE } from '../public/hvm_ioreq.ts';
 import { hvmemul_do_mmio_addr, hvmemul_do_mmio_buffer, hvmemul_do_pio_addr } from './emulate.ts';
@@ -116,6 +116,11 @@ function hvmemul_rep_outs(curr: vcpu, op: StringOp, reps: reps_t): x86emul_rc {
   return hvmemul_do_pio_addr(curr, op.port, reps, op.size, IOREQ_WRITE, op.df, gpa);
 }
 
+/** Ours: whether the element at `gpa` in device memory must go alone, because it lies over the end of a page. */
+function goes_alone(curr: vcpu, gpa: number, size: number): boolean {
+  return curr.domain.host.revision.rep_split_element_alone && (gpa % PAGE) + size > PAGE;
+}
+
 function hvmemul_rep_movs(curr: vcpu, op: StringOp, reps: reps_t): x86emul_rc {
   const { p2m } = curr.domain.arch.hvm;
   const vio = curr.arch.hvm.hvm_io;
@@ -136,10 +141,12 @@ function hvmemul_rep_movs(curr: vcpu, op: StringOp, reps: reps_t): x86emul_rc {
     return X86EMUL_UNHANDLEABLE;
   }
   if (sp2mt === p2m_mmio_dm) {
+    if (goes_alone(curr, sgpa, op.size)) return X86EMUL_UNHANDLEABLE;
     latch_linear_to_phys(vio, sgla, sgpa, false);
     return hvmemul_do_mmio_addr(curr, sgpa, reps, op.size, IOREQ_READ, op.df, dgpa);
   }
   if (dp2mt === p2m_mmio_dm) {
+    if (goes_alone(curr, dgpa, op.size)) return X86EMUL_UNHANDLEABLE;
     latch_linear_to_phys(vio, dgla, dgpa, true);
     return hvmemul_do_mmio_addr(curr, dgpa, reps, op.size, IOREQ_WRITE, op.df, sgpa);
   }
@@ -191,6 +198,7 @@ function hvmemul_rep_stos(curr: vcpu, op: StringOp, reps: reps_t): x86emul_rc {
   value.data = curr.regs.eax;
   value.data_hi = curr.regs.rax_hi;
   if (type !== p2m_mmio_dm) return fill_block(curr, op, gpa, reps.reps);
+  if (goes_alone(curr, gpa, op.size)) return X86EMUL_UNHANDLEABLE;
   latch_linear_to_phys(vio, gla, gpa, true);
   return hvmemul_do_mmio_buffer(curr, gpa, reps, op.size, IOREQ_WRITE, op.df, value);
 }

@@ -48,6 +48,12 @@ export const SWITCHES = {
       'An instruction may make more than three distinct MMIO accesses; the fixed table would refuse ' +
       'the fourth after the first three have reached the device.',
   },
+  rep_split_element_alone: {
+    origin: 'ours: REP MOVS and STOS at the end of a device',
+    reason:
+      'An element that lies over the end of a page of device memory is split like one without REP; ' +
+      'as the head of a batch no device claims it whole, so reads are not made and writes are lost.',
+  },
 } as const satisfies Record<string, { origin: string; reason: string }>;
 
 export type SwitchName = keyof typeof SWITCHES;
@@ -69,6 +75,7 @@ const XEN_4_14_5 = {
   refused_broadcast_repeated: false,
   emulated_in_retires: false,
   mmio_cache_grows: false,
+  rep_split_element_alone: false,
 } as const satisfies Record<SwitchName, boolean>;
 
 export const REVISIONS: Readonly<Record<RevisionName, XenRevision>> = {
@@ -93,6 +100,7 @@ export const REVISIONS: Readonly<Record<RevisionName, XenRevision>> = {
     refused_broadcast_repeated: true,
     emulated_in_retires: true,
     mmio_cache_grows: true,
+    rep_split_element_alone: true,
   },
 };
 

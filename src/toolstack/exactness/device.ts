@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The devices of the matrix: they answer by position, so that a lost or repeated access changes every later value.
+import {
+  type Device,
+  type DeviceSpec,
+  type HighWord,
+  type IoRange,
+  type IoSize,
+  RegisterDevice,
+} from '../../dm/index.ts';
+import {
+  answerTo,
+  type Cell,
+  DEVICES_END,
+  FIRST_DEVICE,
+  PORT_DX,
+  PORT_IMM,
+  SECOND_DEVICE,
+} from './cell.ts';
+
+interface PositionState {
+  reads: number;
+  writes: number;
+  /** Of every access so far, in order. */
+  digest: number;
+}
+
+/** Hears each access as it reaches a device: direction, width, place, data. */
+export type AccessLog = (text: string) => void;
+
+class PositionDevice extends RegisterDevice<PositionState> {
+  readonly #answers: readonly number[];
+  readonly #log: AccessLog;
+
+  constructor(name: string, answers: readonly number[], log: AccessLog) {
+    super(name, { reads: 0, writes: 0, digest: 0 });
+    this.#answers = answers;
+    this.#log = log;
+  }
+  read(offset: number, size: IoSize, high: HighWord): number {
+    const n = this.state.reads++;
+    this.#note(`r${size}@${this.name}+${offset.toString(16)}`, n);
+    if (size === 8) high.hi = (0x8899aabb + n * 0x01010101) >>> 0;
+    return this.#answers[n] ?? answerTo(n);
+  }
+  write(offset: number, size: IoSize, value: number, valueHigh: number): void {
+    this.state.writes++;
+    const data = `${valueHigh.toString(16)}:${value.toString(16)}`;
+    this.#note(`w${size}@${this.name}+${offset.toString(16)}=${data}`, value ^ valueHigh);
+  }
+  #note(text: string, data: number): void {
+    const { state } = this;
+    const key = text.charCodeAt(0) * 65536 + text.length;
+    state.digest = (Math.imul(state.digest ^ key, 0x01000193) + data) >>> 0;
+    this.#log(text);
+  }
+}
+
+/** The four devices of a cell's machine. @param wrap - puts itself around each: for seeded faults */
+export function devicesFor(
+  cell: Cell,
+  log: AccessLog,
+  wrap: (device: Device) => Device,
+): DeviceSpec[] {
+  const spec = (name: string, space: IoRange['space'], start: number, end: number): DeviceSpec => ({
+    factory: {
+      name,
+      summary: '',
+      defaultRange: '0x0',
+      create: () => wrap(new PositionDevice(name, cell.answers ?? [], log)),
+    },
+    range: { space, start, end },
+  });
+  return [
+    spec('port-imm', 'pio', PORT_IMM, PORT_IMM + 7),
+    spec('port-dx', 'pio', PORT_DX, PORT_DX + 7),
+    spec('memory-1', 'mmio', FIRST_DEVICE, SECOND_DEVICE - 1),
+    spec('memory-2', 'mmio', SECOND_DEVICE, DEVICES_END - 1),
+  ];
+}

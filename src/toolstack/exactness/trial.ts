@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// One run of one cell, disturbed at one place or not at all, and everything there is to compare at its end.
+import { SEG_GS } from '../../cpu/backend.ts';
+import type { Device } from '../../dm/index.ts';
+import type { Witness } from '../../ledger/events.ts';
+import { Ledger } from '../../ledger/ledger.ts';
+import { LiveChecker } from '../../ledger/live-checker.ts';
+import type { LoadedGuest } from '../../machine/loader.ts';
+import { Machine } from '../../machine/machine.ts';
+import { RunLoop } from '../../machine/run-loop.ts';
+import { domain_shutdown } from '../../xen/common/domain.ts';
+import type { Points } from '../../xen/common/points.ts';
+import type { RevisionName } from '../../xen/hvm/revision.ts';
+import { SHUTDOWN_suspend } from '../../xen/public/sched.ts';
+import { checkpoint } from '../checkpoint.ts';
+import { Snapshot } from '../snapshot.ts';
+import type { Cell } from './cell.ts';
+import { devicesFor } from './device.ts';
+import { enterMode, guestOf } from './layout.ts';
+
+/** What is done there: checkpoint and go on; checkpoint and go on in a fresh machine; a kick. */
+export type Deed = 'resume' | 'restore' | 'kick';
+/** A passage of a preemption point, a step of a device model, or an instruction count. */
+export interface Stop {
+  readonly where: 'point' | 'step' | 'instruction';
+  readonly index: number;
+  readonly deed: Deed;
+}
+
+/** What a trial is made with besides its cell. */
+export interface Setup {
+  readonly revision: RevisionName;
+  /** For seeded faults: called for each machine of a trial; a fresh one is made by a restore. */
+  readonly machine?: (machine: Machine, fresh: boolean) => void;
+  readonly device?: (device: Device, machine: () => Machine) => Device;
+}
+
+/** Everything compared, by field; all of it plain. */
+export interface Outcome {
+  readonly fields: Readonly<Record<string, string | number>>;
+  readonly ram: Uint8Array;
+  readonly cpu: Uint8Array;
+  readonly accesses: readonly string[];
+  readonly violations: readonly string[];
+  /** Whether the stop was reached. */
+  readonly stopped: boolean;
+  /** Passages of points, by name; steps. */
+  readonly points: readonly string[];
+  readonly steps: number;
+  readonly icount: number;
+}
+
+/** A guest that a fault has sent astray ends here, in instructions. */
+const ASTRAY = 400_000;
+/** Or here: it no longer gets on. Points passed, or accesses. */
+const ENDLESS = 300_000;
+const GPRS = ['EAX', 'ECX', 'EDX', 'EBX', 'ESP', 'EBP', 'ESI', 'EDI'];
+
+/** Runs a cell once. @param stop - null: undisturbed */
+export function runTrial(cell: Cell, setup: Setup, stop: Stop | null, stepped = false): Outcome {
+  const trial = new Trial(cell, setup, stop);
+  try {
+    return trial.run(stepped);
+  } finally {
+    trial.machine[Symbol.dispose]();
+  }
+}
+
+class Trial implements Points {
+  machine: Machine;
+  readonly #cell: Cell;
+  readonly #setup: Setup;
+  readonly #stop: Stop | null;
+  readonly #guest: LoadedGuest;
+  readonly #checker = new LiveChecker();
+  readonly #ledger = new Ledger({ sinks: [this.#checker] });
+  readonly #accesses: string[] = [];
+  readonly #points: string[] = [];
+  readonly #witnesses: Record<string, Witness> = {};
+  #steps = 0;
+  #unclaimed = 0;
+  #running = false;
+  #stopped = false;
+  #irqDue: number;
+  #checkpoints = 0;
+
+  constructor(cell: Cell, setup: Setup, stop: Stop | null) {
+    this.#cell = cell;
+    this.#setup = setup;
+    this.#stop = stop;
+    this.#guest = guestOf(cell);
+    this.#irqDue = cell.irqAt ?? Number.MAX_SAFE_INTEGER;
+    this.machine = this.#make(false);
+    enterMode(this.machine, cell.bits);
+    this.#ledger.start({
+      guest: cell.name,
+      revision: setup.revision,
+      seed: 0,
+      vcpus: 1,
+      devices: this.machine.ledgerDevices,
+    });
+  }
+
+  hit(point: string): void {
+    // The machine is not there yet while it is being made.
+    if (!this.#running) return;
+    const n = this.#points.push(point) - 1;
+    if (n > ENDLESS || this.#accesses.length > ENDLESS)
+      throw new Error('the guest does not get on');
+    if (this.#stop?.where === 'point' && this.#stop.index === n) this.#act();
+  }
+
+  #make(fresh: boolean): Machine {
+    const { device, machine: prepare, revision } = this.#setup;
+    const cell = this.#cell;
+    const devices = devicesFor(
+      cell,
+      (text) => this.#accesses.push(text),
+      (made) => (device === undefined ? made : device(made, () => this.machine)),
+    );
+    const machine = new Machine({
+      guest: this.#guest,
+      devices,
+      revision,
+      ledger: this.#ledger,
+      points: this,
+    });
+    prepare?.(machine, fresh);
+    return machine;
+  }
+
+  #act(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    if (this.#stop?.deed === 'kick') this.machine.cpu.kick();
+    else domain_shutdown(this.machine.domain, SHUTDOWN_suspend);
+  }
+
+  run(stepped: boolean): Outcome {
+    const stop = this.#stop;
+    const steps = stepped || stop?.where === 'step';
+    let snapshot = new Snapshot(this.machine);
+    // From here on a capture takes what was written since: the page that is missed shows.
+    snapshot.capture(this.machine);
+    let loop = this.#loop(steps);
+    this.#running = true;
+    const stopAt = stop?.where === 'instruction' ? stop.index : Number.MAX_SAFE_INTEGER;
+    for (;;) {
+      const { cpu, interrupts } = this.machine;
+      const now = cpu.icount;
+      if (now >= this.#irqDue) {
+        this.#irqDue = Number.MAX_SAFE_INTEGER;
+        interrupts.pulse(0);
+      }
+      if (now >= stopAt && !this.#stopped) this.#act();
+      loop.deadline = Math.min(
+        this.#irqDue,
+        this.#stopped ? Number.MAX_SAFE_INTEGER : stopAt,
+        ASTRAY,
+      );
+      const why = loop.run();
+      if (why === 'shutdown') {
+        snapshot = this.#checkpoint(snapshot);
+        if (stop?.deed === 'restore') loop = this.#loop(steps);
+      } else if (why === 'kicked') continue;
+      else if (why !== 'deadline' || cpu.icount >= ASTRAY) return this.#outcome(why);
+    }
+  }
+
+  #loop(steps: boolean): RunLoop {
+    const loop = new RunLoop(this.machine);
+    if (steps)
+      loop.onServerStep = () => {
+        const n = this.#steps++;
+        if (this.#stop?.where === 'step' && this.#stop.index === n) this.#act();
+      };
+    return loop;
+  }
+
+  #checkpoint(snapshot: Snapshot): Snapshot {
+    const old = this.machine;
+    const n = ++this.#checkpoints;
+    checkpoint(old, snapshot, () => {
+      this.#ledger.checkpoint(n, this.#stop?.where ?? '');
+      this.#ledger.drain();
+      this.#ledger.resume(n);
+    });
+    if (this.#stop?.deed !== 'restore') return snapshot;
+    this.#count();
+    old[Symbol.dispose]();
+    this.#running = false;
+    this.machine = this.#make(true);
+    this.#running = true;
+    snapshot.restore(this.machine);
+    return new Snapshot(this.machine);
+  }
+
+  // What the devices of a machine counted, over all machines of the trial.
+  #count(): void {
+    this.#unclaimed += this.machine.unclaimed;
+    for (const [name, { reads, writes }] of Object.entries(this.machine.witnesses())) {
+      const sum = this.#witnesses[name] ?? { reads: 0, writes: 0 };
+      this.#witnesses[name] = { reads: sum.reads + reads, writes: sum.writes + writes };
+    }
+  }
+
+  #outcome(why: string): Outcome {
+    const { machine } = this;
+    const { cpu } = machine;
+    const { regs } = cpu;
+    this.#count();
+    this.#ledger.end({ stop: 'boundary', reason: why, witnesses: this.#witnesses });
+    const fields: Record<string, string | number> = { end: why, icount: cpu.icount };
+    GPRS.forEach((name, i) => {
+      fields[name] = regs.gpr(i);
+    });
+    fields.EIP = regs.rip;
+    fields.EFLAGS = regs.rflags;
+    for (let i = 0; i <= SEG_GS; i++) fields[`segment ${i}`] = JSON.stringify(regs.segment(i));
+    machine.servers.forEach((server) => {
+      fields[`device ${server.name}`] = JSON.stringify(server.save());
+    });
+    fields.crash = machine.domain.crashed?.reason ?? 'none';
+    fields.unclaimed = this.#unclaimed;
+    fields.ledger = JSON.stringify(this.#ledger.totals);
+    return {
+      fields,
+      ram: machine.ram.bytes.slice(),
+      cpu: cpu.save(),
+      accesses: this.#accesses,
+      violations: this.#checker.finish().violations.map((v) => v.message),
+      stopped: this.#stopped,
+      points: this.#points,
+      steps: this.#steps,
+      icount: cpu.icount,
+    };
+  }
+}
