@@ -13,7 +13,7 @@ export interface MatrixOptions {
   filter: string | null;
   /** One stop, as a failure names it. */
   stop: string | null;
-  /** Every stop of every cell. */
+  /** Up to FULL_SAMPLE places of each kind instead of SAMPLE, and the cells with the largest counts. */
   full: boolean;
   /** Every so many-th cell. */
   every?: number;
@@ -134,6 +134,9 @@ function runCell(
     fail('undisturbed', 'end', 'dead', why);
     return;
   }
+  // Equal runs that all lose the access are no proof.
+  const { unclaimed } = plain.fields;
+  if (unclaimed !== 0) fail('undisturbed', 'unclaimed', '0', String(unclaimed));
   for (const violation of plain.violations)
     fail('undisturbed', 'ledger', 'no violation', violation);
   for (const stop of stopsOf(plain, stepped.steps, turn, options)) {

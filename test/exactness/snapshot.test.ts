@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What the CPU owes between two runs goes with a snapshot into a fresh machine.
+import { expect, test } from 'vitest';
+import { Machine } from '../../src/machine/machine.ts';
+import { guestOf } from '../../src/toolstack/exactness/layout.ts';
+import { matrixCells } from '../../src/toolstack/exactness/matrix.ts';
+import { Snapshot } from '../../src/toolstack/snapshot.ts';
+
+function machine(): Machine {
+  const [cell] = matrixCells(false);
+  if (cell === undefined) throw new Error('no cell');
+  return new Machine({ guest: guestOf(cell), devices: [], revision: 'exact' });
+}
+
+test('repetitions not yet counted and a vector not yet delivered are restored', () => {
+  using first = machine();
+  using second = machine();
+  first.cpu.charge(5);
+  first.cpu.irq = 0x21;
+  const snapshot = new Snapshot(first);
+  snapshot.capture(first);
+  snapshot.restore(second);
+  expect(second.cpu.charged).toBe(5);
+  expect(second.cpu.irq).toBe(0x21);
+});
+
+test('a machine that owes nothing takes nothing over', () => {
+  using first = machine();
+  using second = machine();
+  second.cpu.charge(5);
+  second.cpu.irq = 0x21;
+  const snapshot = new Snapshot(first);
+  snapshot.capture(first);
+  snapshot.restore(second);
+  expect(second.cpu.charged).toBe(0);
+  expect(second.cpu.irq).toBe(-1);
+});
