@@ -1,178 +1,201 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A second opinion: the host's own processor, through KVM, runs a form of test/contract/cpu and says which accesses to
-// ports and device memory it made. Not part of the addon; built and run by test/oracle/kvm.test.ts.
-//
-// Standard input is a sequence of requests, little endian: u32 bits (16 or 32), u32 cs base, u32 ip, u32 sp, u32 device
-// start, u32 device end, u32 number of answers, answers (u32 low, u32 high each), 64 KiB of RAM. For each, standard
-// output gets one line per access, then `end ...` with registers, or `stop REASON`; then `ram` with the bytes that
-// changed, and an empty line.
+// A second opinion: KVM runs a piece of guest code and says which accesses to ports and device memory it made. Not part
+// of the addon; built and run by test/oracle/helper.ts.
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/time.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <string>
-#include <vector>
+
+#include "question.h"
 
 namespace {
-constexpr size_t RAM = 0x10000;
 constexpr int MOST_EXITS = 5000;
 
-struct Request {
-  uint32_t bits, csBase, ip, sp, deviceStart, deviceEnd, answers;
-};
-
-bool readAll(void* into, size_t bytes) {
-  auto* at = static_cast<char*>(into);
-  while (bytes > 0) {
-    const ssize_t got = read(0, at, bytes);
-    if (got <= 0) return false;
-    at += got;
-    bytes -= static_cast<size_t>(got);
-  }
-  return true;
-}
-
-class Oracle {
+class Oracle : public Question {
  public:
   bool open() {
     kvm_ = ::open("/dev/kvm", O_RDWR | O_CLOEXEC);
     return kvm_ >= 0 && ioctl(kvm_, KVM_GET_API_VERSION, 0) == KVM_API_VERSION;
   }
 
-  bool run(const Request& r, const std::vector<uint64_t>& answers, const uint8_t* image) {
+  bool run() {
     const int vm = ioctl(kvm_, KVM_CREATE_VM, 0);
     if (vm < 0) return false;
     ioctl(vm, KVM_SET_TSS_ADDR, 0xfffbd000);
-    auto* ram = static_cast<uint8_t*>(mmap(nullptr, RAM, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-    std::memcpy(ram, image, RAM);
-    const kvm_userspace_memory_region low{0, 0, 0, r.deviceStart, reinterpret_cast<uint64_t>(ram)};
-    const kvm_userspace_memory_region high{1, 0, r.deviceEnd, RAM - r.deviceEnd, reinterpret_cast<uint64_t>(ram + r.deviceEnd)};
-    const int vcpu = ioctl(vm, KVM_SET_USER_MEMORY_REGION, &low) == 0 && ioctl(vm, KVM_SET_USER_MEMORY_REGION, &high) == 0
-                         ? ioctl(vm, KVM_CREATE_VCPU, 0)
-                         : -1;
-    bool ok = vcpu >= 0;
+    ram_ = static_cast<uint8_t*>(mmap(nullptr, RAM, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    std::memcpy(ram_, image.data(), RAM);
+    vcpu_ = mapRam(vm) ? ioctl(vm, KVM_CREATE_VCPU, 0) : -1;
+    const bool ok = vcpu_ >= 0;
     if (ok) {
       const auto bytes = static_cast<size_t>(ioctl(kvm_, KVM_GET_VCPU_MMAP_SIZE, 0));
-      auto* page = static_cast<kvm_run*>(mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0));
-      start(vcpu, r);
-      // A form that leaves the guest no more would run for ever.
+      page_ = static_cast<kvm_run*>(mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu_, 0));
+      start();
+      // Code that leaves the guest no more would run for ever.
       const itimerval limit{{0, 0}, {0, 300000}};
       setitimer(ITIMER_REAL, &limit, nullptr);
-      carryOut(vcpu, page, answers);
+      carryOut();
       const itimerval none{};
       setitimer(ITIMER_REAL, &none, nullptr);
-      report(vcpu, ram, image);
-      munmap(page, bytes);
-      close(vcpu);
+      report();
+      munmap(page_, bytes);
+      close(vcpu_);
     }
-    munmap(ram, RAM);
+    munmap(ram_, RAM);
     close(vm);
     return ok;
   }
 
  private:
-  static void start(int vcpu, const Request& r) {
-    kvm_sregs s{};
-    ioctl(vcpu, KVM_GET_SREGS, &s);
-    const bool wide = r.bits == 32;
-    const auto segment = [&](kvm_segment& into, uint32_t base, uint8_t type) {
-      into = kvm_segment{};
-      into.base = base;
-      into.selector = static_cast<uint16_t>(base >> 4);
-      into.limit = wide ? 0xffffffff : 0xffff;
-      into.type = type;
-      into.present = 1;
-      into.s = 1;
-      into.db = wide;
-      into.g = wide;
+  // Between the ranges, which come in order.
+  bool mapRam(int vm) {
+    uint32_t from = 0;
+    uint32_t slot = 0;
+    const auto map = [&](uint32_t to) {
+      if (to <= from) return true;
+      const kvm_userspace_memory_region region{slot++, 0, from, to - from, reinterpret_cast<uint64_t>(ram_ + from)};
+      return ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region) == 0;
     };
-    segment(s.cs, r.csBase, 11);
-    for (kvm_segment* data : {&s.ds, &s.es, &s.ss, &s.fs, &s.gs}) segment(*data, 0, 3);
-    if (wide) {  // a null selector would not do for the stack
-      for (kvm_segment* data : {&s.cs, &s.ds, &s.es, &s.ss, &s.fs, &s.gs}) data->selector = data == &s.cs ? 8 : 16;
+    for (const Range& range : ranges) {
+      if (range.port != 0) continue;
+      if (!map(range.start)) return false;
+      from = range.end + 1;
     }
-    s.cr0 = wide ? 0x11 : 0x10;
-    s.cr4 = 0x200;
-    ioctl(vcpu, KVM_SET_SREGS, &s);
+    return map(RAM);
+  }
+
+  void start() {
+    kvm_sregs s{};
+    ioctl(vcpu_, KVM_GET_SREGS, &s);
+    kvm_segment* const into[6] = {&s.es, &s.cs, &s.ss, &s.ds, &s.fs, &s.gs};
+    for (int i = 0; i < 6; i++) {
+      const auto [selector, base, limit, attributes] = request.segments[i];
+      const auto bits = [attributes](int from, uint32_t mask) { return static_cast<uint8_t>(attributes >> from & mask); };
+      *into[i] = kvm_segment{};
+      into[i]->selector = static_cast<uint16_t>(selector);
+      into[i]->base = base;
+      into[i]->limit = limit;
+      into[i]->type = bits(8, 15);
+      into[i]->s = bits(12, 1);
+      into[i]->dpl = bits(13, 3);
+      into[i]->present = bits(15, 1);
+      into[i]->db = bits(22, 1);
+      into[i]->g = bits(23, 1);
+    }
+    s.gdt.base = request.gdtBase;
+    s.gdt.limit = static_cast<uint16_t>(request.gdtLimit);
+    s.idt.base = request.idtBase;
+    s.idt.limit = static_cast<uint16_t>(request.idtLimit);
+    s.cr0 = request.cr0;
+    s.cr4 = request.cr4;
+    const uint32_t* g = request.gpr;
     kvm_regs regs{};
-    regs.rip = r.ip;
-    regs.rsp = r.sp;
-    regs.rflags = 2;
-    ioctl(vcpu, KVM_SET_REGS, &regs);
+    regs.rax = g[0], regs.rcx = g[1], regs.rdx = g[2], regs.rbx = g[3];
+    regs.rsp = g[4], regs.rbp = g[5], regs.rsi = g[6], regs.rdi = g[7];
+    regs.rip = request.rip;
+    regs.rflags = request.rflags;
+    if (ioctl(vcpu_, KVM_SET_SREGS, &s) != 0 || ioctl(vcpu_, KVM_SET_REGS, &regs) != 0) stop("registers refused");
+    if (request.interruptAt != NEVER) breakAt(request.interruptAt);
   }
 
-  static void line(bool isRead, uint32_t size, bool port, uint64_t address, uint64_t data) {
+  void breakAt(uint32_t linear) {
+    kvm_guest_debug debug{};
+    debug.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP;
+    debug.arch.debugreg[0] = linear;
+    debug.arch.debugreg[7] = 0x402;
+    ioctl(vcpu_, KVM_SET_GUEST_DEBUG, &debug);
+  }
+
+  // An interrupt window alone may open some instructions late.
+  void step(bool on) {
+    kvm_guest_debug debug{};
+    if (on) debug.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP;
+    ioctl(vcpu_, KVM_SET_GUEST_DEBUG, &debug);
+  }
+
+  static void stop(const char* why) { std::printf("stop %s\n", why); }
+
+  /** One access. @param data - what is written, or where the answer goes. @returns false if nobody is there */
+  bool access(bool isRead, bool port, uint64_t address, uint32_t size, uint8_t* data) {
+    uint64_t value = 0;
+    if (!isRead) std::memcpy(&value, data, size);
     std::printf("%c%u@%s%llx", isRead ? 'r' : 'w', size, port ? "p" : "", static_cast<unsigned long long>(address));
-    if (!isRead) std::printf("=%llx", static_cast<unsigned long long>(data));
+    if (!isRead) std::printf("=%llx", static_cast<unsigned long long>(value));
     std::printf("\n");
+    for (const Range& range : ranges) {
+      if ((range.port != 0) != port || address < range.start || address > range.end) continue;
+      Stream& stream = streams[range.stream];
+      if (isRead) {
+        if (stream.next >= stream.answers.size()) break;
+        std::memcpy(data, &stream.answers[stream.next], size);
+      }
+      if (isRead || request.writesCount != 0) stream.next++;
+      return true;
+    }
+    return false;
   }
 
-  static void carryOut(int vcpu, kvm_run* page, const std::vector<uint64_t>& answers) {
-    size_t next = 0;
-    const auto answer = [&](void* into, uint32_t size) {
-      const uint64_t value = next < answers.size() ? answers[next] : 0;
-      next++;
-      std::memcpy(into, &value, size);
-    };
-    const auto data = [](const void* from, uint32_t size) {
-      uint64_t value = 0;
-      std::memcpy(&value, from, size);
-      return value;
-    };
+  void carryOut() {
+    bool pending = false;
     for (int i = 0; i < MOST_EXITS; i++) {
-      if (ioctl(vcpu, KVM_RUN, 0) < 0) {
-        std::printf("stop it runs for ever\n");
-        return;
+      page_->request_interrupt_window = pending;
+      if (pending && page_->ready_for_interrupt_injection != 0) {
+        const kvm_interrupt interrupt{request.vector};
+        if (ioctl(vcpu_, KVM_INTERRUPT, &interrupt) != 0) return stop("no interrupt");
+        pending = false;
+        page_->request_interrupt_window = 0;
+        step(false);
       }
-      switch (page->exit_reason) {
+      if (ioctl(vcpu_, KVM_RUN, 0) < 0) return stop("it runs for ever");
+      switch (page_->exit_reason) {
         case KVM_EXIT_HLT:
           return;
+        case KVM_EXIT_IRQ_WINDOW_OPEN:
+          break;
+        case KVM_EXIT_DEBUG:
+          pending = true;
+          step(true);
+          break;
         case KVM_EXIT_IO: {
-          auto* at = reinterpret_cast<uint8_t*>(page) + page->io.data_offset;
-          const bool in = page->io.direction == KVM_EXIT_IO_IN;
-          for (uint32_t k = 0; k < page->io.count; k++, at += page->io.size) {
-            line(in, page->io.size, true, page->io.port, in ? 0 : data(at, page->io.size));
-            // Every access takes its place among the answers, writes too.
-            if (in) answer(at, page->io.size);
-            else next++;
+          const auto& io = page_->io;
+          auto* at = reinterpret_cast<uint8_t*>(page_) + io.data_offset;
+          for (uint32_t k = 0; k < io.count; k++, at += io.size) {
+            if (!access(io.direction == KVM_EXIT_IO_IN, true, io.port, io.size, at)) return stop("nobody answers");
           }
           break;
         }
-        case KVM_EXIT_MMIO:
-          line(page->mmio.is_write == 0, page->mmio.len, false, page->mmio.phys_addr, data(page->mmio.data, page->mmio.len));
-          if (page->mmio.is_write == 0) answer(page->mmio.data, page->mmio.len);
-          else next++;
+        case KVM_EXIT_MMIO: {
+          auto& mmio = page_->mmio;
+          if (!access(mmio.is_write == 0, false, mmio.phys_addr, mmio.len, mmio.data)) return stop("nobody answers");
           break;
+        }
         case KVM_EXIT_SHUTDOWN:
-          std::printf("stop triple fault\n");
-          return;
+          return stop("triple fault");
+        case KVM_EXIT_INTERNAL_ERROR:
+          return stop(page_->internal.suberror == KVM_INTERNAL_ERROR_EMULATION ? "cannot emulate it" : "internal error");
         default:
-          std::printf("stop exit %u\n", page->exit_reason);
+          std::printf("stop exit %u\n", page_->exit_reason);
           return;
       }
     }
-    std::printf("stop too many exits\n");
+    stop("too many exits");
   }
 
-  static void report(int vcpu, const uint8_t* ram, const uint8_t* image) {
+  void report() {
     kvm_regs g{};
-    ioctl(vcpu, KVM_GET_REGS, &g);
-    std::printf("end %llx %llx %llx %llx %llx %llx %llx %llx\n", g.rax, g.rcx, g.rdx, g.rbx, g.rsp, g.rbp, g.rsi, g.rdi);
-    std::printf("ram");
-    for (size_t i = 0; i < RAM; i++) {
-      if (ram[i] != image[i]) std::printf(" %zx:%02x", i, ram[i]);
-    }
-    std::printf("\n\n");
+    ioctl(vcpu_, KVM_GET_REGS, &g);
+    Question::report({g.rax, g.rcx, g.rdx, g.rbx, g.rsp, g.rbp, g.rsi, g.rdi, g.rip, g.rflags}, ram_);
   }
 
-  int kvm_ = -1;
+  int kvm_ = -1, vcpu_ = -1;
+  uint8_t* ram_ = nullptr;
+  kvm_run* page_ = nullptr;
 };
 }  // namespace
 
@@ -183,15 +206,14 @@ int main() {
   Oracle oracle;
   if (!oracle.open()) {
     std::fprintf(stderr, "no usable /dev/kvm\n");
-    return 5;
+    return UNUSABLE;
   }
-  Request request;
-  std::vector<uint8_t> image(RAM);
-  while (readAll(&request, sizeof request)) {
-    if (request.answers > 100000) return 2;
-    std::vector<uint64_t> answers(request.answers);
-    if (!readAll(answers.data(), answers.size() * 8) || !readAll(image.data(), RAM)) return 2;
-    if (!oracle.run(request, answers, image.data())) return 5;
+  int more = oracle.next();
+  for (; more > 0; more = oracle.next()) {
+    if (!oracle.run()) {
+      std::fprintf(stderr, "KVM makes no virtual machine here\n");
+      return UNUSABLE;
+    }
   }
-  return 0;
+  return more < 0 ? 2 : 0;
 }

@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The folder of package.json itself: compiled programs lie beside a symbolic link to it. */
-function projectRoot(): string {
+export function projectRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!lstatSync(join(folder, 'package.json'), { throwIfNoEntry: false })?.isFile()) {
     const above = dirname(folder);

@@ -28,6 +28,11 @@ interface PositionState {
 /** Hears each access as it reaches a device: direction, width, place, data. */
 export type AccessLog = (text: string) => void;
 
+/** Low and high word of a device's answer to its read number `n`. @param answers - of the cell */
+export function positionAnswer(answers: Cell['answers'], n: number): readonly [number, number] {
+  return [answers?.[n] ?? answerTo(n), (0x8899aabb + n * 0x01010101) >>> 0];
+}
+
 class PositionDevice extends RegisterDevice<PositionState> {
   readonly #answers: readonly number[];
   readonly #log: AccessLog;
@@ -40,8 +45,9 @@ class PositionDevice extends RegisterDevice<PositionState> {
   read(offset: number, size: IoSize, high: HighWord): number {
     const n = this.state.reads++;
     this.#note(`r${size}@${this.name}+${offset.toString(16)}`, n);
-    if (size === 8) high.hi = (0x8899aabb + n * 0x01010101) >>> 0;
-    return this.#answers[n] ?? answerTo(n);
+    const [low, hi] = positionAnswer(this.#answers, n);
+    if (size === 8) high.hi = hi;
+    return low;
   }
   write(offset: number, size: IoSize, value: number, valueHigh: number): void {
     this.state.writes++;

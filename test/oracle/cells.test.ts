@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A second opinion on every cell of the exactness matrix; and whether the judge would notice.
+import { beforeAll, describe, expect, it } from 'vitest';
+import { matrixCells } from '../../src/toolstack/exactness/matrix.ts';
+import { agrees } from './agrees.ts';
+import type { Case, Run } from './case.ts';
+import { cellCase, cellCases } from './cells.ts';
+import { askKvm, askProcessor, judge } from './judge.ts';
+
+describe('every cell', () => {
+  let cases: Case[] = [];
+  beforeAll(() => {
+    cases = cellCases();
+  }, 120_000);
+
+  it('through KVM: accesses, registers, flags, RAM', (context) => {
+    expect(cases.length).toBeGreaterThanOrEqual(1380);
+    agrees(context, 'cells through KVM', cases, askKvm, 80);
+  }, 120_000);
+
+  it('on the processor: registers, flags, RAM, bytes in the place of devices', (context) => {
+    agrees(context, 'cells on the processor', cases, askProcessor, 50);
+  }, 120_000);
+});
+
+describe('the judge', () => {
+  const named = (name: string): Case => {
+    const cell = matrixCells(false).find((one) => one.name === name);
+    if (cell === undefined) throw new Error(`no cell '${name}'`);
+    return cellCase(cell);
+  };
+  const changed = (run: Run, at: number): Run => {
+    const ram = run.ram.slice();
+    ram[at] = (ram[at] ?? 0) ^ 1;
+    return { ...run, ram };
+  };
+  const kindOf = (c: Case, theirs: Run): string => judge('kvm', c, theirs).kind;
+
+  it.each([
+    'rep movs MMIO to RAM 2 unaligned, 16-bit',
+    'add 4 crossing a page, 32-bit',
+    'rep outs 2 count 3, 16-bit',
+    'bts 2 aligned, 32-bit',
+    'in a loop, 16-bit',
+  ])('sees every single difference in %s', (name) => {
+    const c = named(name);
+    const { ours } = c;
+    expect(kindOf(c, ours)).toBe('equal');
+    expect(ours.accesses.length).toBeGreaterThan(1);
+    ours.accesses.forEach((access, i) => {
+      const other = (change: Partial<typeof access>): string =>
+        kindOf(c, { ...ours, accesses: ours.accesses.with(i, { ...access, ...change }) });
+      expect(other({ at: access.at + 1 }), 'place').toBe('unexplained');
+      expect(other({ size: access.size * 2 }), 'width').toBe('unexplained');
+      if (!access.read) expect(other({ data: access.data ^ 1n }), 'data').toBe('unexplained');
+      const lost = ours.accesses.filter((_, k) => k !== i);
+      expect(kindOf(c, { ...ours, accesses: lost }), 'lost').toBe('unexplained');
+      const twice = [...ours.accesses.slice(0, i + 1), ...ours.accesses.slice(i)];
+      expect(kindOf(c, { ...ours, accesses: twice }), 'repeated').toBe('unexplained');
+    });
+    ours.registers.forEach((value, i) => {
+      const registers = ours.registers.with(i, value ^ 1);
+      expect(kindOf(c, { ...ours, registers }), `register ${i}`).toBe('unexplained');
+    });
+    for (const gpa of [0, 0x4000, 0x6fff, 0xb000, 0xffff])
+      expect(kindOf(c, changed(ours, gpa)), `RAM at ${gpa}`).toBe('unexplained');
+    expect(kindOf(c, changed(ours, 0x8800)), 'a byte of a device').toBe('equal');
+    for (const stopped of ['nobody answers', 'triple fault'])
+      expect(kindOf(c, { ...ours, stopped }), stopped).toBe('unexplained');
+  });
+
+  it('accepts flags that BTS leaves undefined, and no other', () => {
+    const c = named('bts 2 aligned, 32-bit');
+    const flags = (bits: number): string => {
+      const registers = c.ours.registers.with(9, (c.ours.registers[9] ?? 0) ^ bits);
+      const ram = c.ours.ram.slice();
+      const esp = c.ours.registers[4] ?? 0;
+      [0, 8].forEach((shift, i) => {
+        ram[esp + i] = (ram[esp + i] ?? 0) ^ ((bits >> shift) & 0xff);
+      });
+      return kindOf(c, { ...c.ours, registers, ram });
+    };
+    expect(flags(0x894)).toBe('differs');
+    expect(flags(1)).toBe('unexplained');
+    expect(flags(0x40)).toBe('unexplained');
+  });
+});

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The cells of the exactness matrix as cases for a second CPU: run here through the whole machine, port of Xen included.
+import { SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS } from '../../src/cpu/backend.ts';
+import { Machine } from '../../src/machine/machine.ts';
+import { RunLoop } from '../../src/machine/run-loop.ts';
+import type { Cell } from '../../src/toolstack/exactness/cell.ts';
+import { devicesFor, positionAnswer } from '../../src/toolstack/exactness/device.ts';
+import { enterMode, guestOf } from '../../src/toolstack/exactness/layout.ts';
+import { matrixCells } from '../../src/toolstack/exactness/matrix.ts';
+import { runTrial } from '../../src/toolstack/exactness/trial.ts';
+import { type Case, inRam, type Run } from './case.ts';
+import type { OracleAccess, OracleRange, OracleRequest } from './helper.ts';
+
+/** Line 0. */
+const VECTOR = 8;
+const REGISTERS = 'EAX ECX EDX EBX ESP EBP ESI EDI EIP EFLAGS'.split(' ');
+
+const devicesOf = (cell: Cell): ReturnType<typeof devicesFor> =>
+  devicesFor(
+    cell,
+    () => {},
+    (device) => device,
+  );
+
+/** Every cell of a default run. */
+export function cellCases(): Case[] {
+  return matrixCells(false).map(cellCase);
+}
+
+/** One cell, run here. */
+export function cellCase(cell: Cell): Case {
+  const specs = devicesOf(cell);
+  const ranges = specs.map(({ range }, stream) => ({ ...range, stream }));
+  const starts = new Map(specs.map(({ factory, range }) => [factory.name, range]));
+  const { fields, ram, accesses } = runTrial(cell, { revision: 'exact' }, null);
+  const ours: Run = {
+    accesses: accesses.map((text) => parseAccess(text, starts)),
+    stopped: fields.end === 'dead' ? null : String(fields.end),
+    registers: REGISTERS.map((name) => Number(fields[name])),
+    ram,
+  };
+  const request = requestOf(cell, ranges, ours.accesses.length);
+  const { name, family, bits } = cell;
+  return { name, family, bits, ours, request, inRam: inRam(request, ours) };
+}
+
+function parseAccess(
+  text: string,
+  devices: ReadonlyMap<string, Pick<OracleRange, 'space' | 'start'>>,
+): OracleAccess {
+  const [, direction, size, name = '', offset = '', high = '0', low = '0'] =
+    /^([rw])(\d)@([^+]+)\+([0-9a-f]+)(?:=([0-9a-f]+):([0-9a-f]+))?$/.exec(text) ?? [];
+  const device = devices.get(name);
+  if (device === undefined) throw new Error(`'${text}' in the log of the devices`);
+  return {
+    read: direction === 'r',
+    size: Number(size),
+    space: device.space,
+    at: device.start + Number.parseInt(offset, 16),
+    data: (BigInt(`0x${high}`) << 32n) | BigInt(`0x${low}`),
+  };
+}
+
+// From the machine itself, as a cell finds it.
+function requestOf(cell: Cell, ranges: readonly OracleRange[], accesses: number): OracleRequest {
+  using machine = new Machine({ guest: guestOf(cell), devices: devicesOf(cell) });
+  enterMode(machine, cell.bits);
+  const { regs } = machine.cpu;
+  // Enough for a CPU that asks somewhat more often.
+  const answers = Array.from({ length: 2 * accesses + 16 }, (_, n) =>
+    positionAnswer(cell.answers, n),
+  );
+  const request = {
+    gpr: Array.from({ length: 8 }, (_, i) => regs.gpr(i)),
+    rip: regs.rip,
+    rflags: regs.rflags,
+    cr0: regs.control(0),
+    cr4: regs.control(4),
+    segments: [SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS].map((s) => regs.segment(s)),
+    gdt: regs.table('gdt'),
+    idt: regs.table('idt'),
+    interrupt: null,
+    writesCount: false,
+    ranges,
+    streams: ranges.map(() => answers),
+    ram: machine.ram.bytes.slice(),
+  };
+  if (cell.irqAt === undefined) return request;
+  // Where the CPU stands when the line gets its edge: the code is straight, so the address says when.
+  const loop = new RunLoop(machine);
+  loop.deadline = cell.irqAt;
+  loop.run();
+  const at = regs.segment(SEG_CS).base + regs.rip;
+  return { ...request, interrupt: { at, vector: VECTOR } };
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Entry of `npm run oracle`. Exit code 0: nothing differs without a known cause; 1: something does; 2: an argument;
+// 5: no second CPU here.
+import process from 'node:process';
+import type { Case } from './case.ts';
+import { cellCases } from './cells.ts';
+import { formCases } from './forms.ts';
+import { NoOracle } from './helper.ts';
+import { askKvm, askProcessor, kvmExecutes, type Report } from './judge.ts';
+import { tableOf, unexplained } from './table.ts';
+
+const out = (line: string): void => void process.stdout.write(`${line}\n`);
+const error = (line: string): void => void process.stderr.write(`${line}\n`);
+
+function show(title: string, report: Report): boolean {
+  out(title);
+  for (const line of tableOf(report)) out(line);
+  out('');
+  const bad = unexplained(report);
+  for (const line of bad) out(`UNEXPLAINED ${line}`);
+  return bad.length === 0;
+}
+
+function main(args: readonly string[]): number {
+  if (args.length > 0) {
+    error(`oracle: unknown argument ${args[0]}; there are none`);
+    return 2;
+  }
+  const sets: [string, readonly Case[]][] = [
+    ['cells of the exactness matrix', cellCases()],
+    ['forms of the CPU contract', formCases()],
+  ];
+  const oracles: [string, (cases: readonly Case[]) => Report][] = [
+    ['through KVM', askKvm],
+    ['on the processor, with RAM for devices', askProcessor],
+  ];
+  let asked = 0;
+  let good = true;
+  for (const [how, askAll] of oracles) {
+    try {
+      if (askAll === askKvm) {
+        const [first] = sets[0]?.[1] ?? [];
+        if (first !== undefined) out(`code in KVM is executed by: ${kvmExecutes(first)}\n`);
+      }
+      for (const [what, cases] of sets) good = show(`${what}, ${how}`, askAll(cases)) && good;
+      asked++;
+    } catch (reason) {
+      if (!(reason instanceof NoOracle)) throw reason;
+      error(`oracle: ${reason.message}: nothing was compared ${how}`);
+    }
+  }
+  if (asked === 0) return 5;
+  return good ? 0 : 1;
+}
+
+process.exitCode = main(process.argv.slice(2));
