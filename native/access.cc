@@ -150,6 +150,23 @@ bool Vcpu::isDevice(uint64_t linear, uint32_t size, bool store, int mmu, uintptr
 }
 
 uint64_t Vcpu::mmioLoad(uint64_t linear, uint32_t size, int mmu, uintptr_t retaddr) {
+  if (reorderedTranslated_ && cmpsAhead(linear, size, mmu, retaddr)) return cmpsValue_;
+  return loadParts(linear, size, mmu, retaddr);
+}
+
+// CMPS: the library loads ES:DI first, a processor the other operand. If both are device memory, that one is read ahead
+// at the first load, and true says that its own load has come.
+bool Vcpu::cmpsAhead(uint64_t linear, uint32_t size, int mmu, uintptr_t retaddr) {
+  __real_cpu_restore_state_x86_64(cpu_, retaddr, false);
+  uint64_t source = 0;
+  uint64_t destination = 0;
+  if (!cmpsOperands(&source, &destination) || source == destination) return false;
+  if (!isDevice(source, size, false, mmu, retaddr) || !isDevice(destination, size, false, mmu, retaddr)) return false;
+  if (linear == static_cast<uint32_t>(destination)) cmpsValue_ = loadParts(source, size, mmu, retaddr);
+  return linear == source;
+}
+
+uint64_t Vcpu::loadParts(uint64_t linear, uint32_t size, int mmu, uintptr_t retaddr) {
   const uint32_t room = 4096 - (linear & 4095);
   uint64_t value = 0;
   for (uint32_t done = 0; done < size;) {
@@ -173,23 +190,48 @@ uint64_t Vcpu::mmioLoad(uint64_t linear, uint32_t size, int mmu, uintptr_t retad
 
 // Device parts first: as long as one of them can still send the instruction back to its start, RAM is untouched.
 void Vcpu::mmioStore(uint64_t linear, uint32_t size, uint64_t value, int mmu, uintptr_t retaddr) {
+  if (reorderedTranslated_ && pushaDownwards(linear, size, value, mmu, retaddr)) return;
+  for (int pass = 0; pass < 2; pass++) storeParts(pass, linear, size, value, mmu, retaddr);
+}
+
+// PUSHA: the library stores EDI first and goes up, a processor EAX and goes down. With the first store that meets a
+// device all device parts are written in the processor's order, with the later ones only what is RAM.
+bool Vcpu::pushaDownwards(uint64_t linear, uint32_t size, uint64_t value, int mmu, uintptr_t retaddr) {
+  __real_cpu_restore_state_x86_64(cpu_, retaddr, false);
+  if (opcodeAt(segment(SEG_CS).base + env<uint64_t>(ENV_EIP)) != PUSHA) return false;
+  const Segment& ss = segment(SEG_SS);
+  const uint64_t mask = (ss.flags >> 22 & 1) != 0 ? 0xffffffffu : 0xffffu;
+  const auto slot = [&](int i) {
+    const uint64_t offset = env<uint64_t>(ENV_REGS + 8 * 4) - static_cast<uint64_t>(8 - i) * size;
+    return static_cast<uint64_t>(static_cast<uint32_t>(ss.base + (offset & mask)));
+  };
+  int lowest = 8;
+  for (int i = 7; i >= 0; i--) {
+    if (isDevice(slot(i), size, true, mmu, retaddr)) lowest = i;
+  }
+  for (int i = 7; i >= lowest && linear == slot(lowest); i--) {
+    if (isDevice(slot(i), size, true, mmu, retaddr)) storeParts(0, slot(i), size, env<uint64_t>(ENV_REGS + 8 * (7 - i)), mmu, retaddr);
+  }
+  storeParts(1, linear, size, value, mmu, retaddr);
+  return true;
+}
+
+void Vcpu::storeParts(int pass, uint64_t linear, uint32_t size, uint64_t value, int mmu, uintptr_t retaddr) {
   const uint32_t room = 4096 - (linear & 4095);
-  for (int pass = 0; pass < 2; pass++) {
-    for (uint32_t done = 0; done < size;) {
-      const uint32_t part = done == 0 && size > room ? room : size - done;
-      const uint64_t at = static_cast<uint32_t>(linear + done);
-      const uint64_t gpa = physical(at);
-      uint64_t bits = value >> (8 * done);
-      if (part < 8) bits &= (1ull << (8 * part)) - 1;
-      if (isRam(gpa)) {
-        for (uint32_t i = 0; pass == 1 && i < part; i++) {
-          __real_helper_ret_stb_mmu_x86_64(envOf(cpu_), at + i, static_cast<uint8_t>(bits >> (8 * i)), static_cast<uint32_t>(mmu), retaddr);
-        }
-      } else if (pass == 0) {
-        access(EXIT_MMIO, false, part, gpa, at, bits, retaddr);
+  for (uint32_t done = 0; done < size;) {
+    const uint32_t part = done == 0 && size > room ? room : size - done;
+    const uint64_t at = static_cast<uint32_t>(linear + done);
+    const uint64_t gpa = physical(at);
+    uint64_t bits = value >> (8 * done);
+    if (part < 8) bits &= (1ull << (8 * part)) - 1;
+    if (isRam(gpa)) {
+      for (uint32_t i = 0; pass == 1 && i < part; i++) {
+        __real_helper_ret_stb_mmu_x86_64(envOf(cpu_), at + i, static_cast<uint8_t>(bits >> (8 * i)), static_cast<uint32_t>(mmu), retaddr);
       }
-      done += part;
+    } else if (pass == 0) {
+      access(EXIT_MMIO, false, part, gpa, at, bits, retaddr);
     }
+    done += part;
   }
 }
 

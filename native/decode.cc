@@ -37,6 +37,32 @@ bool Vcpu::atPopa() {
   return popaTranslated_ && opcodeAt(segment(SEG_CS).base + env<uint64_t>(ENV_EIP)) == POPA;
 }
 
+// Where the CMPS at RIP reads, linear; false if there is none.
+bool Vcpu::cmpsOperands(uint64_t* source, uint64_t* destination) {
+  bool narrow = (env<uint32_t>(ENV_HFLAGS) & HF_CS32) == 0;
+  int base = SEG_DS;
+  uint64_t at = segment(SEG_CS).base + env<uint64_t>(ENV_EIP);
+  const uint64_t start = at;
+  int byte = codeByte(at);
+  for (; isPrefix(byte) && at - start < 15; byte = codeByte(++at)) {
+    switch (byte) {
+      case 0x67: narrow = (env<uint32_t>(ENV_HFLAGS) & HF_CS32) != 0; break;
+      case 0x26: base = SEG_ES; break;
+      case 0x2e: base = SEG_CS; break;
+      case 0x36: base = SEG_SS; break;
+      case 0x3e: base = SEG_DS; break;
+      case 0x64: base = SEG_FS; break;
+      case 0x65: base = SEG_GS; break;
+      default: break;
+    }
+  }
+  if (byte != 0xa6 && byte != 0xa7) return false;
+  const uint32_t mask = narrow ? 0xffffu : 0xffffffffu;
+  *source = static_cast<uint32_t>(segment(base).base + (env<uint64_t>(ENV_REGS + 8 * 6) & mask));
+  *destination = static_cast<uint32_t>(segment(SEG_ES).base + (env<uint64_t>(ENV_REGS + 8 * 7) & mask));
+  return true;
+}
+
 // LOCK is allowed on instructions that read, modify and write a memory operand. The library ignores it elsewhere, the
 // processor raises #UD.
 bool Vcpu::lockIsIllegal(uint64_t linear) {

@@ -12,7 +12,9 @@ constexpr int INVALID_OPCODE = 6;
 
 void Vcpu::beforeTranslating(uint64_t pc) {
   illegalAt_ = lockIsIllegal(pc) ? pc : ~0ull - 1;
-  if (opcodeAt(pc) != POPA) return;
+  const int opcode = opcodeAt(pc);
+  if (opcode == PUSHA || opcode == 0xa6 || opcode == 0xa7) reorderedTranslated_ = true;
+  if (opcode != POPA) return;
   popaTranslated_ = true;
   void* tcg = field<void*>(uc_, UC_TCG_CTX);
   const auto base = reinterpret_cast<uintptr_t>(tcg);

@@ -124,6 +124,7 @@ class Vcpu {
     Vcpu* vcpu;
     uint64_t gpa;
   };
+  static constexpr int PUSHA = 0x60;
   static constexpr int POPA = 0x61;
   static constexpr uint32_t MAX_ACCESSES = 256;  // FXSAVE to a device makes about 70
   static constexpr int64_t COUNT_PLACEHOLDER = 0x5ca1ab1e;
@@ -155,6 +156,11 @@ class Vcpu {
   int codeByte(uint64_t linear);
   int opcodeAt(uint64_t linear);
   bool atPopa();
+  bool cmpsOperands(uint64_t* source, uint64_t* destination);
+  bool cmpsAhead(uint64_t linear, uint32_t size, int mmuIndex, uintptr_t retaddr);
+  uint64_t loadParts(uint64_t linear, uint32_t size, int mmuIndex, uintptr_t retaddr);
+  bool pushaDownwards(uint64_t linear, uint32_t size, uint64_t value, int mmuIndex, uintptr_t retaddr);
+  void storeParts(int pass, uint64_t linear, uint32_t size, uint64_t value, int mmuIndex, uintptr_t retaddr);
   bool decodeString();
   void flagsBeforeAccess(uint64_t pc, void* insnStart);
   bool lockIsIllegal(uint64_t linear);
@@ -205,6 +211,8 @@ class Vcpu {
   void* countOps_[2] = {nullptr, nullptr};
   int translationLimit_ = 0;
   bool popaTranslated_ = false;
+  bool reorderedTranslated_ = false;  // CMPS or PUSHA
+  uint64_t cmpsValue_ = 0;            // of the operand that was read ahead
   bool onFiber_ = false;
   int64_t savedBudget_ = 0;
   double deadline_ = 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A third opinion: the host's own processor executes a piece of guest code in this process, in 16- or 32-bit segments
-// of its own, with RAM where devices are. No access is reported, only what is left in the end. Code may touch memory and
-// nothing else: what a process may not do ends it. Not part of the addon; built and run by test/oracle/helper.ts.
+// of its own, with RAM where devices are. Of accesses it is only told which page of a device is touched first, which
+// second: each is closed until then. What a process may not do ends the code. Not part of the addon; built and run by
+// test/oracle/helper.ts.
 #include <asm/ldt.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -21,6 +22,9 @@ constexpr uintptr_t GUEST = 0x20000000;  // below 4 GiB: it is the base of segme
 constexpr int CODE_ENTRY = 0;
 constexpr int DATA_ENTRY = 1;
 constexpr size_t STACK = 0x10000;
+constexpr size_t PAGE = 0x1000;
+constexpr int GENERAL_PROTECTION = 13;
+constexpr int PAGE_FAULT = 14;
 constexpr uint16_t selectorOf(int entry) { return static_cast<uint16_t>(entry << 3 | 7); }
 
 Question question;
@@ -42,6 +46,18 @@ bool makeSegment(int entry, const Segment& like, bool code) {
   return syscall(SYS_modify_ldt, 1, &d, sizeof d) == 0;
 }
 
+// Whether a page of a device was still closed.
+bool opens(const mcontext_t& now) {
+  const auto at = static_cast<uint64_t>(now.gregs[REG_CR2]) - GUEST;
+  const auto page = at >> 12 << 12;
+  for (const Range& range : question.ranges) {
+    if (now.gregs[REG_TRAPNO] != PAGE_FAULT || range.port != 0 || at < range.start || at > range.end) continue;
+    std::printf("touch %llx\n", static_cast<unsigned long long>(at));
+    return mprotect(guest + page, PAGE, PROT_READ | PROT_WRITE) == 0;
+  }
+  return false;
+}
+
 // DS and ES are no part of a signal's context.
 void setDataSegments(uint16_t selector) { asm volatile("mov %0, %%ds\n\tmov %0, %%es" : : "r"(selector)); }
 
@@ -49,6 +65,7 @@ void setDataSegments(uint16_t selector) { asm volatile("mov %0, %%ds\n\tmov %0, 
 void onSignal(int number, siginfo_t*, void* context) {
   mcontext_t& now = static_cast<ucontext_t*>(context)->uc_mcontext;
   greg_t* g = now.gregs;
+  if (inGuest && number == SIGSEGV && opens(now)) return;
   if (inGuest) {
     setDataSegments(0);
     after = now;
@@ -93,7 +110,11 @@ bool prepare() {
 bool run() {
   const Request& r = question.request;
   if (!makeSegment(CODE_ENTRY, r.segments[1], true) || !makeSegment(DATA_ENTRY, r.segments[3], false)) return false;
+  if (mprotect(guest, RAM, PROT_READ | PROT_WRITE | PROT_EXEC) != 0) return false;
   std::memcpy(guest, question.image.data(), RAM);
+  for (const Range& range : question.ranges) {
+    if (range.port == 0 && mprotect(guest + range.start, range.end + 1 - range.start, PROT_NONE) != 0) return false;
+  }
   const uint32_t mxcsr = 0x1f80;
   asm volatile("fninit\n\tldmxcsr %0" : : "m"(mxcsr));
   // Code that never faults would run for ever.
@@ -103,9 +124,10 @@ bool run() {
   const itimerval none{};
   setitimer(ITIMER_REAL, &none, nullptr);
   const auto reg = [](int which) { return static_cast<uint64_t>(after.gregs[which]) & 0xffffffff; };
-  // A fault at CLI or HLT is how a cell ends.
+  if (mprotect(guest, RAM, PROT_READ | PROT_WRITE) != 0) return false;
+  // A fault at CLI or HLT is how a case ends.
   const uint64_t at = r.segments[1].base + reg(REG_RIP);
-  const bool ended = endedBy == SIGSEGV && reg(REG_TRAPNO) == 13 && at < RAM && (guest[at] == 0xfa || guest[at] == 0xf4);
+  const bool ended = endedBy == SIGSEGV && reg(REG_TRAPNO) == GENERAL_PROTECTION && at < RAM && (guest[at] == 0xfa || guest[at] == 0xf4);
   if (!ended) std::printf(endedBy == SIGALRM ? "stop it runs for ever\n" : "stop exception %llu\n", static_cast<unsigned long long>(reg(REG_TRAPNO)));
   question.report({reg(REG_RAX), reg(REG_RCX), reg(REG_RDX), reg(REG_RBX), reg(REG_RSP), reg(REG_RBP), reg(REG_RSI),
                    reg(REG_RDI), reg(REG_RIP), reg(REG_EFL)},

@@ -3,8 +3,8 @@
 //
 // Standard input is a sequence of requests of u32, little endian: a Request, `ranges` times a Range, for each stream of
 // answers their number and as many pairs of low and high word, then 64 KiB of RAM. For each, standard output gets one
-// line per access, `stop REASON` unless it came to its end, `end` with the registers, `ram` with the bytes that changed,
-// and an empty line.
+// line per access (or `touch ADDRESS` for the first one in a page), `stop REASON` unless it came to its end, `end` with
+// the registers, `ram` with the bytes that changed, and an empty line.
 #pragma once
 
 #include <unistd.h>

@@ -51,7 +51,8 @@ export function inRam(request: OracleRequest, ours: Run): Case['inRam'] {
   if (request.interrupt !== null) return 'has an interrupt';
   const ram = request.ram.slice();
   const left = ours.ram.slice();
-  for (const { start, end } of request.ranges.filter(({ space }) => space === 'mmio')) {
+  const devices = request.ranges.filter(({ space }) => space === 'mmio');
+  for (const { start, end } of devices) {
     ram.fill(0, start, end + 1);
     left.fill(0, start, end + 1);
   }
@@ -68,7 +69,13 @@ export function inRam(request: OracleRequest, ours: Run): Case['inRam'] {
       known.add(gpa);
     }
   }
-  return { request: { ...request, ranges: [], streams: [], ram }, left };
+  const ranges = devices.map((range) => ({ ...range, stream: 0 }));
+  return { request: { ...request, ranges, streams: [[]], ram }, left };
+}
+
+/** The pages of memory devices in the order in which accesses touch them first. */
+export function pagesOf(addresses: readonly number[]): number[] {
+  return [...new Set(addresses.map((at) => Math.floor(at / 4096)))];
 }
 
 /** What a second CPU made of a request, in the form of a run here. */

@@ -111,17 +111,6 @@ export const KVM_CAUSES: readonly Cause[] = [
     },
   },
   {
-    whose: 'ours',
-    text: 'CMPS of two devices: the library asks ES:DI first, the processor DS:SI',
-    kind: 'differs',
-    explains: ({ ours, ...c }, theirs) =>
-      theirs.stopped === null &&
-      (codeHas({ ours, ...c }, 0xa6) || codeHas({ ours, ...c }, 0xa7)) &&
-      ours.accesses.length > 1 &&
-      ours.accesses.length === theirs.accesses.length &&
-      ours.accesses.every((access, i) => access.read && samePlace(access, theirs.accesses[i ^ 1])),
-  },
-  {
     whose: 'KVM',
     text: 'REP INS: reads ahead and writes the elements as one access',
     kind: 'differs',
@@ -174,14 +163,14 @@ export const KVM_CAUSES: readonly Cause[] = [
   },
   {
     whose: 'KVM',
-    text: 'several device writes of one instruction: the first is made, the others are dropped',
+    text: 'several device writes of one instruction: the last is made, the others are dropped',
     kind: 'differs',
     explains: (c, theirs) =>
       codeHas(c, PUSHA) &&
       c.ours.accesses.length > theirs.accesses.length &&
       theirs.accesses.length === 1 &&
       c.ours.accesses.every(({ read }) => !read) &&
-      isPrefix(theirs.accesses, c.ours.accesses) &&
+      same(theirs.accesses[0], c.ours.accesses.at(-1)) &&
       sameEnd(c, theirs),
   },
   {

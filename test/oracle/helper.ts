@@ -53,6 +53,8 @@ export interface OracleAccess {
 /** What the processor made of a request. */
 export interface OracleResult {
   readonly accesses: readonly OracleAccess[];
+  /** By the processor: the first address touched in each page of a device, in order. */
+  readonly touched: readonly number[];
   /** KVM does not come to the end: why. */
   readonly stopped: string | null;
   /** EAX ECX EDX EBX ESP EBP ESI EDI RIP RFLAGS */
@@ -125,6 +127,7 @@ function encode(request: OracleRequest): Buffer {
 
 function decode(text: string): OracleResult {
   const accesses: OracleAccess[] = [];
+  const touched: number[] = [];
   let stopped: string | null = null;
   let registers: readonly number[] = [];
   const changed = new Map<number, number>();
@@ -140,7 +143,8 @@ function decode(text: string): OracleResult {
         at: Number.parseInt(at, 16),
         data: BigInt(`0x${data}`),
       });
-    } else if (word === 'stop') stopped = rest.join(' ');
+    } else if (word === 'touch') touched.push(Number.parseInt(rest[0] ?? '', 16));
+    else if (word === 'stop') stopped = rest.join(' ');
     else if (word === 'end') registers = rest.map((value) => Number.parseInt(value, 16));
     else if (word === 'ram') {
       for (const pair of rest) {
@@ -149,5 +153,5 @@ function decode(text: string): OracleResult {
       }
     } else throw new Error(`a helper of native/oracle says '${line}'`);
   }
-  return { accesses, stopped, registers, changed };
+  return { accesses, touched, stopped, registers, changed };
 }

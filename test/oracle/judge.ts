@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Asks a second CPU about cases and says of each: equal, different for a cause, or different without one.
-import { accessText, type Case, firstByte, type Run, theirRun } from './case.ts';
+import { accessText, type Case, firstByte, pagesOf, type Run, theirRun } from './case.ts';
 import { type Cause, KVM_CAUSES, PROCESSOR_CAUSES, UNDEFINED_FLAGS } from './causes.ts';
 import { ask, type Oracle, type OracleResult } from './helper.ts';
 
@@ -38,26 +38,30 @@ export function askKvm(cases: readonly Case[]): Report {
   return { cases, verdicts };
 }
 
-/** The processor itself, with RAM where devices are: the same registers and RAM, and the same bytes for the device. */
+/**
+ * The processor itself, with RAM where devices are: registers, RAM, the bytes in the place of
+ * devices, and which of their pages is touched first. */
 export function askProcessor(cases: readonly Case[]): Report {
   const asked = cases.flatMap((c) => (typeof c.inRam === 'string' ? [] : [c.inRam.request]));
   const results = ask('processor', asked)[Symbol.iterator]();
   const verdicts = cases.map((c): Verdict => {
     if (typeof c.inRam === 'string') return { kind: 'not run', cause: c.inRam };
     const { request, left } = c.inRam;
-    const theirs = theirRun(request, results.next().value as OracleResult);
-    return judge(
-      'processor',
-      { ...c, request, ours: { ...c.ours, ram: left } },
-      asMachine(c, theirs),
-    );
+    const result = results.next().value as OracleResult;
+    const theirs = asMachine(c, theirRun(request, result), result.touched);
+    // All memory is RAM and compared.
+    const asked = { ...c, request: { ...request, ranges: [] }, ours: { ...c.ours, ram: left } };
+    return judge('processor', asked, theirs);
   });
   return { cases, verdicts };
 }
 
 // A process cannot execute CLI or HLT, with which cases end, nor switch interrupts off.
-function asMachine({ ours, request }: Case, theirs: Run): Run {
-  if (theirs.stopped !== null) return { ...theirs, accesses: ours.accesses };
+function asMachine({ ours, request }: Case, run: Run, touched: readonly number[]): Run {
+  const inOrder = pagesOf(ours.accesses.map(({ at }) => at)).join() === pagesOf(touched).join();
+  const seen = touched.map((at) => ({ read: true, size: 1, space: 'mmio' as const, at, data: 0n }));
+  const theirs = { ...run, accesses: inOrder ? ours.accesses : seen };
+  if (theirs.stopped !== null) return theirs;
   const ram = theirs.ram.slice();
   const registers = [...theirs.registers];
   const at = registers[EIP] ?? 0;
@@ -65,7 +69,7 @@ function asMachine({ ours, request }: Case, theirs: Run): Run {
   registers[EFLAGS] = (registers[EFLAGS] ?? 0) & ~(IF | RF);
   const pushed = ((registers[ESP] ?? 0) + 1) & 0xffff;
   ram[pushed] = (ram[pushed] ?? 0) & ~(IF >> 8);
-  return { ...theirs, accesses: ours.accesses, registers, ram };
+  return { ...theirs, registers, ram };
 }
 
 /** One case. `theirs` as `theirRun()` makes it. */

@@ -213,12 +213,32 @@ export const MMIO_MOVE_FORMS: readonly Form[] = [
   },
   {
     name: 'repe cmps of two devices, runs out',
-    sees: 'r4@9010 r4@8010 r4@9014 r4@8014',
+    sees: 'r4@8010 r4@9010 r4@8014 r4@9014',
     answers: [5, 5, 6, 6],
     code: both(
       '66b90200000066be1080000066bf10900000f366a7',
       'b902000000be10800000bf10900000f3a7',
       'mov ecx,2; mov esi,0x8010; mov edi,0x9010; repe cmpsd',
+    ),
+  },
+  {
+    name: 'cmpsb of two devices, the other segment first',
+    sees: 'r1@9011 r1@8010',
+    answers: [5, 6],
+    code: both(
+      '66be1190000066bf1080000026a6',
+      'be11900000bf1080000026a6',
+      'mov esi,0x9011; mov edi,0x8010; es cmpsb',
+    ),
+  },
+  {
+    name: 'repe cmpsw of one device page, addresses of 16 bits',
+    sees: 'r2@8010 r2@8020 r2@8012 r2@8022',
+    answers: [5, 5, 6, 7],
+    code: both(
+      '66b90300000066be1080000066bf20800000f3a7',
+      'b903000000be10800000bf208000006667f3a7',
+      'mov ecx,3; mov esi,0x8010; mov edi,0x8020; repe cmpsw, SI and DI',
     ),
   },
   {
@@ -544,12 +564,31 @@ export const MMIO_ODD_FORMS: readonly Form[] = [
   },
   {
     name: 'pusha onto a device',
-    sees: 'w4@80e0=0 w4@80e4=0 w4@80e8=0 w4@80ec=8100 w4@80f0=10 w4@80f4=7 w4@80f8=6 w4@80fc=5',
+    sees: 'w4@80fc=5 w4@80f8=6 w4@80f4=7 w4@80f0=10 w4@80ec=8100 w4@80e8=0 w4@80e4=0 w4@80e0=0',
     code: both(
       '66bc0081000066b80500000066b90600000066ba0700000066bb10000000666066bc00700000',
       'bc00810000b805000000b906000000ba07000000bb1000000060bc00700000',
       'mov esp,0x8100; mov eax,5; mov ecx,6; mov edx,7; mov ebx,16; pushad; mov esp,0x7000',
     ),
+  },
+  {
+    name: 'pusha over a page end',
+    sees: 'w4@9004=5 w4@9000=6 w4@8ffc=7 w4@8ff8=10 w4@8ff4=9008 w4@8ff0=0 w4@8fec=0 w4@8fe8=0',
+    code: both(
+      '66bc0890000066b80500000066b90600000066ba0700000066bb10000000666066bc00700000',
+      'bc08900000b805000000b906000000ba07000000bb1000000060bc00700000',
+      'mov esp,0x9008; mov eax,5; mov ecx,6; mov edx,7; mov ebx,16; pushad; mov esp,0x7000',
+    ),
+  },
+  {
+    name: 'pushaw behind a page end, 16-bit operands',
+    sees: 'w2@8002=5 w2@8000=6',
+    code: both(
+      '66bc0480000066b80500000066b90600000066ba0700000066bb100000006066bc00700000',
+      'bc04800000b805000000b906000000ba07000000bb100000006660bc00700000',
+      'mov esp,0x8004; mov eax,5; mov ecx,6; mov edx,7; mov ebx,16; pushaw; mov esp,0x7000',
+    ),
+    partial: 'the emulator stores to RAM, then to the device',
   },
   {
     name: 'popa from a device',
@@ -737,7 +776,7 @@ export const MMIO_ODD_FORMS: readonly Form[] = [
   {
     name: 'pusha across device and RAM',
     partial: 'the emulator stores to RAM, then to the device',
-    sees: 'w4@8000=10 w4@8004=7 w4@8008=6 w4@800c=5',
+    sees: 'w4@800c=5 w4@8008=6 w4@8004=7 w4@8000=10',
     code: both(
       '66bc1080000066b80500000066b90600000066ba0700000066bb10000000666066bc00700000',
       'bc10800000b805000000b906000000ba07000000bb1000000060bc00700000',
