@@ -3,7 +3,15 @@
 import { SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS } from '../../src/cpu/backend.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { RunLoop } from '../../src/machine/run-loop.ts';
-import type { Cell } from '../../src/toolstack/exactness/cell.ts';
+import {
+  type Cell,
+  cell,
+  DEVICES_END,
+  FIRST_DEVICE,
+  SECOND_DEVICE,
+  STACK,
+} from '../../src/toolstack/exactness/cell.ts';
+import type { Code } from '../../src/toolstack/exactness/code.ts';
 import { devicesFor, positionAnswer } from '../../src/toolstack/exactness/device.ts';
 import { enterMode, guestOf } from '../../src/toolstack/exactness/layout.ts';
 import { matrixCells } from '../../src/toolstack/exactness/matrix.ts';
@@ -22,9 +30,38 @@ const devicesOf = (cell: Cell): ReturnType<typeof devicesFor> =>
     (device) => device,
   );
 
-/** Every cell of a default run. */
+/** Every cell of a default run, and some that only this comparison has. */
 export function cellCases(): Case[] {
-  return matrixCells(false).map(cellCase);
+  return [...matrixCells(false), ...cellsBeside()].map(cellCase);
+}
+
+// One instruction and two devices, in an order that its registers decide; parts that are no power of two.
+function cellsBeside(): Cell[] {
+  const [ECX, EDX, ESP, ESI, EDI] = [1, 2, 4, 6, 7];
+  return ([16, 32] as const).flatMap((bits) => {
+    const beside = (name: string, body: (code: Code) => void): Cell =>
+      cell('beside the matrix', name, bits, body, { answers: [1, 1, 1, 2, 2, 2] });
+    const compare = (from: number, to: number) => (c: Code) =>
+      c.set(ECX, 3).set(ESI, from).set(EDI, to).raw(0xfc, 0xf3).wide(4).raw(0xa7);
+    const pushAll = (top: number, size: 2 | 4) => (c: Code) =>
+      c.set(EDX, 2).set(ESP, top).wide(size).raw(0x60).set(ESP, STACK);
+    return [
+      beside('repe cmps 4 of two devices', compare(FIRST_DEVICE, SECOND_DEVICE)),
+      beside('repe cmps 4 of two devices, the other way', compare(SECOND_DEVICE, FIRST_DEVICE)),
+      beside(
+        'repe cmps 4 over two devices and into RAM',
+        compare(SECOND_DEVICE - 1, DEVICES_END - 2),
+      ),
+      beside('pusha 4 over two devices', pushAll(SECOND_DEVICE + 10, 4)),
+      beside('pusha 2 from a device into RAM', pushAll(FIRST_DEVICE + 7, 2)),
+      beside('load 4, three bytes in the next page', (c) =>
+        c.memory([0x8b], 0, FIRST_DEVICE + 0xfff, 4),
+      ),
+      beside('store 4, three bytes in the next page', (c) =>
+        c.memory([0x89], 3, FIRST_DEVICE + 0xfff, 4),
+      ),
+    ];
+  });
 }
 
 /** One cell, run here. */

@@ -9,8 +9,8 @@ it('KVM makes the accesses of every form and leaves what the CPU host leaves', (
   const cases = formCases();
   expect(cases.length).toBeGreaterThan(300);
   agrees(context, 'forms through KVM', cases, askKvm, 80);
-}, 120_000);
+}, 300_000);
 
 it('the processor leaves what the CPU host leaves', (context) => {
   agrees(context, 'forms on the processor', formCases(), askProcessor, 50);
-}, 120_000);
+}, 300_000);
