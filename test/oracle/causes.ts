@@ -170,7 +170,7 @@ export const KVM_CAUSES: readonly Cause[] = [
   },
   {
     whose: 'KVM',
-    text: 'REP INS of words over the end of a segment: reads ahead as many elements as there are bytes to the page end, and raises #GP when it stores them',
+    text: 'REP INS of words over the end of a segment: reads ahead as many elements as there are bytes to the page end, and faults when it stores them',
     kind: 'differs',
     explains: ({ bits, ours, request }, theirs) =>
       theirs.stopped !== null &&

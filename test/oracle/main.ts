@@ -7,7 +7,7 @@ import { cellCases } from './cells.ts';
 import { formCases } from './forms.ts';
 import { NoOracle } from './helper.ts';
 import { askKvm, askProcessor, kvmExecutes, type Report } from './judge.ts';
-import { tableOf, unexplained } from './table.ts';
+import { equalOf, tableOf, unexplained } from './table.ts';
 
 const out = (line: string): void => void process.stdout.write(`${line}\n`);
 const error = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -34,6 +34,7 @@ function main(args: readonly string[]): number {
     ['through KVM', askKvm],
     ['on the processor, with RAM for devices', askProcessor],
   ];
+  const equal = new Set<Case>();
   let asked = 0;
   let good = true;
   for (const [how, askAll] of oracles) {
@@ -42,7 +43,11 @@ function main(args: readonly string[]): number {
         const [first] = sets[0]?.[1] ?? [];
         if (first !== undefined) out(`code in KVM is executed by: ${kvmExecutes(first)}\n`);
       }
-      for (const [what, cases] of sets) good = show(`${what}, ${how}`, askAll(cases)) && good;
+      for (const [what, cases] of sets) {
+        const report = askAll(cases);
+        good = show(`${what}, ${how}`, report) && good;
+        for (const c of equalOf(report)) equal.add(c);
+      }
       asked++;
     } catch (reason) {
       if (!(reason instanceof NoOracle)) throw reason;
@@ -50,6 +55,11 @@ function main(args: readonly string[]): number {
     }
   }
   if (asked === 0) return 5;
+  for (const [what, cases] of sets) {
+    const rest = cases.filter((c) => !equal.has(c));
+    out(`${what}: ${rest.length} of ${cases.length} equal on neither`);
+    for (const { family, name } of rest) out(`  ${family}: ${name}`);
+  }
   return good ? 0 : 1;
 }
 

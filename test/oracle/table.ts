@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Counts of a report as text: one row per family, one per cause.
+import type { Case } from './case.ts';
 import type { Report, Verdict } from './judge.ts';
 
 export const KINDS = ['equal', 'differs', 'gave up', 'not run', 'unexplained'] as const;
@@ -40,6 +41,11 @@ export function tableOf({ cases, verdicts }: Report): string[] {
   });
   const causes = countCauses(verdicts).map(([text, n]) => `${String(n).padStart(6)}  ${text}`);
   return [head.join(''), ...rows, line('all', cases.length, all), '', ...causes];
+}
+
+/** The cases that are equal. */
+export function equalOf({ cases, verdicts }: Report): Case[] {
+  return cases.filter((_, i) => verdicts[i]?.kind === 'equal');
 }
 
 /** What no cause explains, a line each. */
