@@ -50,6 +50,8 @@ export class DeviceServer {
   served = 0;
   /** Requests that were taken out of the slot by the other side while being served. */
   abandoned = 0;
+  /** Hears that an answer is in its slot, before the vCPU is signalled. */
+  onAnswered: (() => void) | null = null;
   #connection: ServerConnection | null = null;
   #hand: RequestInHand | null = null;
   #observer: AccessObserver | null = null;
@@ -243,6 +245,7 @@ export class DeviceServer {
     }
     this.served++;
     slot.setState(STATE_IORESP_READY);
+    this.onAnswered?.();
     return true;
   }
 

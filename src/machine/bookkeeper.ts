@@ -22,6 +22,8 @@ import type { GuestRegs } from './guest-regs.ts';
  * response out of the slot, `retired` when the instruction has moved past it. An access sent again shows as issued twice.
  */
 export class Bookkeeper extends NullTracer {
+  /** Hears that the CPU has left the guest at the first access of an instruction, and the instruction's number. */
+  onBegun: ((insn: number) => void) | null = null;
   /** Hears what became of an instruction with device accesses: past them, or to be executed again. */
   onSettled: ((retired: boolean) => void) | null = null;
   readonly #ledger: Ledger;
@@ -53,6 +55,7 @@ export class Bookkeeper extends NullTracer {
     this.#open = 0;
     this.#accesses = 0;
     this.#lastIndex = -1;
+    this.onBegun?.(this.#insn);
   }
 
   override start_deferral(_v: vcpu, granted: boolean): void {

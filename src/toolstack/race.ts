@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The story: one guest and one seed, without the fix until a value is lost, then with it through the same places.
+import type { LaneStory } from '../ledger/lanes.ts';
+import type { Measured, RunMeter } from '../util/measure.ts';
 import type { RevisionName } from '../xen/hvm/revision.ts';
 import { Limits, type Watch } from './limits.ts';
 import { CheckpointSession } from './session.ts';
@@ -11,6 +13,8 @@ const GUEST = 'counter';
 export interface RaceOptions {
   seed: number;
   checkpoints: number;
+  /** A meter for each side; none: not measured. */
+  meter?: (() => RunMeter) | null;
 }
 
 /** One side of the race. */
@@ -25,6 +29,11 @@ export interface RaceSide {
   expected: number | null;
   got: number | null;
   events: StoryEvent[];
+  windows: Record<string, number>;
+  /** The same events as `events` and more, for a chart. */
+  story: LaneStory | null;
+  /** By the clock, so different in each run; null: not asked for. */
+  measured: Measured | null;
 }
 
 export interface RaceReport {
@@ -57,6 +66,7 @@ async function side(
     maxInstructions: null,
     timeoutMs: null,
     ledgerPath: null,
+    meter: options.meter?.() ?? null,
   };
   using session = new CheckpointSession(asked);
   session.story.keepAt = keepAt;
@@ -82,7 +92,10 @@ async function side(
       values: keepAt > 0 ? values : session.log.recent.slice(),
       expected: gap?.expected ?? null,
       got: gap?.got ?? null,
-      events: session.story.broken ?? session.story.kept ?? [],
+      events: session.story.told,
+      windows: report.windows,
+      story: session.story.lanes,
+      measured: report.measured,
     },
   };
 }

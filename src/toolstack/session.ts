@@ -9,12 +9,15 @@ import type { LoadOptions } from '../machine/loader.ts';
 import { loadGuest } from '../machine/loader.ts';
 import { Machine } from '../machine/machine.ts';
 import { RunLoop, type Stop } from '../machine/run-loop.ts';
+import { TeeTracer } from '../machine/tee-tracer.ts';
+import type { RunMeter } from '../util/measure.ts';
 import { Random } from '../util/random.ts';
 import { domain_shutdown } from '../xen/common/domain.ts';
 import type { RevisionName } from '../xen/hvm/revision.ts';
 import { SHUTDOWN_suspend } from '../xen/public/sched.ts';
 import { checkpoint } from './checkpoint.ts';
 import { GuestLog } from './guest-log.ts';
+import { RoundTrips } from './round-trips.ts';
 import { Snapshot } from './snapshot.ts';
 import { Story } from './story.ts';
 import { type InsnKind, WindowDriver, type WindowName, windowsOf } from './windows.ts';
@@ -38,6 +41,8 @@ export interface SessionOptions {
   seed: number;
   ledgerPath: string | null;
   output?: (byte: number) => void;
+  /** Meters checkpoints and round trips; none: not measured, which costs nothing. */
+  meter?: RunMeter | null;
 }
 
 /** Why no further checkpoint could be taken. */
@@ -56,6 +61,7 @@ export class CheckpointSession implements Disposable {
   checkpoints = 0;
   /** Hits by window; a window the guest has no instruction for is absent. */
   readonly hits = new Map<WindowName, number>();
+  readonly meter: RunMeter | null;
   readonly #writer: LedgerWriter | null;
   readonly #driver: WindowDriver;
   readonly #random: Random;
@@ -66,6 +72,7 @@ export class CheckpointSession implements Disposable {
   /** @throws HvmError for a guest, devices or a ledger file that cannot be */
   constructor(options: SessionOptions) {
     const { revision, seed } = options;
+    this.meter = options.meter ?? null;
     // For ever, unless said otherwise: it is the checkpoints that are counted.
     const guest = loadGuest(options.guest, { iterations: 0, ...options.load });
     const devices = chooseDevices(guest, options.devices);
@@ -84,7 +91,10 @@ export class CheckpointSession implements Disposable {
         revision,
         ledger: this.ledger,
         points: this.#driver,
-        trace: this.story,
+        trace:
+          this.meter === null
+            ? this.story
+            : new TeeTracer([this.story, new RoundTrips(this.meter)]),
         ...(options.output === undefined ? {} : { output: options.output }),
       });
     } catch (error) {
@@ -99,11 +109,16 @@ export class CheckpointSession implements Disposable {
     for (const server of machine.servers) {
       server.onAccess = (event) => {
         this.#driver.sawAccess(event);
-        this.story.sawAccess(event);
         books?.onAccess(event);
+        this.story.sawAccess(event);
       };
+      server.onAnswered = () => this.story.answered();
     }
-    if (books !== null) books.onSettled = (retired) => this.story.settled(retired);
+    if (books !== null) {
+      books.onBegun = (insn) => this.story.exit(insn);
+      books.onSettled = (retired) => this.story.settled(retired);
+    }
+    this.story.follow(machine.vcpu, () => this.ledger.events);
     this.ledger.start({
       guest: guest.name,
       revision,
@@ -146,6 +161,7 @@ export class CheckpointSession implements Disposable {
       this.log.look();
       this.ledger.resume(n);
       this.story.captured(n);
+      this.meter?.checkpoint();
     });
     return null;
   }

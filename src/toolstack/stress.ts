@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The checkpoint stress run, and what its witnesses say.
 import type { StageCounts } from '../ledger/events.ts';
+import type { LaneStory } from '../ledger/lanes.ts';
 import type { Violation } from '../ledger/violations.ts';
+import type { Measured } from '../util/measure.ts';
 import { Limits, type Watch } from './limits.ts';
 import { CheckpointSession, type SessionEnd, type SessionOptions } from './session.ts';
 import { WINDOW_NAMES } from './windows.ts';
@@ -52,6 +54,10 @@ export interface StressReport {
   windows: Record<string, number>;
   verdict: 'success' | 'skip' | 'error' | 'failure' | null;
   crash: { reason: string } | null;
+  /** Of a failure: the instruction it is about. */
+  story: LaneStory | null;
+  /** By the clock, so different in each run; null: not asked for. */
+  measured: Measured | null;
 }
 
 /** Facts in a device's testimony that are complaints when they are not 0. */
@@ -138,6 +144,8 @@ export function judge(
     ),
     verdict,
     crash: machine.domain.crashed,
+    story: failed ? session.story.lanes : null,
+    measured: session.meter?.data() ?? null,
   };
   return result;
 }
