@@ -5,6 +5,7 @@ import { race } from '../toolstack/race.ts';
 import { runGuest } from '../toolstack/run.ts';
 import { stress } from '../toolstack/stress.ts';
 import { hostClock } from '../util/clock.ts';
+import { RunMeter } from '../util/measure.ts';
 import type { ExactnessRunner } from './commands/exactness.ts';
 import type { RaceRunner } from './commands/race.ts';
 import type { RunRunner } from './commands/run.ts';
@@ -18,15 +19,18 @@ const host = {
   },
 };
 
+const meter = (): RunMeter => new RunMeter(host.clock);
+
 export const runRunner: RunRunner = async (request, hooks) => {
   using input = new TerminalInput(process.stdin);
   return await runGuest(request, { ...host, ...hooks, input });
 };
 
 export const stressRunner: StressRunner = (request, hooks) =>
-  stress(request, { ...host, ...hooks });
+  stress({ ...request, meter: request.measure ? meter() : null }, { ...host, ...hooks });
 
-export const raceRunner: RaceRunner = (request, hooks) => race(request, { ...host, ...hooks });
+export const raceRunner: RaceRunner = (request, hooks) =>
+  race({ ...request, meter: request.measure ? meter : null }, { ...host, ...hooks });
 
 export const exactnessRunner: ExactnessRunner = async (request, hooks) => {
   const result = await runMatrix(request, { ...host, ...hooks });

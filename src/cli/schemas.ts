@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The shape of every --json document. schemas/*.json are generated from here (npm run schemas).
 import { z } from 'zod';
+import { LANES } from '../ledger/lanes.ts';
 import { OUTCOMES } from './exit-codes.ts';
 
 const count = z.int().min(0);
@@ -47,6 +48,66 @@ const violation = z.strictObject({
   message: z.string(),
 });
 
+const slotState = z.enum(['NONE', 'READY', 'INPROCESS', 'RESP_READY']);
+const lane = z.enum(LANES);
+
+/** One event of a chart of lanes. */
+const laneEvent = z.strictObject({
+  from: lane,
+  to: lane.nullable().describe('null: it stays in its lane'),
+  label: z.string(),
+  text: z.string(),
+  xen: z.string().describe("Xen's function; empty: not in Xen"),
+  state: z
+    .strictObject({
+      slot: slotState.describe('of the shared ioreq page'),
+      latch: slotState.describe("the vCPU's io_req.state"),
+      deferring: z.boolean(),
+      stopping: z.boolean(),
+    })
+    .nullable()
+    .describe('afterwards'),
+  mark: z
+    .enum(['first', 'again', 'lost', 'shutdown', 'checkpoint', 'parts', 'decides'])
+    .nullable()
+    .describe('first, again: the same access; parts: from here books and world disagree'),
+  parts: z.strictObject({ books: z.string(), world: z.string() }).nullable(),
+  ledger: z
+    .strictObject({ stage: z.enum(['issued', 'answered', 'retired']), first: count, last: count })
+    .nullable()
+    .describe('events of the ledger that came with it'),
+});
+
+/** One instruction as lanes. */
+const story = z.strictObject({
+  about: z
+    .enum(['again', 'chosen', 'last'])
+    .describe('executed again; asked for; or just the last one with a shutdown in it'),
+  checkpoint: count.nullable(),
+  access: z.string(),
+  omitted: count.describe('events that were too many, before the last'),
+  events: z.array(laneEvent),
+});
+
+/** By the clock. */
+const measured = z.strictObject({
+  rate: z
+    .strictObject({ bucketMs: z.number(), counts: z.array(count), elapsedMs: z.number() })
+    .describe('checkpoints per stretch of time; the last one is shorter'),
+  latency: z
+    .strictObject({
+      total: count,
+      minNs: z.number().nullable(),
+      maxNs: z.number().nullable(),
+      buckets: z.array(z.strictObject({ fromNs: z.number(), toNs: z.number(), count })),
+    })
+    .describe('from sending an ioreq to taking its answer in'),
+});
+
+const measuredOrNot = measured
+  .nullable()
+  .describe('differs from run to run, all else here does not, but for times; null: not measured');
+
 /** `trapline.stress/1`: `trapline stress`. */
 export const stressSchema = z.strictObject({
   schema: z.literal('trapline.stress/1'),
@@ -66,6 +127,8 @@ export const stressSchema = z.strictObject({
   windows: z.record(z.string(), count).describe('hits by window; absent where the guest has none'),
   verdict: verdict.nullable().describe("the guest's own; null: it reported none"),
   crash: crash.nullable(),
+  story: story.nullable().describe('of a failure: the instruction it is about'),
+  measured: measuredOrNot,
   durationMs: z.number().min(0),
   checkpointsPerSecond: z.number().min(0),
 });
@@ -84,6 +147,9 @@ const raceSide = z.strictObject({
   events: z
     .array(z.strictObject({ actor: z.string(), event: z.string() }))
     .describe('what happened to that access, in order'),
+  windows: z.record(z.string(), count),
+  story: story.nullable().describe('the same and more, as lanes'),
+  measured: measuredOrNot,
 });
 
 /** `trapline.race/1`: `trapline race`. */
@@ -139,7 +205,7 @@ export const runSchema = z.strictObject({
   durationMs: z.number().min(0),
 });
 
-const measured = z.strictObject({
+const timed = z.strictObject({
   name: z.string(),
   unit: z.literal('ns'),
   median: z.number(),
@@ -159,8 +225,8 @@ export const benchSchema = z.strictObject({
     cores: count,
   }),
   method: z.string(),
-  results: z.array(measured),
-  stages: z.array(measured).describe('cost of each stage of one trap'),
+  results: z.array(timed),
+  stages: z.array(timed).describe('cost of each stage of one trap'),
   durationMs: z.number().min(0),
 });
 

@@ -127,7 +127,7 @@ export class Story extends NullTracer {
     this.#insn = insn;
     this.#add('exit');
   }
-  /** The shutdown of checkpoint `n` lands, at `where`. */
+  /** The shutdown of checkpoint `n` lands, at `where`: to be told just before. */
   shutdown(n: number, window: string, where: string): void {
     if (this.#now.checkpoint === 0) this.#now.checkpoint = n;
     if (n === this.keepAt) this.#keepThis = true;
@@ -135,9 +135,13 @@ export class Story extends NullTracer {
     m.n = n;
     m.name = window;
     m.where = where;
+    m.stopping = true;
   }
+  /** Checkpoint `n` is taken: to be told just before the domain goes on. */
   captured(n: number): void {
-    this.#add('captured').n = n;
+    const m = this.#add('captured');
+    m.n = n;
+    m.stopping = false;
   }
   override start_deferral(_v: vcpu, granted: boolean): void {
     this.#add('deferral').yes = granted;

@@ -41,6 +41,8 @@ const stressed: StressResult = {
   windows: { 'before-send': 700, 'in-flight': 500 },
   verdict: null,
   crash: null,
+  story: null,
+  measured: null,
 };
 
 const violated: StressResult = {
@@ -275,6 +277,9 @@ const side = {
     { actor: 'vcpu0', event: 'IN from 0x200 is sent to the device' },
     { actor: 'toolstack', event: 'suspend: vcpu0 has an I/O in flight, so it is left running' },
   ],
+  windows: { sent: 3 },
+  story: null,
+  measured: null,
 };
 const raced: RaceResult = {
   guest: 'counter',

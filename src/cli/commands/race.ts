@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // `trapline race`: the story the project starts from: one guest, one seed, without and with the fix.
+
+import { racePage } from '../../report/race-page.ts';
 import type { CliCommand, RunHooks } from '../command.ts';
 import { runHooks } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
@@ -15,6 +17,8 @@ export interface RaceRequest {
   seed: number;
   /** For each side; the unfixed one may end at its first loss. */
   checkpoints: number;
+  /** By the clock, for --json and --report. */
+  measure: boolean;
 }
 
 /** Everything of the document that the run knows. */
@@ -105,17 +109,22 @@ export function raceCommand(runner: RaceRunner): CliCommand {
         .optionsGroup('Checkpoints:')
         .addOption(checkpointsOption(2000))
         .addOption(seedOption(STORY_SEED));
-      addReportOption(command);
+      addReportOption(command, true);
     },
     async run(invocation, _args, raw): Promise<ExitCode> {
       const options = raw as RaceRequest & ReportOptions;
       const { clock } = invocation.io;
-      const request: RaceRequest = { seed: options.seed, checkpoints: options.checkpoints };
-      const document = await withReport(options, async (): Promise<RaceDocument> => {
+      const request: RaceRequest = {
+        seed: options.seed,
+        checkpoints: options.checkpoints,
+        measure: invocation.output.json || options.report !== undefined,
+      };
+      const run = async (): Promise<RaceDocument> => {
         const startMs = clock.nowMs();
         const result = await runner(request, runHooks(invocation, 'race'));
         return { schema: 'trapline.race/1', ...result, durationMs: clock.nowMs() - startMs };
-      });
+      };
+      const document = await withReport(options, run, (it) => racePage(it, raceAsTold(it)));
       invocation.progress.erase();
       invocation.output.result(raceSchema, document, (style) => renderRace(document, style));
       return raceAsTold(document) ? 0 : 1;

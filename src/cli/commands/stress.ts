@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // `trapline stress <guest>`: a guest under thousands of checkpoints, and whether every access happened once.
+
+import { stressPage } from '../../report/stress-page.ts';
 import { ASSERT } from '../../util/assert.ts';
 import type { RevisionName } from '../../xen/hvm/revision.ts';
 import type { CliCommand, RunHooks } from '../command.ts';
@@ -33,6 +35,8 @@ export interface StressRequest extends GuestRequest {
   timeoutMs: number | null;
   /** null: the history is judged but not written. */
   ledgerPath: string | null;
+  /** By the clock, for --json and --report. */
+  measure: boolean;
 }
 
 /** Everything of the document that the run knows. */
@@ -126,7 +130,7 @@ export function stressCommand(runner: StressRunner): CliCommand {
       command
         .optionsGroup('Output:')
         .option('--ledger <file>', 'write every access to this file, see ledger check');
-      addReportOption(command);
+      addReportOption(command, true);
     },
     async run(invocation, args, raw): Promise<ExitCode> {
       const options = raw as StressOptions;
@@ -140,9 +144,10 @@ export function stressCommand(runner: StressRunner): CliCommand {
         maxInstructions: options.maxInstructions ?? null,
         timeoutMs: options.timeout ?? null,
         ledgerPath: options.ledger ?? null,
+        measure: invocation.output.json || options.report !== undefined,
       };
       const { clock } = invocation.io;
-      const document = await withReport(options, async (): Promise<StressDocument> => {
+      const measured = async (): Promise<StressDocument> => {
         const startMs = clock.nowMs();
         const result = await runner(request, runHooks(invocation, `stress ${guest}`));
         const durationMs = clock.nowMs() - startMs;
@@ -153,7 +158,8 @@ export function stressCommand(runner: StressRunner): CliCommand {
           durationMs,
           checkpointsPerSecond: perSecond,
         };
-      });
+      };
+      const document = await withReport(options, measured, stressPage);
       invocation.progress.erase();
       invocation.output.result(stressSchema, document, (style) => renderStress(document, style));
       return OUTCOMES[document.outcome];
