@@ -83,11 +83,12 @@ function buildDist() {
 
 /**
  * Installs and builds whatever is missing or out of date.
+ * @param options.tests - also what only the tests need
  * @throws {CannotRun} with the command that a person has to type
  */
-export function setUp() {
+export function setUp(options = {}) {
   checkNode();
-  installSystemPackages();
+  installSystemPackages(options);
   installNpmPackages();
   buildAddon();
   buildDist();

@@ -52,7 +52,7 @@ function debianHeadersAreMissing() {
   return query.stdout !== 'installed';
 }
 
-/** What the build and the tests start or include, and the Debian package it comes in. */
+/** What is started or included, and the Debian package it comes in; `tests`: by the tests alone. */
 const NEEDED = [
   { what: 'g++', package: 'g++', present: () => findProgram('g++') !== null },
   { what: 'make', package: 'make', present: () => findProgram('make') !== null },
@@ -65,14 +65,22 @@ const NEEDED = [
     present: () => findUnicorn() !== null,
   },
   { what: "Node's headers", package: 'libnode-dev', present: () => !debianHeadersAreMissing() },
+  {
+    what: 'chromium',
+    package: 'chromium',
+    present: () => findProgram('chromium') !== null,
+    tests: true,
+  },
 ];
 
 /**
  * Installs what is missing through apt when that is possible.
+ * @param options.tests - also what only the tests need
  * @throws {CannotRun} otherwise, with the command to type
  */
-export function installSystemPackages() {
-  const missing = NEEDED.filter((need) => !need.present());
+export function installSystemPackages({ tests = false } = {}) {
+  const needed = NEEDED.filter((need) => tests || need.tests !== true);
+  const missing = needed.filter((need) => !need.present());
   if (missing.length === 0) return;
   if (process.env.UNICORN_DIR && missing.some((need) => need.package === 'libunicorn-dev')) {
     throw new CannotRun(
@@ -98,6 +106,6 @@ export function installSystemPackages() {
     [...wait, 'install', '-y', '--no-install-recommends', ...packages],
     { failure, env },
   );
-  const still = NEEDED.filter((need) => !need.present()).map((need) => need.what);
+  const still = needed.filter((need) => !need.present()).map((need) => need.what);
   if (still.length > 0) throw new CannotRun(`still missing after ${typed}: ${still.join(', ')}`);
 }

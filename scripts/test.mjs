@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { CannotRun, ROOT } from './lib.mjs';
 import { setUp } from './setup.mjs';
 
-CannotRun.orExit(() => setUp());
+CannotRun.orExit(() => setUp({ tests: true }));
 const vitest = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs');
 const { status } = spawnSync(process.execPath, [vitest, 'run', ...process.argv.slice(2)], {
   cwd: ROOT,

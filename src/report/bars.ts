@@ -3,13 +3,18 @@
 import { formatCount } from '../util/quantity.ts';
 import { chart, noChart, WIDTH } from './chart.ts';
 import { clip, type Html, html } from './html.ts';
-import { at } from './scale.ts';
+import { at, compact } from './scale.ts';
 
 const ROW = 24;
 const LABELS = 142;
 const VALUES = 66;
 /** Rows drawn; further ones are only in the table. */
 const MOST_ROWS = 40;
+
+/** A number with as many digits as there is room for. */
+function short(value: number): string {
+  return value < 1e7 ? formatCount(value) : compact(value);
+}
 
 export function bars(title: string, unit: string, values: Readonly<Record<string, number>>): Html {
   const entries = Object.entries(values);
@@ -23,7 +28,7 @@ export function bars(title: string, unit: string, values: Readonly<Record<string
     return html`<g><title>${name}: ${formatCount(value)} ${unit}</title>
 <text x="0" y="${y + 16}">${clip(name, 20)}</text>
 <rect class="bar" x="${LABELS}" y="${y + 4}" width="${width}" height="${ROW - 8}" rx="2"/>
-<text class="value" x="${at(LABELS + width + 6)}" y="${y + 16}">${formatCount(value)}</text></g>\n`;
+<text class="value" x="${at(LABELS + width + 6)}" y="${y + 16}">${short(value)}</text></g>\n`;
   });
   const least = entries.reduce((a, b) => (b[1] < a[1] ? b : a));
   const more =

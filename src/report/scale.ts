@@ -14,6 +14,7 @@ export function roundTicks(max: number, wanted: number): number[] {
 /** Values within the bounds: powers of ten, and with `fine` twice and five times each. */
 export function logTicks(from: number, to: number, fine: boolean): number[] {
   const found: number[] = [];
+  if (!(from > 0) || !Number.isFinite(to)) return found;
   const last = Math.ceil(Math.log10(to));
   for (let power = Math.floor(Math.log10(from)); power <= last; power++) {
     for (const factor of fine ? [1, 2, 5] : [1]) {
@@ -24,9 +25,11 @@ export function logTicks(from: number, to: number, fine: boolean): number[] {
   return found;
 }
 
-/** `950`, `1.5k`, `20k`, `3M`. */
+/** `950`, `1.5k`, `20k`, `3M`, up to `9P`. */
 export function compact(value: number): string {
   const short = (n: number): string => String(Number(n.toPrecision(3)));
+  if (value >= 1e15) return `${short(value / 1e15)}P`;
+  if (value >= 1e12) return `${short(value / 1e12)}T`;
   if (value >= 1e9) return `${short(value / 1e9)}G`;
   if (value >= 1e6) return `${short(value / 1e6)}M`;
   if (value >= 1e3) return `${short(value / 1e3)}k`;
@@ -42,7 +45,8 @@ export function shortNs(ns: number): string {
   return `${short(ns)} ns`;
 }
 
-/** A coordinate with at most two decimals. */
+/** A coordinate with at most two decimals; 0 for what is no number. */
 export function at(value: number): number {
+  if (!Number.isFinite(value)) return 0;
   return Math.round(value * 100) / 100;
 }

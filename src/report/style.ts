@@ -102,7 +102,7 @@ th{color:var(--muted)}th:first-child,td:first-child{text-align:left}
 .change{color:var(--muted);text-align:right}
 .words{grid-area:words;display:flex;gap:8px;padding:0 0 8px 12px;font-size:14px}
 .words .n{color:var(--muted);min-width:1.6em;text-align:right;font-variant-numeric:tabular-nums}
-.words code{white-space:nowrap;background:none;color:var(--muted);padding:0}
+.words code{background:none;color:var(--muted);padding:0}
 .badge{color:var(--ink);text-transform:uppercase;letter-spacing:.03em;font-size:12px;border:1.5px solid var(--ink);border-radius:4px;padding:0 5px;margin-right:2px}
 .parts{grid-area:parts;display:grid;grid-template-columns:1fr 1fr;margin:0 12px 12px;border:2px solid var(--amber);border-radius:8px;overflow:hidden}
 .parts div{padding:8px 10px}.parts div+div{border-left:2px solid var(--amber)}

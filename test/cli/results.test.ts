@@ -147,6 +147,64 @@ describe('--report', () => {
     expect(readdirSync(folder)).toEqual(['report.json']);
   });
 
+  it('is a page when its name ends in .html, and measures the run for it', async () => {
+    for (const [name, page] of [
+      ['report.html', true],
+      ['REPORT.HTML', true],
+      ['report.html.json', false],
+      ['report', false],
+    ] as const) {
+      const path = join(folder, name);
+      const asked: boolean[] = [];
+      const commands = [
+        stressCommand((request) => {
+          asked.push(request.measure);
+          return violated;
+        }),
+        raceCommand((request) => {
+          asked.push(request.measure);
+          return raced;
+        }),
+      ];
+      for (const argv of [['stress', 'counter'], ['race']]) {
+        await cli([...argv, '--report', path], { commands });
+        const text = readFileSync(path, 'utf8');
+        expect(text.startsWith(page ? '<!doctype html>' : '{')).toBe(true);
+        expect(text.endsWith(page ? '</html>\n' : '}\n')).toBe(true);
+      }
+      expect(asked).toEqual([true, true]);
+    }
+  });
+
+  it('measures for --json, too, and otherwise not', async () => {
+    const asked: boolean[] = [];
+    const commands = [
+      stressCommand((request) => {
+        asked.push(request.measure);
+        return stressed;
+      }),
+    ];
+    await cli(['stress', 'counter'], { commands });
+    await cli(['stress', 'counter', '--json'], { commands });
+    expect(asked).toEqual([false, true]);
+  });
+
+  it('is refused as a page where there is none, before the run begins', async () => {
+    let runs = 0;
+    const commands = [
+      runCommand(() => {
+        runs++;
+        return ran;
+      }),
+    ];
+    const path = join(folder, 'report.html');
+    const { code, err } = await cli(['run', 'hello', '--report', path], { commands });
+    expect({ code, runs, files: readdirSync(folder) }).toEqual({ code: 2, runs: 0, files: [] });
+    expect(err).toMatch(
+      /^trapline: --report '[^']*': [^\n]*no page[^\n]*report\.json[^\n]* \[HVM_USAGE\]\n$/,
+    );
+  });
+
   it('is refused before the run begins when it cannot be written', async () => {
     const folderPath = join(folder, 'folder');
     mkdirSync(folderPath);

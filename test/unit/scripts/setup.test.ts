@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-const setup = fileURLToPath(new URL('../../../scripts/setup.mjs', import.meta.url));
+const script = (name: string): string =>
+  fileURLToPath(new URL(`../../../scripts/${name}.mjs`, import.meta.url));
 const tools = ['g++', 'make', 'python3', 'nasm', 'pkg-config'];
 
 let bin: string;
@@ -22,8 +23,11 @@ function program(name: string, script = 'exit 1'): void {
   chmodSync(join(bin, name), 0o755);
 }
 
-function run(env: Record<string, string> = {}): { status: number | null; stderr: string } {
-  const { status, stderr, stdout } = spawnSync(process.execPath, [setup], {
+function run(
+  env: Record<string, string> = {},
+  name = 'setup',
+): { status: number | null; stderr: string } {
+  const { status, stderr, stdout } = spawnSync(process.execPath, [script(name)], {
     encoding: 'utf8',
     env: { PATH: bin, ...env },
   });
@@ -46,6 +50,21 @@ describe('set-up without its tools', () => {
     expect(status).toBe(5);
     expect(stderr).toContain('nasm');
     expect(stderr).not.toContain('make');
+  });
+
+  it('wants the browser for the tests and for nothing else', () => {
+    for (const [name, wanted] of [
+      ['test', true],
+      ['setup', false],
+      ['start', false],
+    ] as const) {
+      const { status, stderr } = run({}, name);
+      expect(status).toBe(5);
+      expect(stderr.includes('chromium')).toBe(wanted);
+    }
+    // Alone missing, it is alone asked for.
+    for (const tool of tools) program(tool);
+    expect(run({}, 'test').stderr).toMatch(/missing: [^\n]*chromium/);
   });
 
   it('gives the command when apt-get fails or may not be used', () => {
