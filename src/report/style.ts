@@ -25,6 +25,7 @@ code{background:var(--bg);border-radius:4px;padding:1px 4px}
 pre{background:var(--bg);border:1px solid var(--line);border-radius:6px;padding:8px 10px;margin:6px 0 0;white-space:pre-wrap}
 .muted{color:var(--muted)}
 .card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:14px;margin:0}
+.card>p:last-child{margin-bottom:0}
 .verdict{border-left:8px solid var(--muted);margin-bottom:14px}
 .verdict.good{border-left-color:var(--green);background:var(--green-bg)}
 .verdict.bad{border-left-color:var(--red);background:var(--red-bg)}

@@ -37,7 +37,7 @@ class Teller {
   readonly events: LaneEvent[] = [];
   readonly #moments: readonly Moment[];
   readonly #revision: XenRevision;
-  /** Accesses a device has served, by their place in the instruction: the event, and the attempt it was in. */
+  /** Accesses a device has served, by their place in the instruction: the first event, and its attempt. */
   readonly #served = new Map<number, { event: LaneEvent; attempt: number }>();
   #attempt = 0;
   /** Requests sent in this attempt. */
@@ -160,7 +160,7 @@ class Teller {
     const again = before !== undefined && before.attempt !== this.#attempt;
     const event = this.#push(m, rows.accessRow(m, again));
     if (again && before.event.mark === null) before.event.mark = 'first';
-    this.#served.set(place, { event: before?.event ?? event, attempt: this.#attempt });
+    if (before === undefined) this.#served.set(place, { event, attempt: this.#attempt });
     this.#value = valueWords(m);
     this.#servedNow = true;
   }
