@@ -24,6 +24,7 @@ export {
 export { checkLedger, type LedgerCheck } from './ledger/checker.ts';
 export type { Access, Stage, StartInfo, Witness } from './ledger/events.ts';
 export { LedgerWriter } from './ledger/jsonl.ts';
+export type { LaneEvent, LaneStory } from './ledger/lanes.ts';
 export { Ledger } from './ledger/ledger.ts';
 export { type LedgerReport, LiveChecker } from './ledger/live-checker.ts';
 export { type LoadedGuest, type LoadOptions, listGuests, loadGuest } from './machine/loader.ts';
@@ -39,4 +40,5 @@ export { Snapshot } from './toolstack/snapshot.ts';
 export { type StressOptions, type StressReport, stress } from './toolstack/stress.ts';
 export { WINDOW_NAMES, WINDOWS, type WindowName } from './toolstack/windows.ts';
 export { HvmError, type HvmErrorCode, isHvmError } from './util/errors.ts';
+export { type Measured, RunMeter } from './util/measure.ts';
 export { REVISION_NAMES, REVISIONS, type RevisionName } from './xen/hvm/revision.ts';

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { LaneEvent, LaneMark, LaneStory } from '../../src/ledger/lanes.ts';
 import type { Watch } from '../../src/toolstack/limits.ts';
 import { race } from '../../src/toolstack/race.ts';
+import { CheckpointSession } from '../../src/toolstack/session.ts';
 import { type StressReport, stress } from '../../src/toolstack/stress.ts';
 import { ManualClock } from '../../src/util/clock.ts';
 import { RunMeter } from '../../src/util/measure.ts';
@@ -137,6 +138,44 @@ describe('an instruction that was executed again', () => {
   it('is told the same way each time', async () => {
     const a = await storyOf('counter', 'before-b7e0d8978810', 35);
     expect(await storyOf('counter', 'before-b7e0d8978810', 35)).toEqual(a);
+  });
+});
+
+describe('without an instruction that was executed again', () => {
+  const session = (): CheckpointSession =>
+    new CheckpointSession({
+      guest: 'counter',
+      load: {},
+      devices: [],
+      revision: 'exact',
+      seed: 1,
+      ledgerPath: null,
+    });
+
+  it('the last one with a shutdown in it is told, and called that', () => {
+    using s = session();
+    expect(s.story.lanes).toBeNull();
+    while ((s.hits.get('sent') ?? 0) < 3) expect(s.next(1e9)).toBeNull();
+    s.letGuestNotice();
+    const story = s.story.lanes as LaneStory;
+    expect(story).toMatchObject({ about: 'last', checkpoint: s.checkpoints });
+    expect(marked(story, 'shutdown')).toHaveLength(1);
+    expect(marked(story, 'parts')).toEqual([]);
+    expect(story.events.at(-1)?.label).toBe('retired');
+  });
+
+  it('keeps the first events and the last, and counts the others', () => {
+    using s = session();
+    s.story.exit(1);
+    for (let n = 1; n <= 500; n++) s.story.shutdown(n, 'sent', '');
+    s.story.settled(true);
+    const story = s.story.lanes as LaneStory;
+    expect(story.events).toHaveLength(96);
+    expect(story.omitted).toBe(502 - 96);
+    expect(labels([story.events[0] as LaneEvent, story.events[95] as LaneEvent])).toEqual([
+      'exit',
+      'retired',
+    ]);
   });
 });
 
