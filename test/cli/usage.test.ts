@@ -84,6 +84,7 @@ it('hands every option on, with its defaults', async () => {
     maxInstructions: null,
     timeoutMs: null,
     ledgerPath: null,
+    measure: false,
   });
   expect(requests[1]).toEqual({
     guest: 'g',
@@ -105,6 +106,7 @@ it('hands every option on, with its defaults', async () => {
     maxInstructions: 5,
     timeoutMs: 1500,
     ledgerPath: 'l.jsonl',
+    measure: false,
   });
 });
 
