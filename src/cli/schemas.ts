@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The shape of every --json document. schemas/*.json are generated from here (npm run schemas).
 import { z } from 'zod';
-import { LANES } from '../ledger/lanes.ts';
 import { OUTCOMES } from './exit-codes.ts';
+import { measuredOrNot, story } from './story-schemas.ts';
 
 const count = z.int().min(0);
 const outcome = z.enum(
@@ -47,66 +47,6 @@ const violation = z.strictObject({
     .describe('the checkpoint that fell into it, or the last one before it'),
   message: z.string(),
 });
-
-const slotState = z.enum(['NONE', 'READY', 'INPROCESS', 'RESP_READY']);
-const lane = z.enum(LANES);
-
-/** One event of a chart of lanes. */
-const laneEvent = z.strictObject({
-  from: lane,
-  to: lane.nullable().describe('null: it stays in its lane'),
-  label: z.string(),
-  text: z.string(),
-  xen: z.string().describe("Xen's function; empty: not in Xen"),
-  state: z
-    .strictObject({
-      slot: slotState.describe('of the shared ioreq page'),
-      latch: slotState.describe("the vCPU's io_req.state"),
-      deferring: z.boolean(),
-      stopping: z.boolean(),
-    })
-    .nullable()
-    .describe('afterwards'),
-  mark: z
-    .enum(['first', 'again', 'lost', 'shutdown', 'checkpoint', 'parts', 'decides'])
-    .nullable()
-    .describe('first, again: the same access; parts: from here books and world disagree'),
-  parts: z.strictObject({ books: z.string(), world: z.string() }).nullable(),
-  ledger: z
-    .strictObject({ stage: z.enum(['issued', 'answered', 'retired']), first: count, last: count })
-    .nullable()
-    .describe('events of the ledger that came with it'),
-});
-
-/** One instruction as lanes. */
-const story = z.strictObject({
-  about: z
-    .enum(['again', 'chosen', 'last'])
-    .describe('executed again; asked for; or just the last one with a shutdown in it'),
-  checkpoint: count.nullable(),
-  access: z.string(),
-  omitted: count.describe('events that were too many, before the last'),
-  events: z.array(laneEvent),
-});
-
-/** By the clock. */
-const measured = z.strictObject({
-  rate: z
-    .strictObject({ bucketMs: z.number(), counts: z.array(count), elapsedMs: z.number() })
-    .describe('checkpoints per stretch of time; the last one is shorter'),
-  latency: z
-    .strictObject({
-      total: count,
-      minNs: z.number().nullable(),
-      maxNs: z.number().nullable(),
-      buckets: z.array(z.strictObject({ fromNs: z.number(), toNs: z.number(), count })),
-    })
-    .describe('from sending an ioreq to taking its answer in'),
-});
-
-const measuredOrNot = measured
-  .nullable()
-  .describe('differs from run to run, all else here does not, but for times; null: not measured');
 
 /** `trapline.stress/1`: `trapline stress`. */
 export const stressSchema = z.strictObject({

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // `trapline race`: the story the project starts from: one guest, one seed, without and with the fix.
-
 import { racePage } from '../../report/race-page.ts';
 import type { CliCommand, RunHooks } from '../command.ts';
 import { runHooks } from '../command.ts';

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // `trapline stress <guest>`: a guest under thousands of checkpoints, and whether every access happened once.
-
 import { stressPage } from '../../report/stress-page.ts';
 import { ASSERT } from '../../util/assert.ts';
 import type { RevisionName } from '../../xen/hvm/revision.ts';
