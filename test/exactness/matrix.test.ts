@@ -12,7 +12,7 @@ test('stopped anywhere, every form leaves what the undisturbed run leaves', asyn
   expect(result.failuresTotal).toBe(0);
   expect(result.combinations).toBeGreaterThan(1000);
   expect(Object.keys(result.stops)).toHaveLength(9);
-  expect(new Set(result.cells.map((c) => c.family)).size).toBe(6);
+  expect(new Set(result.cells.map((c) => c.family)).size).toBe(7);
 }, 60_000);
 
 test('a failure names one stop, and that stop can be asked for', async () => {

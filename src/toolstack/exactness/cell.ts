@@ -13,6 +13,9 @@ export const STACK = 0x7000;
 /** Ports: by number, and by DX. */
 export const PORT_IMM = 0x42;
 export const PORT_DX = 0x1234;
+/** Where, in a device in memory and in one at ports, a guest reads what the device was sent last. */
+export const ECHO = 0x800;
+export const PORT_ECHO = 4;
 
 /** One guest snippet. */
 export interface Cell {

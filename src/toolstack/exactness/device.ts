@@ -12,17 +12,25 @@ import {
   answerTo,
   type Cell,
   DEVICES_END,
+  ECHO,
   FIRST_DEVICE,
   PORT_DX,
+  PORT_ECHO,
   PORT_IMM,
   SECOND_DEVICE,
 } from './cell.ts';
+
+/** Three registers: low and high word of what was written last, and how often was written. */
+const ECHO_BYTES = 12;
 
 interface PositionState {
   reads: number;
   writes: number;
   /** Of every access so far, in order. */
   digest: number;
+  /** What was written last. */
+  last: number;
+  lastHigh: number;
 }
 
 /** Hears each access as it reaches a device: direction, width, place, data. */
@@ -36,13 +44,16 @@ export function positionAnswer(answers: Cell['answers'], n: number): readonly [n
 class PositionDevice extends RegisterDevice<PositionState> {
   readonly #answers: readonly number[];
   readonly #log: AccessLog;
+  readonly #echo: number;
 
-  constructor(name: string, answers: readonly number[], log: AccessLog) {
-    super(name, { reads: 0, writes: 0, digest: 0 });
+  constructor(name: string, answers: readonly number[], echo: number, log: AccessLog) {
+    super(name, { reads: 0, writes: 0, digest: 0, last: 0, lastHigh: 0 });
     this.#answers = answers;
+    this.#echo = echo;
     this.#log = log;
   }
   read(offset: number, size: IoSize, high: HighWord): number {
+    if (offset >= this.#echo && offset < this.#echo + ECHO_BYTES) return this.#tell(offset, size);
     const n = this.state.reads++;
     this.#note(`r${size}@${this.name}+${offset.toString(16)}`, n);
     const [low, hi] = positionAnswer(this.#answers, n);
@@ -51,8 +62,16 @@ class PositionDevice extends RegisterDevice<PositionState> {
   }
   write(offset: number, size: IoSize, value: number, valueHigh: number): void {
     this.state.writes++;
+    this.state.last = value;
+    this.state.lastHigh = valueHigh;
     const data = `${valueHigh.toString(16)}:${value.toString(16)}`;
     this.#note(`w${size}@${this.name}+${offset.toString(16)}=${data}`, value ^ valueHigh);
+  }
+  // What the guest finds there tells it what has arrived.
+  #tell(offset: number, size: IoSize): number {
+    const { last, lastHigh, writes } = this.state;
+    this.#note(`r${size}@${this.name}+${offset.toString(16)}`, 0);
+    return [last, lastHigh, writes][(offset - this.#echo) >> 2] ?? 0;
   }
   #note(text: string, data: number): void {
     const { state } = this;
@@ -73,7 +92,8 @@ export function devicesFor(
       name,
       summary: '',
       defaultRange: '0x0',
-      create: () => wrap(new PositionDevice(name, cell.answers ?? [], log)),
+      create: () =>
+        wrap(new PositionDevice(name, cell.answers ?? [], space === 'pio' ? PORT_ECHO : ECHO, log)),
     },
     range: { space, start, end },
   });

@@ -2,6 +2,7 @@
 // The matrix: every cell undisturbed, then once per place and kind of stop, each compared with the first run.
 import type { Watch } from '../limits.ts';
 import type { Cell } from './cell.ts';
+import { knownCells } from './known-cells.ts';
 import { mmioCells } from './mmio-cells.ts';
 import { oddCells } from './odd-cells.ts';
 import { portCells } from './port-cells.ts';
@@ -61,7 +62,7 @@ const EXACT: Setup = { revision: 'exact' };
 
 /** Every cell of a run. */
 export function matrixCells(full: boolean): Cell[] {
-  return [...portCells(full), ...mmioCells(), ...oddCells(16)];
+  return [...portCells(full), ...mmioCells(), ...oddCells(16), ...knownCells()];
 }
 
 /** `instruction 3 restore`: as `--stop` takes it. */
