@@ -44,11 +44,10 @@ describe('native faults', () => {
     async (_, mutant) => {
       const { exit, signal, document, stderr } = await resultOf(mutant);
       // Caught by the matrix: no crash, no hang, no refusal.
-      expect({ exit, signal, stderr }).toEqual({ exit: 1, signal: null, stderr: '' });
+      expect({ exit, signal }, stderr).toEqual({ exit: 1, signal: null });
       expect(document?.outcome).toBe('failure');
       expect(document?.failuresTotal).toBeGreaterThan(0);
       // Something that differs, not only a run that broke off.
-      expect(document?.failures.map((f) => f.field)).not.toEqual([]);
       expect(document?.failures.some((f) => f.field !== 'run')).toBe(true);
     },
     300_000,
@@ -61,7 +60,7 @@ describe('native faults', () => {
       [...parts.values()].map((m) => () => workshop.run(addon, m.cells, m.full)),
     );
     for (const { exit, signal, document, stderr } of await Promise.all(runs)) {
-      expect({ exit, signal, stderr }).toEqual({ exit: 0, signal: null, stderr: '' });
+      expect({ exit, signal }, stderr).toEqual({ exit: 0, signal: null });
       expect(document?.failures).toEqual([]);
       expect(document?.combinations).toBeGreaterThan(0);
     }

@@ -56,13 +56,6 @@ export const MUTANTS: readonly Mutant[] = [
     cells: 'REP INSW',
   },
   {
-    name: 'the direction of a string instruction is not described',
-    file: 'decode.cc',
-    find: 'words[STRING_DF] = env<int32_t>(ENV_DF) < 0;',
-    replace: 'words[STRING_DF] = 0;',
-    cells: 'REP INSW',
-  },
-  {
     name: 'RIP is one too small after an access is taken back',
     file: 'access.cc',
     find: '__real_cpu_restore_state_x86_64(cpu_, retaddr, true);\n  if (atPopa())',
@@ -172,13 +165,6 @@ export const MUTANTS: readonly Mutant[] = [
     cells: 'known: count of REP INSB',
   },
   {
-    name: 'a step begun with a count taken twice',
-    file: 'vcpu.cc',
-    find: 'uncount(retaddr);\n    if (step_ == Step::Running) budget() = savedBudget_ - (1 - budget());\n    step_ = Step::Armed;',
-    replace: 'uncount(retaddr);\n    step_ = Step::Armed;',
-    cells: 'known: add 4 aligned',
-  },
-  {
     name: 'a page the guest wrote is not marked',
     file: 'state.cc',
     find: 'if (offset < ramBytes_) dirty_[offset >> 12] = 1;',
@@ -215,13 +201,6 @@ export const MUTANTS: readonly Mutant[] = [
     full: true,
   },
   {
-    name: 'a kick ends the stay in the guest for good',
-    file: 'vcpu.cc',
-    find: 'park(Park::Boundary, EXIT_KICK);',
-    replace: 'halted_ = true;\n      park(Park::Boundary, EXIT_KICK);',
-    cells: 'in imm8 1, 16-bit',
-  },
-  {
     name: 'the interrupt shadow is not looked at',
     file: 'vcpu.cc',
     find: '(env<uint32_t>(ENV_HFLAGS) & HF_INHIBIT_IRQ) == 0) {',
@@ -244,25 +223,11 @@ export const MUTANTS: readonly Mutant[] = [
     cells: 'holds off',
   },
   {
-    name: 'an interrupt is delivered with interrupts off',
-    file: 'vcpu.cc',
-    find: 'static_cast<int32_t>(page_[PAGE_IRQ_VECTOR]) >= 0 && (env<uint64_t>(ENV_EFLAGS) & 0x200) != 0 &&',
-    replace: 'static_cast<int32_t>(page_[PAGE_IRQ_VECTOR]) >= 0 &&',
-    cells: 'holds off',
-  },
-  {
     name: 'the instruction count is not saved',
     file: 'state.cc',
     find: '- static_cast<int64_t>(header.icount);',
     replace: '- 0 * static_cast<int64_t>(header.icount);',
     cells: 'in imm8 1, 16-bit',
-  },
-  {
-    name: 'EDI is not loaded',
-    file: 'state.cc',
-    find: 'std::memcpy(&env<uint64_t>(ENV_REGS), page_ + PAGE_GPR, 16 * 8);',
-    replace: 'std::memcpy(&env<uint64_t>(ENV_REGS), page_ + PAGE_GPR, 7 * 8);',
-    cells: 'REP INSW up',
   },
   {
     name: 'CX is not loaded',
@@ -308,26 +273,11 @@ export const MUTANTS: readonly Mutant[] = [
     cells: 'rep ins 1 count 3, 16-bit',
   },
   {
-    name: 'a block is counted one too long',
-    file: 'translate.cc',
-    find: 'if (value == COUNT_PLACEHOLDER) value = field<uint16_t>(tb, TB_ICOUNT);',
-    replace:
-      'if (value == COUNT_PLACEHOLDER) value = field<uint16_t>(tb, TB_ICOUNT) + (op == countOps_[1]);',
-    cells: 'known: count of IN',
-  },
-  {
     name: 'HLT moves IP one too far',
     file: 'vcpu.cc',
     find: 'env<uint64_t>(ENV_EIP) += static_cast<uint64_t>(length);',
     replace: 'env<uint64_t>(ENV_EIP) += static_cast<uint64_t>(length) + 1;',
     cells: 'known: HLT',
-  },
-  {
-    name: 'the exit of a block is one instruction late in its side table',
-    file: 'access.cc',
-    find: 'if (hostPc > searched) return i;',
-    replace: 'if (hostPc > searched) return i + 1;',
-    cells: 'in imm8 1, 16-bit',
   },
   {
     name: 'the answer is not kept for the second execution',
