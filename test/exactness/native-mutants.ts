@@ -93,13 +93,6 @@ export const MUTANTS: readonly Mutant[] = [
     cells: 'known: load 8 aligned',
   },
   {
-    name: 'a load over an edge loses its first part',
-    file: 'access.cc',
-    find: 'value |= bits << (8 * done);',
-    replace: 'value = bits << (8 * done);',
-    cells: 'known: load 4',
-  },
-  {
     name: 'a load over an edge loses a lane of its RAM part',
     file: 'access.cc',
     find: 'for (uint32_t i = 0; i < part; i++) {\n        bits |=',
