@@ -279,4 +279,18 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'const uint64_t answer = data;',
     cells: 'known: load 4 aligned',
   },
+  {
+    name: 'a kick is swallowed',
+    file: 'vcpu.cc',
+    find: '} else if (kick_.exchange(false)) {',
+    replace: '} else if (kick_.exchange(false) && false) {',
+    cells: 'in imm8 1, 16-bit',
+  },
+  {
+    name: 'a page is marked only the first time it is written',
+    file: 'state.cc',
+    find: 'tlb_reset_dirty_x86_64(cpu_, reinterpret_cast<uint64_t>(ram_), ramBytes_);',
+    replace: '',
+    cells: 'TF over',
+  },
 ];

@@ -81,6 +81,7 @@ class Trial implements Points {
   #unclaimed = 0;
   #running = false;
   #stopped = false;
+  #kicked = false;
   #irqDue: number;
   #checkpoints = 0;
 
@@ -162,8 +163,8 @@ class Trial implements Points {
       if (why === 'shutdown') {
         snapshot = this.#checkpoint(snapshot);
         if (stop?.deed === 'restore') loop = this.#loop(steps);
-      } else if (why === 'kicked') continue;
-      else if (why !== 'deadline' || cpu.icount >= ASTRAY) return this.#outcome(why);
+      } else if (why === 'kicked') this.#kicked = true;
+      else if (why !== 'deadline' || cpu.icount >= ASTRAY) return this.#outcome(why, snapshot);
     }
   }
 
@@ -204,8 +205,9 @@ class Trial implements Points {
     }
   }
 
-  #outcome(why: string): Outcome {
+  #outcome(why: string, snapshot: Snapshot): Outcome {
     const { machine } = this;
+    snapshot.capture(machine);
     const { cpu } = machine;
     const { regs } = cpu;
     this.#count();
@@ -222,6 +224,8 @@ class Trial implements Points {
     });
     fields.crash = machine.domain.crashed?.reason ?? 'none';
     fields.unclaimed = this.#unclaimed;
+    // Whatever was written since the last capture is in the next.
+    fields.captured = Buffer.compare(snapshot.ram, machine.ram.bytes) === 0 ? 'all' : 'not all';
     fields.ledger = JSON.stringify(this.#ledger.totals);
     return {
       fields,
@@ -229,7 +233,8 @@ class Trial implements Points {
       cpu: cpu.save(),
       accesses: this.#accesses,
       violations: this.#checker.finish().violations.map((v) => v.message),
-      stopped: this.#stopped,
+      // A kick that nobody notices is none.
+      stopped: this.#stopped && (this.#stop?.deed !== 'kick' || this.#kicked),
       points: this.#points,
       steps: this.#steps,
       icount: cpu.icount,
