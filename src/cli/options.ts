@@ -179,8 +179,8 @@ export function seedOption(start = 1): Option {
     .default(start);
 }
 
+export const checkpointsValue: (text: string) => number = numberValue('--checkpoints', 1, 2 ** 32);
+
 export function checkpointsOption(count: number): Option {
-  return new Option('--checkpoints <n>', 'how many')
-    .argParser(numberValue('--checkpoints', 1, 2 ** 32))
-    .default(count);
+  return new Option('--checkpoints <n>', 'how many').argParser(checkpointsValue).default(count);
 }

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The program: its table of commands, and the way from arguments to an exit code.
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { benchRunner } from '../toolstack/bench/bench.ts';
 import { processClock } from '../util/clock.ts';
 import { HvmError } from '../util/errors.ts';
+import { version } from './build.ts';
 import type { CliCommand } from './command.ts';
 import { benchCommand } from './commands/bench.ts';
 import { doctor } from './commands/doctor.ts';
 import { exactnessCommand } from './commands/exactness.ts';
 import { ledgerCheck } from './commands/ledger-check.ts';
 import { list } from './commands/list.ts';
+import { merge } from './commands/merge.ts';
 import { raceCommand } from './commands/race.ts';
 import { runCommand } from './commands/run.ts';
 import { stressCommand } from './commands/stress.ts';
@@ -28,6 +29,7 @@ import { Interrupt } from './signals.ts';
 export const COMMANDS: readonly CliCommand[] = [
   runCommand(runRunner),
   stressCommand(stressRunner),
+  merge,
   raceCommand(raceRunner),
   exactnessCommand(exactnessRunner),
   benchCommand(benchRunner(processClock)),
@@ -37,11 +39,6 @@ export const COMMANDS: readonly CliCommand[] = [
 ];
 
 const NO_COMMAND = "no command given: expected one of those in 'trapline --help'";
-
-function version(): string {
-  const file = new URL('../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
-}
 
 /** Runs one command with everything it needs around it. */
 async function invoke(

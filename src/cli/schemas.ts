@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The shape of every --json document. schemas/*.json are generated from here (npm run schemas).
 import { z } from 'zod';
+import { campaignSchema } from '../toolstack/campaign/shapes.ts';
+import { count, crash, stages, verdict, violation } from '../toolstack/result-shapes.ts';
 import { OUTCOMES } from './exit-codes.ts';
 import { measuredOrNot, story } from './story-schemas.ts';
 
-const count = z.int().min(0);
 const outcome = z.enum(
   Object.keys(OUTCOMES) as [keyof typeof OUTCOMES, ...(keyof typeof OUTCOMES)[]],
 );
-const verdict = z.enum(['success', 'skip', 'error', 'failure']);
-
-/** Why a domain crashed. */
-const crash = z.strictObject({ reason: z.string() });
-
 /** `trapline.error/1`: any command that fails. */
 export const errorSchema = z.strictObject({
   schema: z.literal('trapline.error/1'),
@@ -20,32 +16,6 @@ export const errorSchema = z.strictObject({
   message: z.string(),
   exitCode: z.int(),
   details: z.record(z.string(), z.unknown()),
-});
-
-const stages = z.strictObject({ issued: count, answered: count, retired: count });
-
-/** One access that went wrong, or one disagreement between the witnesses. */
-const violation = z.strictObject({
-  kind: z.string(),
-  class: z.string().describe('what it counts as: lost, duplicated, reordered and others'),
-  identity: z
-    .strictObject({
-      vcpu: count,
-      insn: count,
-      access: count,
-      rep: count,
-      count,
-      lane: count,
-    })
-    .nullable()
-    .describe('which access; null when it is about none'),
-  firstSeq: count.nullable().describe('the earlier event of the ledger it is about'),
-  seq: count.describe('the event of the ledger at which it was noticed'),
-  checkpoint: z
-    .strictObject({ n: count, window: z.string() })
-    .nullable()
-    .describe('the checkpoint that fell into it, or the last one before it'),
-  message: z.string(),
 });
 
 /** `trapline.stress/1`: `trapline stress`. */
@@ -57,6 +27,10 @@ export const stressSchema = z.strictObject({
   seed: count,
   checkpoints: count.describe('done'),
   checkpointsAsked: count,
+  durationAskedMs: z
+    .number()
+    .nullable()
+    .describe('with --duration: how many checkpoints fit into it does not follow from the seed'),
   instructions: count,
   accesses: stages,
   lost: count,
@@ -249,6 +223,7 @@ export const doctorSchema = z.strictObject({
 export const SCHEMAS: readonly z.ZodType[] = [
   errorSchema,
   stressSchema,
+  campaignSchema,
   raceSchema,
   exactnessSchema,
   runSchema,

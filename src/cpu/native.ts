@@ -43,18 +43,18 @@ export interface NativeAddon {
 
 let loaded: NativeAddon | undefined;
 
-/**
- * Loads the addon once, and refuses it unless its self-test passes.
- * @throws HvmError HVM_ADDON_MISSING when it is not built, HVM_ADDON_SELFTEST when it must not be used
- */
-export function loadAddon(): NativeAddon {
-  if (loaded !== undefined) return loaded;
+interface Finder {
+  (folder: string): NativeAddon;
+  resolve(folder: string): string;
+}
+
+/** @throws HvmError HVM_ADDON_MISSING */
+function find<T>(use: (finder: Finder, root: string) => T): T {
   // src/cpu or dist/cpu: the package root is two levels up.
   const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
   const require = createRequire(import.meta.url);
-  let addon: NativeAddon;
   try {
-    addon = (require('node-gyp-build') as (dir: string) => NativeAddon)(root);
+    return use(require('node-gyp-build') as Finder, root);
   } catch (cause) {
     throw new HvmError(
       'HVM_ADDON_MISSING',
@@ -62,6 +62,23 @@ export function loadAddon(): NativeAddon {
       { cause },
     );
   }
+}
+
+/**
+ * The file that `loadAddon()` loads: what a build is told apart by.
+ * @throws HvmError HVM_ADDON_MISSING when it is not built
+ */
+export function addonPath(): string {
+  return find((finder, root) => finder.resolve(root));
+}
+
+/**
+ * Loads the addon once, and refuses it unless its self-test passes.
+ * @throws HvmError HVM_ADDON_MISSING when it is not built, HVM_ADDON_SELFTEST when it must not be used
+ */
+export function loadAddon(): NativeAddon {
+  if (loaded !== undefined) return loaded;
+  const addon = find((finder, root) => finder(root));
   const problem = addon.selfTest();
   if (problem !== null) {
     throw new HvmError(

@@ -178,14 +178,18 @@ function outcomeOf(
 
 /** The command that shows the same violation again: everything follows from these. */
 export function reproduceCommand(options: StressOptions, checkpoints: number): string {
+  // One more than were taken: it may have been noticed on the way to the next one.
+  return commandLine(options, [`--seed ${options.seed}`, `--checkpoints ${checkpoints + 1}`]);
+}
+
+/** The command for `options`, with `run` in place of the options that say which seeds and how many checkpoints. */
+export function commandLine(options: StressOptions, run: readonly string[]): string {
   const { load } = options;
   const words = [
     'trapline stress',
     shellWord(options.guest),
     `--revision ${options.revision}`,
-    `--seed ${options.seed}`,
-    // One more than were taken: it may have been noticed on the way to the next one.
-    `--checkpoints ${checkpoints + 1}`,
+    ...run,
     ...options.devices.map((d) => `--device ${deviceWord(d)}`),
   ];
   const add = (name: string, value: string | number | null | undefined): void => {

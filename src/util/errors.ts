@@ -26,6 +26,12 @@ export const ERROR_CODES = {
   HVM_MEMORY: { exit: 2, meaning: 'The guest memory size is not a supported one.' },
   HVM_OUTPUT: { exit: 2, meaning: 'An output file cannot be written.' },
   HVM_LEDGER: { exit: 2, meaning: 'A ledger file cannot be read as a ledger.' },
+  HVM_CAMPAIGN: { exit: 2, meaning: 'A campaign report or state file is damaged, or is none.' },
+  HVM_CAMPAIGN_OTHER: {
+    exit: 2,
+    meaning: 'A campaign report or state file is of another build, guest, command, range or shard.',
+  },
+  HVM_CAMPAIGN_BUSY: { exit: 2, meaning: 'Another process is writing the same state file.' },
   HVM_DISPOSED: { exit: 70, meaning: 'An object was used after it was disposed.' },
   HVM_ADDON_MISSING: { exit: 5, meaning: 'The native addon is not built for this platform.' },
   HVM_ADDON_SELFTEST: {

@@ -97,6 +97,7 @@ describe('trapline stress', () => {
     expect(stressSchema.parse(JSON.parse(out))).toEqual({
       schema: 'trapline.stress/1',
       ...violated,
+      durationAskedMs: null,
       durationMs: 1500,
       checkpointsPerSecond: 800,
     });

@@ -3,8 +3,11 @@
 import { stressPage } from '../../report/stress-page.ts';
 import { ASSERT } from '../../util/assert.ts';
 import type { RevisionName } from '../../xen/hvm/revision.ts';
-import type { CliCommand, RunHooks } from '../command.ts';
+import type { CampaignFlags } from '../campaign-options.ts';
+import { addCampaignOptions, campaignRequest } from '../campaign-options.ts';
+import type { CliCommand, Invocation, RunHooks } from '../command.ts';
 import { runHooks } from '../command.ts';
+import { timedHooks } from '../duration.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { OUTCOMES } from '../exit-codes.ts';
 import { formatCount, formatDuration, formatTable } from '../format.ts';
@@ -12,7 +15,7 @@ import type { GuestOptions, GuestRequest, LimitOptions } from '../options.ts';
 import {
   addGuest,
   addLimitOptions,
-  checkpointsOption,
+  checkpointsValue,
   guestRequest,
   revisionOption,
   seedOption,
@@ -23,6 +26,7 @@ import { addReportOption, withReport } from '../report.ts';
 import type { StressDocument } from '../schemas.ts';
 import { stressSchema } from '../schemas.ts';
 import { renderViolations, renderWindows } from '../violations.ts';
+import { stressCampaign } from './stress-campaign.ts';
 
 /** What was asked for on the command line, with every default filled in. */
 export interface StressRequest extends GuestRequest {
@@ -39,7 +43,10 @@ export interface StressRequest extends GuestRequest {
 }
 
 /** Everything of the document that the run knows. */
-export type StressResult = Omit<StressDocument, 'schema' | 'durationMs' | 'checkpointsPerSecond'>;
+export type StressResult = Omit<
+  StressDocument,
+  'schema' | 'durationAskedMs' | 'durationMs' | 'checkpointsPerSecond'
+>;
 
 /** @throws HvmError before anything is written when the request makes no sense */
 export type StressRunner = (
@@ -49,7 +56,11 @@ export type StressRunner = (
 
 type StressOptions = GuestOptions &
   LimitOptions &
-  ReportOptions & { revision: RevisionName; seed: number; checkpoints: number; ledger?: string };
+  ReportOptions &
+  CampaignFlags & { revision: RevisionName; seed: number; checkpoints?: number; ledger?: string };
+
+/** Of each run, unless a duration bounds it. */
+const CHECKPOINTS = 10_000;
 
 function verdictLine(document: StressDocument): string {
   const { crash, outcome, verdict } = document;
@@ -83,6 +94,9 @@ export function renderStress(document: StressDocument, style: Styler): string {
       'checkpoints',
       `${formatCount(checkpoints)} in ${formatDuration(durationMs)} (${formatCount(document.checkpointsPerSecond)}/s)`,
     ],
+    ...(document.durationAskedMs === null
+      ? []
+      : [['', 'bounded by time: how many they are does not follow from the seed']]),
     ['instructions', formatCount(document.instructions)],
     [
       'accesses',
@@ -122,9 +136,14 @@ export function stressCommand(runner: StressRunner): CliCommand {
       addGuest(command);
       command
         .optionsGroup('Checkpoints:')
-        .addOption(checkpointsOption(10_000))
+        .option(
+          '--checkpoints <n>',
+          `how many (${CHECKPOINTS}; with --duration alone: what fits)`,
+          checkpointsValue,
+        )
         .addOption(seedOption())
         .addOption(revisionOption());
+      addCampaignOptions(command);
       addLimitOptions(command);
       command
         .optionsGroup('Output:')
@@ -135,33 +154,54 @@ export function stressCommand(runner: StressRunner): CliCommand {
       const options = raw as StressOptions;
       const [guest] = args;
       ASSERT(guest !== undefined, 'a guest is given');
+      const campaign = campaignRequest(options);
+      const durationMs = campaign === null ? (options.duration ?? null) : null;
       const request: StressRequest = {
         ...guestRequest(guest, options),
         revision: options.revision,
         seed: options.seed,
-        checkpoints: options.checkpoints,
+        checkpoints: options.checkpoints ?? (durationMs === null ? CHECKPOINTS : 2 ** 32),
         maxInstructions: options.maxInstructions ?? null,
         timeoutMs: options.timeout ?? null,
         ledgerPath: options.ledger ?? null,
         measure: invocation.output.json || options.report !== undefined,
       };
-      const { clock } = invocation.io;
-      const measured = async (): Promise<StressDocument> => {
-        const startMs = clock.nowMs();
-        const result = await runner(request, runHooks(invocation, `stress ${guest}`));
-        const durationMs = clock.nowMs() - startMs;
-        const perSecond = durationMs > 0 ? (result.checkpoints * 1000) / durationMs : 0;
-        return {
-          schema: 'trapline.stress/1',
-          ...result,
-          durationMs,
-          checkpointsPerSecond: perSecond,
-        };
-      };
-      const document = await withReport(options, measured, stressPage);
+      if (campaign !== null) {
+        const run = { request: { ...request, measure: false }, campaign, repeatable: true };
+        return await stressCampaign(runner, run, invocation, options);
+      }
+      const document = await withReport(
+        options,
+        () => single(runner, request, durationMs, invocation),
+        stressPage,
+      );
       invocation.progress.erase();
       invocation.output.result(stressSchema, document, (style) => renderStress(document, style));
       return OUTCOMES[document.outcome];
     },
+  };
+}
+
+async function single(
+  runner: StressRunner,
+  request: StressRequest,
+  durationMs: number | null,
+  invocation: Invocation,
+): Promise<StressDocument> {
+  const { clock } = invocation.io;
+  const startMs = clock.nowMs();
+  const hooks = runHooks(invocation, `stress ${request.guest}`);
+  const timed = durationMs === null ? null : timedHooks(hooks, clock, durationMs);
+  const result = await runner(request, timed ?? hooks);
+  const tookMs = clock.nowMs() - startMs;
+  // The time was over, as asked: that is no interruption.
+  const full = timed?.timeIsOver === true && result.outcome === 'interrupted';
+  return {
+    schema: 'trapline.stress/1',
+    ...result,
+    ...(full ? { outcome: 'success', checkpointsAsked: result.checkpoints } : {}),
+    durationAskedMs: durationMs,
+    durationMs: tookMs,
+    checkpointsPerSecond: tookMs > 0 ? (result.checkpoints * 1000) / tookMs : 0,
   };
 }
