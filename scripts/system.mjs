@@ -71,6 +71,12 @@ const NEEDED = [
     present: () => findProgram('chromium') !== null,
     tests: true,
   },
+  {
+    what: 'parallel',
+    package: 'parallel',
+    present: () => findProgram('parallel') !== null,
+    tests: true,
+  },
 ];
 
 /**

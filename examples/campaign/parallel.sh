@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A campaign on many processors: GNU parallel runs the shards, trapline merges them. See README.md beside this file.
 #   parallel.sh <folder> <shards> <guest> --seeds <a-b> [options of trapline stress]
-# Stopped or killed, the same line goes on where it was.
+# Stopped or killed, the same line goes on where it was. TRAPLINE: the program, if it is not 'trapline' on PATH.
 set -u
+trapline=${TRAPLINE:-trapline}
 if [ $# -lt 4 ]; then
   echo "usage: $0 <folder> <shards> <guest> --seeds <a-b> [options of trapline stress]" >&2
   exit 2
@@ -23,7 +24,7 @@ printf '%s\n' "$line" > "$folder/line"
 
 # A shard that ends with a violation counts as failed: it is started again, finds everything done and says the same.
 parallel --joblog "$folder/joblog" --resume-failed --quote --workdir "$PWD" \
-  trapline stress "$@" --shard "{}/$shards" --resume "$folder/shard-{}.jsonl" --quiet \
+  $trapline stress "$@" --shard "{}/$shards" --resume "$folder/shard-{}.jsonl" --quiet \
   ::: $(seq "$shards") > "$folder/output"
 
-exec trapline merge "$folder"/shard-*.jsonl --report "$folder/campaign.json"
+exec $trapline merge "$folder"/shard-*.jsonl --report "$folder/campaign.json"
