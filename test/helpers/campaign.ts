@@ -14,6 +14,7 @@ import { type StateHeader, stateHeader } from '../../src/toolstack/campaign/stat
 import type { Watch } from '../../src/toolstack/limits.ts';
 import { type StressOptions, type StressReport, stress } from '../../src/toolstack/stress.ts';
 import { ManualClock } from '../../src/util/clock.ts';
+import { type HvmErrorCode, isHvmError } from '../../src/util/errors.ts';
 
 export const MAIN: string = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
@@ -94,4 +95,16 @@ export function merged(paths: readonly string[]): string {
 
 export function linesOf(path: string): string[] {
   return readFileSync(path, 'utf8').split('\n').slice(0, -1);
+}
+
+/** The error that `action` ends with, which is one of ours and has one line. */
+export function refusal(action: () => unknown): { code: HvmErrorCode; message: string } {
+  try {
+    action();
+  } catch (error) {
+    if (!isHvmError(error)) throw error;
+    if (error.message.includes('\n')) throw error;
+    return { code: error.code, message: error.message };
+  }
+  throw new Error('nothing was refused');
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Runs the command line in process: streams captured, clock turned by hand, signals sent by the test.
 import type { CliCommand } from '../../src/cli/command.ts';
+import type { StressRequest, StressResult } from '../../src/cli/commands/stress.ts';
 import type { CliIo } from '../../src/cli/io.ts';
 import { runCli } from '../../src/cli/program.ts';
 import { ManualClock } from '../../src/util/clock.ts';
@@ -80,4 +81,31 @@ export async function cli(
       ? await runCli(argv, io)
       : await runCli(argv, io, options.commands);
   return { code, out: io.out, err: io.err };
+}
+
+/** A clean result of what was asked for. */
+export function stressResult(
+  request: StressRequest,
+  more: Partial<StressResult> = {},
+): StressResult {
+  const { checkpoints, guest, revision, seed } = request;
+  return {
+    outcome: 'success',
+    revision,
+    guest,
+    seed,
+    checkpoints,
+    checkpointsAsked: checkpoints,
+    instructions: 10 * checkpoints + seed,
+    accesses: { issued: checkpoints, answered: checkpoints, retired: checkpoints },
+    lost: 0,
+    duplicated: 0,
+    violations: [],
+    violationsTotal: 0,
+    reproduce: null,
+    windows: { sent: checkpoints },
+    verdict: null,
+    crash: null,
+    ...more,
+  };
 }

@@ -52,7 +52,7 @@ describe('set-up without its tools', () => {
     expect(stderr).not.toContain('make');
   });
 
-  it('wants the browser for the tests and for nothing else', () => {
+  it('wants what only tests start for tests alone', () => {
     for (const [name, wanted] of [
       ['test', true],
       ['setup', false],
@@ -61,6 +61,7 @@ describe('set-up without its tools', () => {
       const { status, stderr } = run({}, name);
       expect(status).toBe(5);
       expect(stderr.includes('chromium')).toBe(wanted);
+      expect(stderr.includes('parallel')).toBe(wanted);
     }
     // Alone missing, it is alone asked for.
     for (const tool of tools) program(tool);
