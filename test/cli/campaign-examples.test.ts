@@ -18,7 +18,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { linesOf, MAIN } from '../helpers/campaign.ts';
-import { blocksOf, ROOT, textOf } from '../helpers/markdown.ts';
+import { blocksOf, linksOf, ROOT, textOf } from '../helpers/markdown.ts';
 
 const world = mkdtempSync(join(tmpdir(), 'trapline-parallel-'));
 afterAll(() => rmSync(world, { recursive: true }));
@@ -82,6 +82,15 @@ function documented(mark: string): string {
   expect(small).toContain('--seeds 1-24 --checkpoints 600');
   return small;
 }
+
+it('the page links to files that exist, and this file runs all its blocks', () => {
+  const page = textOf('examples/campaign/README.md');
+  const links = linksOf(page);
+  expect(links.length).toBeGreaterThan(0);
+  for (const link of links)
+    expect(existsSync(join(ROOT, 'examples/campaign', link)), link).toBe(true);
+  expect(blocksOf(page).filter(({ info }) => info === 'sh')).toHaveLength(3);
+});
 
 const size = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 
