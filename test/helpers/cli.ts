@@ -106,6 +106,8 @@ export function stressResult(
     windows: { sent: checkpoints },
     verdict: null,
     crash: null,
+    story: null,
+    measured: null,
     ...more,
   };
 }
