@@ -160,6 +160,8 @@ void Vcpu::save(uint8_t* into) {
   // How flags wait to be computed depends on where blocks began: whole flags are the same for the same guest.
   writeFlags(readFlags());
   env<uint64_t>(ENV_CC_DST) = env<uint64_t>(ENV_CC_SRC2) = 0;
+  // Left over from the last exception, and counted from where its block began.
+  env<uint64_t>(ENV_EXCEPTION_NEXT_EIP) = 0;
   const size_t bytes = contextBytes(uc_);
   StateHeader header{STATE_MAGIC, STATE_VERSION, uc_version(nullptr, nullptr), static_cast<uint32_t>(bytes),
                      instructionCount(), halted_, page_[PAGE_A20], 0};
@@ -241,6 +243,10 @@ void Vcpu::pageHasCode(uint64_t ramAddress, bool has) {
   const auto offset = static_cast<uint64_t>(host - ram_);
   if (offset < ramBytes_) hasCode_[offset >> 12] = has;
   if (has) tlb_reset_dirty_x86_64(cpu_, reinterpret_cast<uint64_t>(host), 4096);
+}
+
+void Vcpu::walked(uint64_t gpa) {
+  if (isRam(gpa)) dirty_[(hostOf(gpa) - ram_) >> 12] = 1;
 }
 
 void Vcpu::pageStored(uint64_t ramAddress) {

@@ -47,6 +47,7 @@
       "-Wl,--wrap=qemu_system_reset_request",
       "-Wl,--wrap=memory_mapping",
       "-Wl,--wrap=tlb_set_page_with_attrs_x86_64",
+      "-Wl,--wrap=x86_stl_phys_notdirty_x86_64",
       "-Wl,--wrap=tlb_protect_code_x86_64",
       "-Wl,--wrap=tlb_unprotect_code_x86_64",
       "-Wl,--wrap=tcg_exec_init_x86_64",

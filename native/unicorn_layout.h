@@ -41,6 +41,7 @@ constexpr size_t ENV_A20_MASK = 0x1d0;
 constexpr size_t ENV_EFER = 0x230;
 constexpr size_t ENV_ERROR_CODE = 0x14e8;
 constexpr size_t ENV_EXCEPTION_IS_INT = 0x14ec;
+constexpr size_t ENV_EXCEPTION_NEXT_EIP = 0x14f0;  // u64
 constexpr size_t ENV_DR = 0x14f8;  // u64[8]
 constexpr size_t ENV_OLD_EXCEPTION = 0x1558;
 constexpr size_t ENV_FEATURES = 0x15e0;  // u64 words; 0: CPUID.1.EDX

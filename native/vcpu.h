@@ -87,6 +87,7 @@ class Vcpu {
   void fault() { faulted_ = true; }
   void setInterruptEip(uint64_t eip) { interruptEip_ = eip; }
   void pageHasCode(uint64_t ramAddress, bool has);
+  void walked(uint64_t gpa);  // the page walk has written there
   void pageStored(uint64_t ramAddress);
   void beginTranslation(void* tb, int limit);
   void emitCount();

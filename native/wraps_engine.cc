@@ -138,6 +138,14 @@ void __wrap_tlb_set_page_with_attrs_x86_64(void* cpu, uint64_t linear, uint64_t 
   __real_tlb_set_page_with_attrs_x86_64(cpu, linear, physical, attrs, protection, mmu, size);
 }
 
+// The page walk notes "accessed" and "dirty" in the guest's page tables: stores that no translated code makes.
+void __real_x86_stl_phys_notdirty_x86_64(void* cpu, uint64_t address, uint32_t value);
+void __wrap_x86_stl_phys_notdirty_x86_64(void* cpu, uint64_t address, uint32_t value) {
+  __real_x86_stl_phys_notdirty_x86_64(cpu, address, value);
+  Vcpu* vcpu = Vcpu::ofCpu(cpu);
+  if (vcpu != nullptr) vcpu->walked(address);
+}
+
 void __wrap_tlb_protect_code_x86_64(void* uc, uint64_t ramAddress) {
   Vcpu* vcpu = Vcpu::ofEngine(uc);
   if (vcpu != nullptr) vcpu->pageHasCode(ramAddress, true);

@@ -35,6 +35,7 @@ import type { UnicornCpu } from './unicorn.ts';
 const TRAP_FLAG = 0x100;
 const PROTECTION_ENABLE = 1;
 const INVALID_OPCODE = 6;
+const PAGE_FAULT = 14;
 /** Vectors that push an error code: #DF, #TS, #NP, #SS, #GP, #PF, #AC. */
 const WITH_ERROR_CODE = new Set([8, 10, 11, 12, 13, 14, 17]);
 
@@ -47,6 +48,8 @@ export class InsnCpu implements insn_cpu {
   #exit: ExitReason = 0;
   /** The exception that ended the last instruction, if the CPU left it to its owner. */
   #exception: insn_exception | null = null;
+  /** CR2 of a page fault that a translation found, or -1. */
+  #faultAddress = -1;
   /** RIP of a REP string instruction that has one repetition left, or -1. */
   #lastOfLoop = -1;
 
@@ -95,6 +98,7 @@ export class InsnCpu implements insn_cpu {
     const cpu = this.#cpu;
     const exceptions = cpu.exceptionsTaken;
     this.#exception = null;
+    this.#faultAddress = -1;
     if (this.#at < 0) {
       this.#at = 0;
       this.#exit = cpu.step();
@@ -170,9 +174,13 @@ export class InsnCpu implements insn_cpu {
     return 'exception';
   }
 
-  /** Null unless the CPU's `catchExceptions` is on: otherwise it has delivered the exception. */
+  /** Null where the CPU has delivered the exception: all but those of translations, unless `catchExceptions` is on. */
   take_exception(): insn_exception | null {
-    return this.#exception;
+    const taken = this.#exception;
+    this.#exception = null;
+    if (this.#faultAddress >= 0 && taken !== null) this.#cpu.regs.setControl(2, this.#faultAddress);
+    this.#faultAddress = -1;
+    return taken;
   }
 
   protected_mode(): boolean {
@@ -209,8 +217,15 @@ export class InsnCpu implements insn_cpu {
     this.#cpu.charge(reps_done + (over && op.rep ? 1 : 0));
   }
 
-  linear_to_phys(gla: number, _write: boolean): number {
-    return this.#cpu.translate(gla);
+  linear_to_phys(gla: number, write: boolean): number {
+    const gpa = this.#cpu.translate(gla);
+    if (gpa >= 0 && (!write || this.#cpu.mayWrite(gla))) return gpa;
+    // A batch asks before the CPU has touched the page: the fault is for the port to hand over, if it comes to that.
+    const user = (this.#cpu.regs.segment(SEG_CS).selector & 3) === 3;
+    const ec = (gpa >= 0 ? 1 : 0) | (write ? 2 : 0) | (user ? 4 : 0);
+    this.#exception = { vector: PAGE_FAULT, ec };
+    this.#faultAddress = gla;
+    return -1;
   }
 }
 

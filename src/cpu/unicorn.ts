@@ -4,10 +4,11 @@ import type { GuestRam } from '../mem/guest-ram.ts';
 import { HvmError } from '../util/errors.ts';
 import type { StringOp } from '../xen/hvm/x86_emulate.ts';
 import type { CpuBackend, ExitReason } from './backend.ts';
-import { EXIT_UNSUPPORTED } from './backend.ts';
+import { EXIT_UNSUPPORTED, SEG_CS } from './backend.ts';
 import type { NativeVcpu } from './native.ts';
 import { kickCpu, loadAddon } from './native.ts';
 import { PageRegisters } from './page-registers.ts';
+import { mayWrite } from './page-walk.ts';
 import * as P from './run-page.ts';
 
 /** Guest-physical memory backed by RAM from `offset` on. All in bytes, multiples of 4096. */
@@ -186,8 +187,17 @@ export class UnicornCpu implements CpuBackend {
   /** Delivers an exception before the next instruction; a pending access is dropped. @param errorCode - -1: none */
   injectException(vector: number, errorCode: number): void {
     this.rollback();
-    this.#words[P.PAGE_INJECT] = 1 + vector;
-    this.#words[P.PAGE_INJECT_CODE] = Math.max(errorCode, 0);
+    this.injected = { vector, errorCode: Math.max(errorCode, 0) };
+  }
+  /** An exception asked for and not yet delivered, or null. No part of `save()`. */
+  get injected(): { readonly vector: number; readonly errorCode: number } | null {
+    const word = this.#words[P.PAGE_INJECT] ?? 0;
+    if (word === 0) return null;
+    return { vector: word - 1, errorCode: this.#words[P.PAGE_INJECT_CODE] ?? 0 };
+  }
+  set injected(exception: { readonly vector: number; readonly errorCode: number } | null) {
+    this.#words[P.PAGE_INJECT] = exception === null ? 0 : 1 + exception.vector;
+    this.#words[P.PAGE_INJECT_CODE] = exception?.errorCode ?? 0;
   }
   /** While true, exceptions are not delivered: they exit as EXIT_EXCEPTION, and nothing of them has happened. */
   get catchExceptions(): boolean {
@@ -227,6 +237,20 @@ export class UnicornCpu implements CpuBackend {
   translate(linear: number): number {
     this.regs.flush();
     return this.#vcpu.translate(linear);
+  }
+  /** Whether the guest's page tables let it write at a linear address that is mapped. */
+  mayWrite(linear: number): boolean {
+    const { regs } = this;
+    const [cr0, cr3, cr4] = [regs.control(0), regs.control(3), regs.control(4)];
+    const user = (regs.segment(SEG_CS).selector & 3) === 3;
+    return mayWrite({ cr0, cr3, cr4, user }, linear >>> 0, (gpa) => this.#ramWord(gpa));
+  }
+  #ramWord(gpa: number): number {
+    for (const s of this.#segments) {
+      if (gpa >= s.gpa && gpa + 4 <= s.gpa + s.bytes)
+        return this.#ram.read(s.offset + gpa - s.gpa, 4);
+    }
+    return 0;
   }
   /** The byte an instruction fetch at this linear address would get, or -1 where there is no RAM. */
   codeByte(linear: number): number {

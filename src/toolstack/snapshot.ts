@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A checkpoint in memory: CPU, RAM, devices. Taken again, it copies only the pages written since.
+import type { UnicornCpu } from '../cpu/unicorn.ts';
 import type { ServerState } from '../dm/server.ts';
 import type { Machine } from '../machine/machine.ts';
 import { HvmError } from '../util/errors.ts';
@@ -25,6 +26,8 @@ export class Snapshot {
   charged = 0;
   /** Vector handed to the CPU and not yet delivered, or -1. */
   irq = -1;
+  /** Exception asked for and not yet delivered, or null. */
+  injected: UnicornCpu['injected'] = null;
   /** Pages copied by the last `capture()`. */
   pagesCopied = 0;
   #whole = false;
@@ -39,6 +42,7 @@ export class Snapshot {
     this.cpu = cpu.save();
     this.charged = cpu.charged;
     this.irq = cpu.irq;
+    this.injected = cpu.injected;
     this.icount = cpu.icount + this.charged;
     this.pagesCopied = 0;
     if (!this.#whole) {
@@ -75,6 +79,7 @@ export class Snapshot {
     machine.cpu.restore(this.cpu);
     machine.cpu.charge(this.charged);
     machine.cpu.irq = this.irq;
+    machine.cpu.injected = this.injected;
     machine.ram.writeBytes(0, this.ram);
     machine.servers.forEach((server, i) => {
       const state = this.servers[i];

@@ -30,6 +30,14 @@ const PAGE = 4096;
 /** The most elements of one batch. */
 const MAX_REPS = 4096;
 
+const PAGE_FAULT = -1;
+const SCATTERED = -2;
+
+/** What becomes of a batch whose run is not to be had. */
+function no_run(gpa: number): x86emul_rc {
+  return gpa === SCATTERED ? X86EMUL_UNHANDLEABLE : X86EMUL_EXCEPTION;
+}
+
 /** How many elements an index can reach before it wraps: at least one. */
 function reps_before_wrap(op: StringOp, index: number): number {
   const wraps = op.addrSize === 2 ? 0x10000 : 0x100000000;
@@ -51,7 +59,8 @@ export function string_reps(op: StringOp): number {
 
 /**
  * Translates the run of a string operand and cuts `reps` to what is physically contiguous.
- * @returns guest-physical address of the first element, or -1 when the CPU has a page fault
+ * @returns guest-physical address of the first element; PAGE_FAULT when the CPU has one; SCATTERED
+ *   when the first element lies over two pages whose frames are not neighbours
  */
 function run_to_phys(
   curr: vcpu,
@@ -63,17 +72,18 @@ function run_to_phys(
 ): number {
   reps.reps = Math.min(reps.reps, MAX_REPS);
   const gpa = hvmemul_linear_to_phys(curr, gla, write);
-  if (gpa < 0) return -1;
+  if (gpa < 0) return PAGE_FAULT;
   const total = reps.reps * size;
   // Bytes of the run on the first page, then page by page while the frames go on.
   let covered = df ? (gla % PAGE) + size : PAGE - (gla % PAGE);
   while (covered < total) {
     const next = df ? gla + size - covered - PAGE : gla + covered;
     const want = df ? gpa + size - covered - PAGE : gpa + covered;
-    if (next < 0 || hvmemul_linear_to_phys(curr, next, write) !== want) {
+    const found = next < 0 ? PAGE_FAULT : hvmemul_linear_to_phys(curr, next, write);
+    if (found !== want) {
       const whole = Math.floor(covered / size);
       // The first element must be reachable as a whole: if not, the fault is its own.
-      if (whole === 0) return -1;
+      if (whole === 0) return found < 0 ? PAGE_FAULT : SCATTERED;
       reps.reps = whole;
       break;
     }
@@ -102,7 +112,7 @@ export function hvmemul_rep_string(curr: vcpu, op: StringOp, reps: reps_t): x86e
 
 function hvmemul_rep_ins(curr: vcpu, op: StringOp, reps: reps_t): x86emul_rc {
   const gpa = run_to_phys(curr, op.dstBase + op.dstIndex, op.size, op.df, reps, true);
-  if (gpa < 0) return X86EMUL_EXCEPTION;
+  if (gpa < 0) return no_run(gpa);
   const type = curr.domain.arch.hvm.p2m.type_at(gpa);
   if (type === p2m_mmio_direct || type === p2m_mmio_dm) return X86EMUL_UNHANDLEABLE;
   return hvmemul_do_pio_addr(curr, op.port, reps, op.size, IOREQ_READ, op.df, gpa);
@@ -110,7 +120,7 @@ function hvmemul_rep_ins(curr: vcpu, op: StringOp, reps: reps_t): x86emul_rc {
 
 function hvmemul_rep_outs(curr: vcpu, op: StringOp, reps: reps_t): x86emul_rc {
   const gpa = run_to_phys(curr, op.srcBase + op.srcIndex, op.size, op.df, reps, false);
-  if (gpa < 0) return X86EMUL_EXCEPTION;
+  if (gpa < 0) return no_run(gpa);
   const type = curr.domain.arch.hvm.p2m.type_at(gpa);
   if (type === p2m_mmio_direct || type === p2m_mmio_dm) return X86EMUL_UNHANDLEABLE;
   return hvmemul_do_pio_addr(curr, op.port, reps, op.size, IOREQ_WRITE, op.df, gpa);
@@ -127,9 +137,9 @@ function hvmemul_rep_movs(curr: vcpu, op: StringOp, reps: reps_t): x86emul_rc {
   const sgla = op.srcBase + op.srcIndex;
   const dgla = op.dstBase + op.dstIndex;
   const sgpa = run_to_phys(curr, sgla, op.size, op.df, reps, false);
-  if (sgpa < 0) return X86EMUL_EXCEPTION;
+  if (sgpa < 0) return no_run(sgpa);
   const dgpa = run_to_phys(curr, dgla, op.size, op.df, reps, true);
-  if (dgpa < 0) return X86EMUL_EXCEPTION;
+  if (dgpa < 0) return no_run(dgpa);
 
   const sp2mt = p2m.type_at(sgpa);
   const dp2mt = p2m.type_at(dgpa);
@@ -192,7 +202,7 @@ function hvmemul_rep_stos(curr: vcpu, op: StringOp, reps: reps_t): x86emul_rc {
   const { hvm_io: vio, pio_data: value } = curr.arch.hvm;
   const gla = op.dstBase + op.dstIndex;
   const gpa = run_to_phys(curr, gla, op.size, op.df, reps, true);
-  if (gpa < 0) return X86EMUL_EXCEPTION;
+  if (gpa < 0) return no_run(gpa);
   const type = curr.domain.arch.hvm.p2m.type_at(gpa);
   if (type === p2m_mmio_direct) return X86EMUL_UNHANDLEABLE;
   value.data = curr.regs.eax;
