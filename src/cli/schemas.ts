@@ -80,7 +80,8 @@ export const raceSchema = z.strictObject({
 export const exactnessSchema = z.strictObject({
   schema: z.literal('trapline.exactness/1'),
   outcome: z.enum(['success', 'failure', 'interrupted']),
-  combinations: count.describe('of a cell and a stop'),
+  possible: count.describe('combinations of a cell and a stop that there are'),
+  combinations: count.describe('those of them that were tried'),
   failures: z
     .array(
       z.strictObject({
@@ -95,9 +96,18 @@ export const exactnessSchema = z.strictObject({
     .describe('the first ones; all are counted'),
   failuresTotal: count,
   cells: z.array(
-    z.strictObject({ name: z.string(), family: z.string(), combinations: count, failures: count }),
+    z.strictObject({
+      name: z.string(),
+      family: z.string(),
+      possible: count,
+      combinations: count,
+      failures: count,
+    }),
   ),
   stops: z.record(z.string(), count).describe('combinations by kind of stop'),
+  thread: z
+    .strictObject({ runs: count, kicks: count, kicksInside: count, failures: count })
+    .describe('runs under kicks from another thread: not the same from run to run'),
   interrupted: z.boolean(),
   durationMs: z.number().min(0),
 });

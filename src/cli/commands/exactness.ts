@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // `trapline exactness`: every form of access, stopped at every place, against the run without stops.
+import { Option } from 'commander';
+import { parseStop, type RequestedStop } from '../../toolstack/exactness/stops.ts';
 import type { CliCommand, RunHooks } from '../command.ts';
 import { runHooks } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
@@ -13,8 +15,10 @@ import { exactnessSchema } from '../schemas.ts';
 export interface ExactnessRequest {
   /** Cells whose family or name contains this; null: all. */
   filter: string | null;
+  /** The cell of this name; null: all. */
+  cell: string | null;
   /** One stop, as a failure names it; null: all. */
-  stop: string | null;
+  stop: RequestedStop | null;
   full: boolean;
 }
 
@@ -28,7 +32,8 @@ export type ExactnessRunner = (
 
 interface ExactnessOptions extends ReportOptions {
   filter?: string;
-  stop?: string;
+  cell?: string;
+  stop?: RequestedStop;
   full?: boolean;
 }
 
@@ -38,31 +43,34 @@ const SHOWN = 10;
 function verdictLine(document: ExactnessDocument): string {
   if (document.failuresTotal > 0) return 'accesses are not exact: see above';
   if (document.interrupted) return 'interrupted; nothing was wrong until then';
-  if (document.combinations === 0) return 'no combination is of that name';
   return 'stopped anywhere, every form leaves what the undisturbed run leaves';
 }
 
 /** The matrix by family. */
 export function renderExactness(document: ExactnessDocument, style: Styler): string {
-  const families = new Map<string, [number, number, number]>();
-  for (const { family, combinations, failures } of document.cells) {
-    const [cells, all, failed] = families.get(family) ?? [0, 0, 0];
-    families.set(family, [cells + 1, all + combinations, failed + failures]);
+  const families = new Map<string, [number, number, number, number]>();
+  for (const { family, possible, combinations, failures } of document.cells) {
+    const [cells, all, tried, failed] = families.get(family) ?? [0, 0, 0, 0];
+    families.set(family, [cells + 1, all + possible, tried + combinations, failed + failures]);
   }
   const rows = [
-    ['family', 'cells', 'combinations', 'failures'],
+    ['family', 'cells', 'stops', 'tried', 'failures'],
     ...[...families].map(([name, counts]) => [name, ...counts.map(formatCount)]),
   ];
-  const { combinations, durationMs, failures, failuresTotal, stops } = document;
+  const { combinations, durationMs, failures, failuresTotal, possible, stops, thread } = document;
+  const tries = Object.entries(stops).map(([name, count]) => [name, formatCount(count)]);
+  const { runs, kicks, kicksInside } = thread;
   return [
     style('bold', `exactness: revision exact, ${formatDuration(durationMs)}`),
     formatTable(rows, { indent: '  ' }),
-    '  stops',
-    formatTable(
-      Object.entries(stops).map(([name, count]) => [name, formatCount(count)]),
-      { indent: '    ' },
-    ),
-    `  ${formatCount(combinations)} combinations, ${formatCount(failuresTotal)} failures`,
+    ...(tries.length === 0 ? [] : ['  stops tried', formatTable(tries, { indent: '    ' })]),
+    ...(runs === 0
+      ? []
+      : [
+          '  kicks from another thread, not the same from run to run',
+          `    ${formatCount(runs)} runs, ${formatCount(kicks)} kicks, ${formatCount(kicksInside)} of them inside a cell`,
+        ]),
+    `  ${formatCount(combinations)} combinations of ${formatCount(possible)}, ${formatCount(failuresTotal)} failures`,
     ...failures
       .slice(0, SHOWN)
       .flatMap(({ cell, stop, field, expected, got, reproduce }) => [
@@ -79,18 +87,25 @@ export function exactnessCommand(runner: ExactnessRunner): CliCommand {
     name: 'exactness',
     summary: 'stop every form of access everywhere, and compare',
     purpose:
-      'Runs generated guest snippets, one for every form of port and memory-mapped I/O, once without stops and then once for each place and kind of stop: checkpoint and resume, checkpoint and restore into a fresh machine, kick. Registers, flags, memory, devices, counts and ledger have to be those of the undisturbed run.',
+      'Runs generated guest snippets, one for every form of port and memory-mapped I/O, once without stops and then once for each place and kind of stop: checkpoint and resume, checkpoint and restore into a fresh machine, kick; and several times while another thread kicks. Registers, flags, memory, devices, counts and ledger have to be those of the undisturbed run.',
     examples: [
-      ['', 'a sample of the stops of every cell'],
-      ["--full --filter 'cmpxchg'", 'more stops of some cells'],
+      ['', 'every stop of nearly every cell, in minutes'],
+      ['--filter cmpxchg --json', 'some cells, for a program'],
     ],
     exitCodes: [0, 1, 5, 130, 143],
     configure(command) {
       command
         .optionsGroup('Matrix:')
         .option('--filter <text>', 'only cells whose family or name contains this')
-        .option('--stop <place>', "only this stop, as in 'point 3 restore'")
-        .option('--full', 'more stops of each cell, and the largest counts');
+        .addOption(
+          new Option('--cell <name>', 'only the cell of this name').conflicts(['filter', 'full']),
+        )
+        .addOption(
+          new Option('--stop <place>', "only this stop, as in 'point 3 restore'").argParser(
+            parseStop,
+          ),
+        )
+        .option('--full', 'every stop of every cell but the longest, and the largest counts');
       addReportOption(command);
     },
     async run(invocation, _args, raw): Promise<ExitCode> {
@@ -98,6 +113,7 @@ export function exactnessCommand(runner: ExactnessRunner): CliCommand {
       const { clock } = invocation.io;
       const request: ExactnessRequest = {
         filter: options.filter ?? null,
+        cell: options.cell ?? null,
         stop: options.stop ?? null,
         full: options.full === true,
       };

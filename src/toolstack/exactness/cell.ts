@@ -27,7 +27,17 @@ export interface Cell {
   readonly answers?: readonly number[];
   /** An interrupt line gets an edge at this instruction count. */
   readonly irqAt?: number;
+  /** Real mode for 16 bits, flat protected mode for 32, unless told otherwise. */
+  readonly mode?: Mode;
+  /** Guest RAM, where RAM_BYTES are not enough. */
+  readonly ramBytes?: number;
 }
+
+/** 16-bit segments in protected mode; 32-bit ones with the page tables of `paging.ts`. */
+export type Mode = 'protected' | 'paged';
+
+/** Everything of a cell that has a default. */
+export type CellExtras = Pick<Cell, 'answers' | 'irqAt' | 'mode' | 'ramBytes'>;
 
 /** Byte of RAM at `gpa` when a cell begins. */
 export function pattern(gpa: number): number {
@@ -52,13 +62,20 @@ export function cell(
   name: string,
   bits: Bits,
   body: (code: Code) => void,
-  more: Pick<Cell, 'answers' | 'irqAt'> = {},
+  more: CellExtras = {},
 ): Cell {
   const code = new Code(bits);
   code.set(3, 0x7ffffff0).wide(4).raw(0x83, 0xc3, 0x20);
   body(code);
   end(code);
-  return { name: `${name}, ${bits}-bit`, family, bits, code: Uint8Array.from(code.bytes), ...more };
+  const mode = more.mode === undefined ? '' : ` ${more.mode}`;
+  return {
+    name: `${name}, ${bits}-bit${mode}`,
+    family,
+    bits,
+    code: Uint8Array.from(code.bytes),
+    ...more,
+  };
 }
 
 /** inc ebp; pushfd; cli; hlt */

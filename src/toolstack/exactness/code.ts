@@ -10,6 +10,8 @@ export const CODE = 0x1000;
 export const TARGET = 0x1800;
 /** Handler of every interrupt. */
 export const HANDLER = 0x1a00;
+/** Handler of page faults, in paged cells. */
+export const PAGE_FAULT_HANDLER = 0x1b00;
 
 /** Collects the code of one cell. */
 export class Code {

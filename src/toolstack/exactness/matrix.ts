@@ -1,23 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The matrix: every cell undisturbed, then once per place and kind of stop, each compared with the first run.
+import { Kicker } from '../../cpu/kicker.ts';
+import { HvmError } from '../../util/errors.ts';
 import type { Watch } from '../limits.ts';
 import type { Cell } from './cell.ts';
-import { knownCells } from './known-cells.ts';
-import { mmioCells } from './mmio-cells.ts';
-import { oddCells } from './odd-cells.ts';
-import { portCells } from './port-cells.ts';
-import { type Deed, type Outcome, runTrial, type Setup, type Stop } from './trial.ts';
+import { type Selection, selectCells } from './cells.ts';
+import { type Difference, differs } from './compare.ts';
+import {
+  DEFAULT_REACH,
+  FULL_REACH,
+  possibleStops,
+  type RequestedStop,
+  type Stop,
+  stopName,
+  stopsOf,
+  THREAD_STOP,
+} from './stops.ts';
+import { type Disturbance, type Outcome, runTrial, type Setup } from './trial.ts';
 
 /** What a matrix is asked for. */
-export interface MatrixOptions {
-  /** Cells whose name or family contains this text. */
-  filter: string | null;
+export interface MatrixOptions extends Selection {
   /** One stop, as a failure names it. */
-  stop: string | null;
-  /** Up to FULL_SAMPLE places of each kind instead of SAMPLE, and the cells with the largest counts. */
-  full: boolean;
+  stop: RequestedStop | null;
   /** Every so many-th cell. */
   every?: number;
+  /** Runs of each cell under kicks from another thread; several unless given. */
+  threadRuns?: number;
   /** End at the first failure. */
   untilFailure?: boolean;
   setup?: Setup;
@@ -37,169 +45,186 @@ export interface MatrixFailure {
 export interface CellResult {
   name: string;
   family: string;
+  /** Stops there are, and those of them that were tried. */
+  possible: number;
   combinations: number;
   failures: number;
 }
 
+/** Runs under kicks from another thread: not the same from run to run. */
+export interface ThreadResult {
+  runs: number;
+  kicks: number;
+  /** Between the first instruction of a cell and its last. */
+  kicksInside: number;
+  failures: number;
+}
+
 export interface MatrixResult {
+  possible: number;
   combinations: number;
   failures: MatrixFailure[];
   failuresTotal: number;
   cells: CellResult[];
   /** Combinations by place and deed. */
   stops: Record<string, number>;
+  thread: ThreadResult;
   interrupted: boolean;
 }
 
 /** Failures kept in full; all are counted. */
 const KEPT = 50;
-/** Places of one kind that a default run stops at, per cell and deed. */
-const SAMPLE = 2;
-/** And a full one. */
-const FULL_SAMPLE = 200;
-const DEEDS: readonly Deed[] = ['resume', 'restore', 'kick'];
+const THREAD_RUNS = 3;
+/** When nothing else is asked for: a fault that is a matter of luck wants many. */
+const THREAD_RUNS_ALONE = 1000;
 const EXACT: Setup = { revision: 'exact' };
 
-/** Every cell of a run. */
-export function matrixCells(full: boolean): Cell[] {
-  return [...portCells(full), ...mmioCells(), ...oddCells(16), ...knownCells()];
-}
-
-/** `instruction 3 restore`: as `--stop` takes it. */
-export function stopName(stop: Stop): string {
-  return `${stop.where} ${stop.index} ${stop.deed}`;
-}
-
-/** Runs the matrix. */
+/**
+ * Runs the matrix.
+ * @throws HvmError HVM_USAGE when no cell is asked for, or a stop that none of them has
+ */
 export async function runMatrix(options: MatrixOptions, watch: Watch): Promise<MatrixResult> {
-  const { filter, full, every = 1, setup = EXACT } = options;
-  const text = filter?.toLowerCase() ?? '';
-  const cells = matrixCells(full)
-    .filter((c) => `${c.family}: ${c.name}`.toLowerCase().includes(text))
-    .filter((_, i) => i % every === 0);
+  const { stop, every = 1, untilFailure = false } = options;
+  const cells = selectCells(options).filter((_, i) => i % every === 0);
   const result: MatrixResult = {
+    possible: 0,
     combinations: 0,
     failures: [],
     failuresTotal: 0,
     cells: [],
     stops: {},
+    thread: { runs: 0, kicks: 0, kicksInside: 0, failures: 0 },
     interrupted: false,
   };
+  const usual = stop === null ? THREAD_RUNS : stop === THREAD_STOP ? THREAD_RUNS_ALONE : 0;
+  const threadRuns = options.threadRuns ?? usual;
+  await using kicker = threadRuns > 0 ? await Kicker.start() : null;
   for (const [i, cell] of cells.entries()) {
     if (watch.signal.aborted) {
       result.interrupted = true;
       break;
     }
-    if (options.untilFailure === true && result.failuresTotal > 0) break;
-    runCell(cell, i, { ...options, setup }, result);
+    if (untilFailure && result.failuresTotal > 0) break;
+    const row = new Row(cell, options, result);
+    const plain = row.undisturbed();
+    if (plain !== null) {
+      if (stop !== THREAD_STOP) row.stops(plain, i);
+      if (kicker !== null) row.kicked(plain, kicker, threadRuns);
+    }
     const pause = watch.tick(i + 1, cells.length);
     if (pause !== undefined) await pause;
   }
+  if (stop !== null && stop !== THREAD_STOP) refuseUnmet(stop, cells, result);
   return result;
 }
 
-function runCell(
-  cell: Cell,
-  turn: number,
-  options: MatrixOptions & { setup: Setup },
-  result: MatrixResult,
-): void {
-  const row: CellResult = { name: cell.name, family: cell.family, combinations: 0, failures: 0 };
-  result.cells.push(row);
-  const fail = (stop: string, field: string, expected: string, got: string): void => {
-    row.failures++;
-    result.failuresTotal++;
-    if (result.failures.length >= KEPT) return;
-    const again = stop === 'undisturbed' ? '' : ` --stop '${stop}'`;
-    const reproduce = `trapline exactness --full --filter '${cell.name}'${again}`;
-    result.failures.push({ cell: cell.name, stop, field, expected, got, reproduce });
-  };
-  const attempt = (stop: Stop | null, stepped = false): Outcome | null => {
-    try {
-      return runTrial(cell, options.setup, stop, stepped);
-    } catch (error) {
-      fail(
-        stop === null ? 'undisturbed' : stopName(stop),
-        'run',
-        'no error',
-        (error as Error).message,
-      );
-      return null;
-    }
-  };
-  const plain = attempt(null);
-  const stepped = attempt(null, true);
-  if (plain === null || stepped === null) return;
-  if (plain.fields.end !== 'dead') {
-    const why = `${plain.fields.end}: ${plain.fields.crash}`;
-    fail('undisturbed', 'end', 'dead', why);
-    return;
-  }
-  // Equal runs that all lose the access are no proof.
-  const { unclaimed } = plain.fields;
-  if (unclaimed !== 0) fail('undisturbed', 'unclaimed', '0', String(unclaimed));
-  for (const violation of plain.violations)
-    fail('undisturbed', 'ledger', 'no violation', violation);
-  for (const stop of stopsOf(plain, stepped.steps, turn, options)) {
-    row.combinations++;
-    result.combinations++;
-    const kind = `${stop.where} ${stop.deed}`;
-    result.stops[kind] = (result.stops[kind] ?? 0) + 1;
-    const found = attempt(stop);
-    if (found === null) continue;
-    const difference = differs(found, plain);
-    if (difference !== null) fail(stopName(stop), ...difference);
-  }
-}
-
-function stopsOf(plain: Outcome, steps: number, turn: number, options: MatrixOptions): Stop[] {
-  const { full, stop: only } = options;
-  const most = full || only !== null ? (only === null ? FULL_SAMPLE : Infinity) : SAMPLE;
-  const stops: Stop[] = [];
-  const places = { point: plain.points.length, step: steps, instruction: plain.icount };
-  for (const [where, count] of Object.entries(places) as [Stop['where'], number][]) {
-    DEEDS.forEach((deed, d) => {
-      for (const index of sample(count, most, turn + d)) stops.push({ where, index, deed });
-    });
-  }
-  return only === null ? stops : stops.filter((s) => stopName(s) === only);
-}
-
-/** At most `most` of the places 0 to `count` - 1, evenly; `turn` decides which, so that cells take turns. */
-export function sample(count: number, most: number, turn: number): number[] {
-  if (count <= most) return Array.from({ length: count }, (_, i) => i);
-  const stride = count / most;
-  const shift = (turn * 0.381966 * stride) % stride;
-  return Array.from({ length: most }, (_, i) => Math.floor(i * stride + shift));
-}
-
-/** The first field in which two outcomes differ: name, expected, got. */
-export function differs(found: Outcome, wanted: Outcome): [string, string, string] | null {
-  if (!found.stopped) return ['stop', 'reached', 'never reached'];
-  for (const violation of found.violations) return ['ledger', 'no violation', violation];
-  const length = Math.max(found.accesses.length, wanted.accesses.length);
-  for (let i = 0; i < length; i++) {
-    const [a, b] = [wanted.accesses[i] ?? 'none', found.accesses[i] ?? 'none'];
-    if (a !== b) return [`access ${i}`, a, b];
-  }
-  for (const [field, value] of Object.entries(wanted.fields)) {
-    if (found.fields[field] !== value) return [field, text(value), text(found.fields[field])];
-  }
-  return (
-    bytesDiffer('RAM', found.ram, wanted.ram) ?? bytesDiffer('CPU state', found.cpu, wanted.cpu)
+/** A stop that no cell has must not pass for a success. */
+function refuseUnmet(stop: Stop, cells: readonly Cell[], result: MatrixResult): void {
+  if (result.combinations > 0 || result.failuresTotal > 0 || result.interrupted) return;
+  const [only] = cells;
+  const whose =
+    cells.length === 1 ? `'${only?.name}' has` : `all of the ${cells.length} cells have`;
+  throw new HvmError(
+    'HVM_USAGE',
+    `--stop '${stopName(stop)}': ${whose} fewer places of this kind`,
+    { details: { stop: stopName(stop) } },
   );
 }
 
-function text(value: string | number | undefined): string {
-  return typeof value === 'number' ? `0x${value.toString(16)}` : (value ?? 'none');
-}
+/** All trials of one cell. */
+class Row {
+  readonly #cell: Cell;
+  readonly #options: MatrixOptions;
+  readonly #setup: Setup;
+  readonly #all: MatrixResult;
+  readonly #row: CellResult;
 
-function bytesDiffer(
-  what: string,
-  found: Uint8Array,
-  wanted: Uint8Array,
-): [string, string, string] | null {
-  if (found.length === wanted.length && Buffer.compare(found, wanted) === 0) return null;
-  const at = wanted.findIndex((byte, i) => found[i] !== byte);
-  return [`${what} at 0x${at.toString(16)}`, text(wanted[at]), text(found[at])];
+  constructor(cell: Cell, options: MatrixOptions, all: MatrixResult) {
+    const { name, family } = cell;
+    this.#cell = cell;
+    this.#options = options;
+    this.#setup = options.setup ?? EXACT;
+    this.#all = all;
+    this.#row = { name, family, possible: 0, combinations: 0, failures: 0 };
+    all.cells.push(this.#row);
+  }
+
+  /** The run everything is compared with, or null: there is none. */
+  undisturbed(): Outcome | null {
+    const plain = this.#attempt('undisturbed', {});
+    if (plain === null) return null;
+    const { end, crash, unclaimed } = plain.fields;
+    if (end !== 'dead') {
+      this.#fail('undisturbed', ['end', 'dead', `${end}: ${crash}`]);
+      return null;
+    }
+    // Equal runs that all lose the access are no proof.
+    if (unclaimed !== 0) this.#fail('undisturbed', ['unclaimed', '0', String(unclaimed)]);
+    for (const violation of plain.violations)
+      this.#fail('undisturbed', ['ledger', 'no violation', violation]);
+    return plain;
+  }
+
+  /** One trial for each stop. @param turn - number of the cell */
+  stops(plain: Outcome, turn: number): void {
+    const { stop: only, full } = this.#options;
+    const stepped = this.#attempt('undisturbed', { stepped: true });
+    if (stepped === null) return;
+    const places = { point: plain.points, step: stepped.steps, instruction: plain.icount };
+    const possible = possibleStops(places);
+    this.#row.possible += possible;
+    this.#all.possible += possible;
+    const asked = (): Stop[] =>
+      only !== null && only !== THREAD_STOP && only.index < places[only.where] ? [only] : [];
+    const reach = full ? FULL_REACH : DEFAULT_REACH;
+    for (const stop of only === null ? stopsOf(places, reach, turn) : asked()) {
+      this.#row.combinations++;
+      this.#all.combinations++;
+      const kind = `${stop.where} ${stop.deed}`;
+      this.#all.stops[kind] = (this.#all.stops[kind] ?? 0) + 1;
+      this.#compare(stopName(stop), { stop }, plain);
+    }
+  }
+
+  /** The cell again and again while another thread kicks. */
+  kicked(plain: Outcome, kicker: Kicker, runs: number): void {
+    const { thread } = this.#all;
+    kicker.awake = true;
+    const before = this.#row.failures;
+    for (let i = 0; i < runs; i++) {
+      thread.runs++;
+      const found = this.#compare(THREAD_STOP, { kicker }, plain);
+      thread.kicks += found?.kicks ?? 0;
+      thread.kicksInside += found?.kicksInside ?? 0;
+    }
+    kicker.awake = false;
+    thread.failures += this.#row.failures - before;
+  }
+
+  #compare(name: string, how: Disturbance, plain: Outcome): Outcome | null {
+    const found = this.#attempt(name, how);
+    const difference = found === null ? null : differs(found, plain);
+    if (difference !== null) this.#fail(name, difference);
+    return found;
+  }
+
+  #attempt(name: string, how: Disturbance): Outcome | null {
+    try {
+      return runTrial(this.#cell, this.#setup, how);
+    } catch (error) {
+      this.#fail(name, ['run', 'no error', (error as Error).message]);
+      return null;
+    }
+  }
+
+  #fail(stop: string, [field, expected, got]: Difference): void {
+    const { failures } = this.#all;
+    this.#row.failures++;
+    this.#all.failuresTotal++;
+    if (failures.length >= KEPT) return;
+    const cell = this.#cell.name;
+    const again = stop === 'undisturbed' ? '' : ` --stop '${stop}'`;
+    const reproduce = `trapline exactness --cell '${cell}'${again}`;
+    failures.push({ cell, stop, field, expected, got, reproduce });
+  }
 }

@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Cells of memory-mapped I/O: every kind of instruction, width and place.
-import { answerTo, type Cell, cell, DATA, DEVICES_END, patternAt, SECOND_DEVICE } from './cell.ts';
+import {
+  answerTo,
+  type Cell,
+  type CellExtras,
+  cell,
+  DATA,
+  DEVICES_END,
+  patternAt,
+  SECOND_DEVICE,
+} from './cell.ts';
 import { type Bits, type Code, TARGET, type Width } from './code.ts';
 
 const FIRST = 0x8000;
@@ -10,7 +19,7 @@ const ESI = 6;
 const EDI = 7;
 
 /** Places of an access of `size` bytes; those that cross something exist from two bytes on. */
-function places(size: Width): [string, number][] {
+export function places(size: number): [string, number][] {
   const half = size >> 1;
   const all: [string, number][] = [['aligned', FIRST + 0x10]];
   if (size > 1) {
@@ -25,17 +34,20 @@ function places(size: Width): [string, number][] {
   return all;
 }
 
-interface Op {
+/** One instruction with a memory operand, in all its widths. */
+export interface Op {
   name: string;
-  sizes?: readonly Width[];
+  /** 1, 2 and 4 unless given. */
+  sizes?: readonly number[];
+  modes?: readonly Bits[];
   emit(code: Code, at: number, size: Width): void;
   /** Only where one read brings the whole operand. */
   whole?: boolean;
   answers?: readonly number[];
 }
 
-const wide = (size: Width): number => (size === 1 ? 0 : 1);
-const alu = (name: string, opcode: number): Op => ({
+export const wide = (size: Width): number => (size === 1 ? 0 : 1);
+export const alu = (name: string, opcode: number): Op => ({
   name,
   emit: (c, at, size) =>
     c
@@ -43,7 +55,7 @@ const alu = (name: string, opcode: number): Op => ({
       .raw(0xf9)
       .memory([opcode + wide(size)], EAX, at, size),
 });
-const unary = (name: string, opcode: number, reg: number): Op => ({
+export const unary = (name: string, opcode: number, reg: number): Op => ({
   name,
   emit: (c, at, size) => c.raw(0xf9).memory([opcode + wide(size)], reg, at, size),
 });
@@ -53,7 +65,8 @@ const bit = (name: string, reg: number): Op => ({
   emit: (c, at, size) => c.memory([0x0f, 0xba], reg, at, size).raw(5),
 });
 
-const OPS: readonly Op[] = [
+/** Loads, stores and read-modify-write. */
+export const OPS: readonly Op[] = [
   {
     name: 'load',
     emit: (c, at, size) => c.set(EAX, 0xa1b2c3d4).memory([0x8a + wide(size)], EAX, at, size),
@@ -183,28 +196,36 @@ function stringCells(bits: Bits, size: 1 | 2 | 4): Cell[] {
   );
 }
 
-/** Every MMIO cell. */
-export function mmioCells(): Cell[] {
+/** One cell for each of `ops`, width and place. @param at - the places, by width */
+export function opCells(
+  family: string,
+  bits: Bits,
+  ops: readonly Op[],
+  at: (size: number) => [string, number][] = places,
+  more: CellExtras = {},
+): Cell[] {
   const cells: Cell[] = [];
-  for (const bits of [16, 32] as const) {
-    for (const op of OPS) {
-      for (const size of op.sizes ?? ([1, 2, 4] as const)) {
-        for (const [place, at] of places(size)) {
-          if (op.whole === true && place !== 'aligned' && place !== 'unaligned') continue;
-          const { answers } = op;
-          cells.push(
-            cell(
-              'MMIO',
-              `${op.name} ${size} ${place}`,
-              bits,
-              (c) => op.emit(c, at, size),
-              answers === undefined ? {} : { answers },
-            ),
-          );
-        }
+  for (const op of ops.filter(({ modes }) => modes?.includes(bits) ?? true)) {
+    for (const size of op.sizes ?? [1, 2, 4]) {
+      for (const [place, address] of at(size)) {
+        if (op.whole === true && !WHOLE.has(place)) continue;
+        const { answers } = op;
+        const extras = answers === undefined ? more : { ...more, answers };
+        const body = (c: Code): void => op.emit(c, address, size as Width);
+        cells.push(cell(family, `${op.name} ${size} ${place}`, bits, body, extras));
       }
     }
-    for (const size of [1, 2, 4] as const) cells.push(...stringCells(bits, size));
   }
   return cells;
+}
+
+/** Places where one access is one piece. */
+const WHOLE: ReadonlySet<string> = new Set(['aligned', 'unaligned']);
+
+/** Every MMIO cell. */
+export function mmioCells(): Cell[] {
+  return ([16, 32] as const).flatMap((bits) => [
+    ...opCells('MMIO', bits, OPS),
+    ...([1, 2, 4] as const).flatMap((size) => stringCells(bits, size)),
+  ]);
 }

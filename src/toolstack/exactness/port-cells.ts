@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Cells of port I/O: IN and OUT in every form, INS and OUTS with every prefix, direction and count.
-import { type Cell, cell, DATA, PORT_DX, PORT_IMM } from './cell.ts';
-import type { Bits } from './code.ts';
+import { type Cell, type CellExtras, cell, DATA, PORT_DX, PORT_IMM } from './cell.ts';
+import type { Bits, Code } from './code.ts';
 
 const BOTH = [16, 32] as const;
 const SIZES = [1, 2, 4] as const;
@@ -26,7 +26,8 @@ function plain(bits: Bits): Cell[] {
   );
 }
 
-interface StringCell {
+/** One INS or OUTS. */
+export interface StringCell {
   op: 'ins' | 'outs';
   size: 1 | 2 | 4;
   prefix: 'single' | 'rep' | 'rep a67 seg';
@@ -36,9 +37,16 @@ interface StringCell {
   label: string;
 }
 
-function string(bits: Bits, s: StringCell): Cell {
+/** The cell of one INS or OUTS. @param prepare - emitted first */
+export function stringCell(
+  bits: Bits,
+  s: StringCell,
+  more: CellExtras & { prepare?: (code: Code) => void; family?: string } = {},
+): Cell {
+  const { prepare, family = 'INS and OUTS', ...extras } = more;
   const name = `${s.prefix} ${s.op} ${s.size}${s.down ? ' down' : ''} ${s.label}`;
-  return cell('INS and OUTS', name, bits, (c) => {
+  const body = (c: Code): void => {
+    prepare?.(c);
     c.set(RDX, PORT_DX).set(RCX, s.count).set(RSI, s.index).set(RDI, s.index);
     if (s.prefix === 'rep a67 seg') {
       // 16-bit code: ES has a base of its own for OUTS; INS ignores the override.
@@ -48,7 +56,8 @@ function string(bits: Bits, s: StringCell): Cell {
     c.bytes.splice(prefixAt(c.bytes, s), 0, s.down ? 0xfd : 0xfc);
     if (s.prefix !== 'single') c.raw(0xf3);
     c.wide(s.size).raw((s.op === 'ins' ? 0x6c : 0x6e) + (s.size > 1 ? 1 : 0), 0xfc);
-  });
+  };
+  return cell(family, name, bits, body, extras);
 }
 
 // CLD and STD go in front of the prefixes that are there already.
@@ -65,7 +74,7 @@ function strings(bits: Bits): Cell[] {
           for (const count of prefix === 'single' ? [1] : COUNTS) {
             const index = DATA + 0x400;
             cells.push(
-              string(bits, { op, size, prefix, down, count, index, label: `count ${count}` }),
+              stringCell(bits, { op, size, prefix, down, count, index, label: `count ${count}` }),
             );
           }
         }
@@ -73,7 +82,7 @@ function strings(bits: Bits): Cell[] {
           // 16-bit index registers wrap within the segment.
           const index = down ? size : 0x10000 - 2 * size;
           cells.push(
-            string(bits, { op, size, prefix: 'rep', down, count: 4, index, label: 'wrap' }),
+            stringCell(bits, { op, size, prefix: 'rep', down, count: 4, index, label: 'wrap' }),
           );
         }
       }
@@ -82,13 +91,7 @@ function strings(bits: Bits): Cell[] {
   return cells;
 }
 
-/** Every port cell; the few with 65535 elements only in a full run. */
-export function portCells(full: boolean): Cell[] {
-  const cells = BOTH.flatMap((bits) => [...plain(bits), ...strings(bits)]);
-  if (full) {
-    const most = { op: 'outs', size: 1, prefix: 'rep', down: false, index: 0x1000 } as const;
-    cells.push(string(16, { ...most, count: 0x6fff, label: 'count 28671' }));
-    cells.push(string(16, { ...most, count: 0xffff, label: 'count 65535' }));
-  }
-  return cells;
+/** Every port cell but those with the largest counts. */
+export function portCells(): Cell[] {
+  return BOTH.flatMap((bits) => [...plain(bits), ...strings(bits)]);
 }

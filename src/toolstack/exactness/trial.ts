@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // One run of one cell, disturbed at one place or not at all, and everything there is to compare at its end.
 import { SEG_GS } from '../../cpu/backend.ts';
+import type { Kicker } from '../../cpu/kicker.ts';
 import type { Device } from '../../dm/index.ts';
 import type { Witness } from '../../ledger/events.ts';
 import { Ledger } from '../../ledger/ledger.ts';
@@ -17,15 +18,7 @@ import { Snapshot } from '../snapshot.ts';
 import type { Cell } from './cell.ts';
 import { devicesFor } from './device.ts';
 import { enterMode, guestOf } from './layout.ts';
-
-/** What is done there: checkpoint and go on; checkpoint and go on in a fresh machine; a kick. */
-export type Deed = 'resume' | 'restore' | 'kick';
-/** A passage of a preemption point, a step of a device model, or an instruction count. */
-export interface Stop {
-  readonly where: 'point' | 'step' | 'instruction';
-  readonly index: number;
-  readonly deed: Deed;
-}
+import type { Stop } from './stops.ts';
 
 /** What a trial is made with besides its cell. */
 export interface Setup {
@@ -44,10 +37,22 @@ export interface Outcome {
   readonly violations: readonly string[];
   /** Whether the stop was reached. */
   readonly stopped: boolean;
-  /** Passages of points, by name; steps. */
-  readonly points: readonly string[];
+  /** Passages of preemption points; steps of device models. */
+  readonly points: number;
   readonly steps: number;
   readonly icount: number;
+  /** Kicks that took the run out of the guest, and those of them between its first and its last instruction. */
+  readonly kicks: number;
+  readonly kicksInside: number;
+}
+
+/** How a cell is run; nothing: undisturbed. */
+export interface Disturbance {
+  readonly stop?: Stop;
+  /** Device models in steps, also when the stop lies elsewhere. */
+  readonly stepped?: boolean;
+  /** Kicks meanwhile. */
+  readonly kicker?: Kicker;
 }
 
 /** A guest that a fault has sent astray ends here, in instructions. */
@@ -56,12 +61,13 @@ const ASTRAY = 400_000;
 const ENDLESS = 300_000;
 const GPRS = ['EAX', 'ECX', 'EDX', 'EBX', 'ESP', 'EBP', 'ESI', 'EDI'];
 
-/** Runs a cell once. @param stop - null: undisturbed */
-export function runTrial(cell: Cell, setup: Setup, stop: Stop | null, stepped = false): Outcome {
-  const trial = new Trial(cell, setup, stop);
+/** Runs a cell once. */
+export function runTrial(cell: Cell, setup: Setup, how: Disturbance = {}): Outcome {
+  const trial = new Trial(cell, setup, how);
   try {
-    return trial.run(stepped);
+    return trial.run();
   } finally {
+    how.kicker?.aim(0);
     trial.machine[Symbol.dispose]();
   }
 }
@@ -71,28 +77,31 @@ class Trial implements Points {
   readonly #cell: Cell;
   readonly #setup: Setup;
   readonly #stop: Stop | null;
+  readonly #how: Disturbance;
   readonly #guest: LoadedGuest;
   readonly #checker = new LiveChecker();
   readonly #ledger = new Ledger({ sinks: [this.#checker] });
   readonly #accesses: string[] = [];
-  readonly #points: string[] = [];
   readonly #witnesses: Record<string, Witness> = {};
+  #points = 0;
   #steps = 0;
   #unclaimed = 0;
   #running = false;
   #stopped = false;
-  #kicked = false;
   #irqDue: number;
   #checkpoints = 0;
+  #kicks = 0;
+  #kicksInside = 0;
 
-  constructor(cell: Cell, setup: Setup, stop: Stop | null) {
+  constructor(cell: Cell, setup: Setup, how: Disturbance) {
     this.#cell = cell;
     this.#setup = setup;
-    this.#stop = stop;
+    this.#how = how;
+    this.#stop = how.stop ?? null;
     this.#guest = guestOf(cell);
     this.#irqDue = cell.irqAt ?? Number.MAX_SAFE_INTEGER;
     this.machine = this.#make(false);
-    enterMode(this.machine, cell.bits);
+    enterMode(this.machine, cell);
     this.#ledger.start({
       guest: cell.name,
       revision: setup.revision,
@@ -102,10 +111,10 @@ class Trial implements Points {
     });
   }
 
-  hit(point: string): void {
+  hit(): void {
     // The machine is not there yet while it is being made.
     if (!this.#running) return;
-    const n = this.#points.push(point) - 1;
+    const n = this.#points++;
     if (n > ENDLESS || this.#accesses.length > ENDLESS)
       throw new Error('the guest does not get on');
     if (this.#stop?.where === 'point' && this.#stop.index === n) this.#act();
@@ -137,14 +146,16 @@ class Trial implements Points {
     else domain_shutdown(this.machine.domain, SHUTDOWN_suspend);
   }
 
-  run(stepped: boolean): Outcome {
+  run(): Outcome {
     const stop = this.#stop;
-    const steps = stepped || stop?.where === 'step';
+    const { stepped, kicker } = this.#how;
+    const steps = stepped === true || stop?.where === 'step';
     let snapshot = new Snapshot(this.machine);
     // From here on a capture takes what was written since: the page that is missed shows.
     snapshot.capture(this.machine);
     let loop = this.#loop(steps);
     this.#running = true;
+    kicker?.aim(this.machine.cpu.kickId);
     const stopAt = stop?.where === 'instruction' ? stop.index : Number.MAX_SAFE_INTEGER;
     for (;;) {
       const { cpu, interrupts } = this.machine;
@@ -163,9 +174,16 @@ class Trial implements Points {
       if (why === 'shutdown') {
         snapshot = this.#checkpoint(snapshot);
         if (stop?.deed === 'restore') loop = this.#loop(steps);
-      } else if (why === 'kicked') this.#kicked = true;
+      } else if (why === 'kicked') this.#kicked();
       else if (why !== 'deadline' || cpu.icount >= ASTRAY) return this.#outcome(why, snapshot);
     }
+  }
+
+  // HLT has retired before its kick is taken where the kick comes last.
+  #kicked(): void {
+    const { icount, regs } = this.machine.cpu;
+    this.#kicks++;
+    if (icount > 0 && !regs.halted) this.#kicksInside++;
   }
 
   #loop(steps: boolean): RunLoop {
@@ -234,10 +252,12 @@ class Trial implements Points {
       accesses: this.#accesses,
       violations: this.#checker.finish().violations.map((v) => v.message),
       // A kick that nobody notices is none.
-      stopped: this.#stopped && (this.#stop?.deed !== 'kick' || this.#kicked),
+      stopped: this.#stop === null || (this.#stopped && (this.#stop.deed !== 'kick' || this.#kicks > 0)),
       points: this.#points,
       steps: this.#steps,
       icount: cpu.icount,
+      kicks: this.#kicks,
+      kicksInside: this.#kicksInside,
     };
   }
 }
