@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A second opinion on every cell of the exactness matrix; and whether the judge would notice.
 import { beforeAll, describe, expect, it } from 'vitest';
-import { matrixCells } from '../../src/toolstack/exactness/matrix.ts';
+import { matrixCells } from '../../src/toolstack/exactness/cells.ts';
 import { agrees } from './agrees.ts';
 import type { Case, Run } from './case.ts';
 import { cellCase, cellCases } from './cells.ts';

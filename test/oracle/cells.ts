@@ -11,10 +11,10 @@ import {
   SECOND_DEVICE,
   STACK,
 } from '../../src/toolstack/exactness/cell.ts';
+import { matrixCells } from '../../src/toolstack/exactness/cells.ts';
 import type { Code } from '../../src/toolstack/exactness/code.ts';
 import { devicesFor, positionAnswer } from '../../src/toolstack/exactness/device.ts';
 import { enterMode, guestOf } from '../../src/toolstack/exactness/layout.ts';
-import { matrixCells } from '../../src/toolstack/exactness/matrix.ts';
 import { runTrial } from '../../src/toolstack/exactness/trial.ts';
 import { type Case, inRam, type Run } from './case.ts';
 import type { OracleAccess, OracleRange, OracleRequest } from './helper.ts';
@@ -69,7 +69,7 @@ export function cellCase(cell: Cell): Case {
   const specs = devicesOf(cell);
   const ranges = specs.map(({ range }, stream) => ({ ...range, stream }));
   const starts = new Map(specs.map(({ factory, range }) => [factory.name, range]));
-  const { fields, ram, accesses } = runTrial(cell, { revision: 'exact' }, null);
+  const { fields, ram, accesses } = runTrial(cell, { revision: 'exact' });
   const ours: Run = {
     accesses: accesses.map((text) => parseAccess(text, starts)),
     stopped: fields.end === 'dead' ? null : String(fields.end),
@@ -101,7 +101,7 @@ function parseAccess(
 // From the machine itself, as a cell finds it.
 function requestOf(cell: Cell, ranges: readonly OracleRange[], accesses: number): OracleRequest {
   using machine = new Machine({ guest: guestOf(cell), devices: devicesOf(cell) });
-  enterMode(machine, cell.bits);
+  enterMode(machine, cell);
   const { regs } = machine.cpu;
   // Enough for a CPU that asks somewhat more often.
   const answers = Array.from({ length: 2 * accesses + 16 }, (_, n) =>

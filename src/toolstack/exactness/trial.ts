@@ -252,7 +252,8 @@ class Trial implements Points {
       accesses: this.#accesses,
       violations: this.#checker.finish().violations.map((v) => v.message),
       // A kick that nobody notices is none.
-      stopped: this.#stop === null || (this.#stopped && (this.#stop.deed !== 'kick' || this.#kicks > 0)),
+      stopped:
+        this.#stop === null || (this.#stopped && (this.#stop.deed !== 'kick' || this.#kicks > 0)),
       points: this.#points,
       steps: this.#steps,
       icount: cpu.icount,
