@@ -4,6 +4,7 @@
 import { newSharedPage } from '../mem/shared-page.ts';
 import { NO_POINTS, type Points } from './common/points.ts';
 import type { domain, vcpu } from './common/sched.ts';
+import { NO_LOCK, type spinlock } from './common/spinlock.ts';
 import { NullTracer, type Tracer } from './common/trace.ts';
 import { REVISIONS, type XenRevision } from './hvm/revision.ts';
 
@@ -37,6 +38,16 @@ export interface XenHost {
   vpci_process_pending(v: vcpu): boolean;
   /** Bit 46 of MSR_AMD64_NB_CFG, which opens extended configuration space; false if unreadable. */
   nb_cfg_cf8_ext(d: domain): boolean;
+  /** A fresh, zeroed page for device model and hypervisor to share. */
+  alloc_shared_page(): Uint8Array;
+  /** A lock of the domain, in the same order in every thread. */
+  new_lock(): spinlock;
+  /** Returns once `v`, which may not run any more, has left its CPU; at once where nobody else executes. */
+  vcpu_sleep_sync(v: vcpu): void;
+  /** Something that kept `v` from running is gone: its thread looks again. */
+  vcpu_wake(v: vcpu): void;
+  /** Makes `v`, which another thread runs, leave the guest. */
+  vcpu_kick(v: vcpu): void;
   /** Hands an exception to the guest before its next instruction. */
   inject_hw_exception(v: vcpu, vector: number, ec: number): void;
 }
@@ -65,6 +76,11 @@ export function createXenHost(overrides: Partial<XenHost> = {}): XenHost {
     crash_domain: () => {},
     vpci_process_pending: () => false,
     nb_cfg_cf8_ext: () => false,
+    alloc_shared_page: newSharedPage,
+    new_lock: () => NO_LOCK,
+    vcpu_sleep_sync: () => {},
+    vcpu_wake: () => {},
+    vcpu_kick: () => {},
     inject_hw_exception: () => {},
     ...overrides,
   };

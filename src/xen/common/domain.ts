@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Shutting a domain down, the deferral a vCPU takes while an I/O is in flight, resuming.
 // Behaviour of Xen 4.14.5 xen/common/domain.c.
-// Differences: `shutdown_lock` is free on one thread (what it protects has no point inside); the
-// hardware domain, which would take the host down, does not exist here.
+// Differences: the hardware domain, which would take the host down, does not exist here.
 import { VIRQ_DOM_EXC } from '../public/event_channel.ts';
 import { SHUTDOWN_CODE_INVALID, SHUTDOWN_crash, SHUTDOWN_suspend } from '../public/sched.ts';
 import {
@@ -36,9 +35,16 @@ export function domain_shutdown_code(d: domain, reason: number): void {
  * @returns 0, always
  */
 export function domain_shutdown(d: domain, wanted: number): 0 {
+  d.shutdown_lock.lock();
+  shut_down_locked(d, wanted);
+  d.shutdown_lock.unlock();
+  return 0;
+}
+
+function shut_down_locked(d: domain, wanted: number): void {
   domain_shutdown_code(d, wanted);
   const reason = d.shutdown_code;
-  if (d.is_shutting_down) return 0;
+  if (d.is_shutting_down) return;
   d.is_shutting_down = true;
   // Flag first, then the deferrals: pairs with vcpu_start_shutdown_deferral and vcpu_end_...
   for (const v of d.vcpu) {
@@ -48,7 +54,6 @@ export function domain_shutdown(d: domain, wanted: number): 0 {
     v.paused_for_shutdown = true;
   }
   __domain_finalise_shutdown(d);
-  return 0;
 }
 
 /** The guest or a device model has done what cannot go on. The caller continues as in Xen. */
@@ -62,11 +67,14 @@ export function domain_crash(d: domain, reason: string): void {
 export function vcpu_check_shutdown(v: vcpu): void {
   const d = v.domain;
   d.host.points.hit('check_lock', v);
-  if (!d.is_shutting_down) return;
-  if (!v.paused_for_shutdown) vcpu_pause_nosync(v);
-  v.paused_for_shutdown = true;
-  v.defer_shutdown = false;
-  __domain_finalise_shutdown(d);
+  d.shutdown_lock.lock();
+  if (d.is_shutting_down) {
+    if (!v.paused_for_shutdown) vcpu_pause_nosync(v);
+    v.paused_for_shutdown = true;
+    v.defer_shutdown = false;
+    __domain_finalise_shutdown(d);
+  }
+  d.shutdown_lock.unlock();
 }
 
 /**
@@ -93,6 +101,7 @@ export function vcpu_end_shutdown_deferral(v: vcpu): void {
 export function domain_resume(d: domain): void {
   // Some code depends on the shutdown not being undone while a vCPU is in the emulation path.
   domain_pause(d);
+  d.shutdown_lock.lock();
   d.is_shutting_down = false;
   d.is_shut_down = false;
   d.shutdown_code = SHUTDOWN_CODE_INVALID;
@@ -100,5 +109,6 @@ export function domain_resume(d: domain): void {
     if (v.paused_for_shutdown) vcpu_unpause(v);
     v.paused_for_shutdown = false;
   }
+  d.shutdown_lock.unlock();
   domain_unpause(d);
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Domains, vCPUs, pausing them, and the scheduler's choice of a vCPU.
 // Behaviour of Xen 4.14.5 xen/common/sched/core.c, xen/common/domain.c (pausing), include/xen/sched.h.
-// Differences: every vCPU has a physical CPU of its own; one thread, so locks and waits for another
+// Differences: every vCPU has a physical CPU of its own; on one thread, locks and waits for another
 // CPU to leave the hypervisor are free; `sched_pending` stands for that CPU's SCHEDULE softirq.
 
 import type { XenHost } from '../host.ts';
 import type { hvm_domain, hvm_vcpu } from '../hvm/state.ts';
 import type { evtchn_port_t } from '../public/event_channel.ts';
+import type { spinlock } from './spinlock.ts';
 
 /** The guest registers the port itself touches. The CPU host's registers behind accessors will do. */
 export interface cpu_user_regs {
@@ -36,6 +37,10 @@ export interface domain {
   /** Port signalled at the end of a suspend instead of VIRQ_DOM_EXC; 0 for none. */
   suspend_evtchn: evtchn_port_t;
   pause_count: number;
+  /** Adds `by` to `pause_count`, as one operation where several threads can. */
+  change_pause_count(by: 1 | -1): void;
+  /** Held while a shutdown or a resume goes over the vCPUs. */
+  readonly shutdown_lock: spinlock;
   is_dying: boolean;
   /** Ours: the first crash, or null. */
   crashed: CrashRecord | null;
@@ -55,12 +60,15 @@ export interface vcpu {
   /** One pause reference is held because of a shutdown. */
   paused_for_shutdown: boolean;
   pause_count: number;
+  change_pause_count(by: 1 | -1): void;
   /** Waits inside the hypervisor for a device model. */
   blocked_in_xen: boolean;
   /** The SCHEDULE softirq of its CPU is raised: it leaves the guest at the next chance. */
   sched_pending: boolean;
   /** Executes guest code, or the handling of its exit. */
   in_guest: boolean;
+  /** The scheduler has it on a CPU, in the guest or in the hypervisor: domain_pause() waits for it to leave. */
+  is_running: boolean;
   /** Left its CPU inside a wait; cleared when the scheduler picks it again. */
   descheduled: boolean;
 }
@@ -83,24 +91,25 @@ export function vcpu_kick(v: vcpu): void {
 
 /** Adds a pause reference without waiting for `v` to stop. */
 export function vcpu_pause_nosync(v: vcpu): void {
-  v.pause_count++;
+  v.change_pause_count(1);
   v.domain.host.trace.pause_nosync(v);
   vcpu_sleep_nosync(v);
 }
 
 export function vcpu_unpause(v: vcpu): void {
-  v.pause_count--;
+  v.change_pause_count(-1);
 }
 
 /** Pauses every vCPU and waits until none executes, in the hypervisor either. */
 export function domain_pause(d: domain): void {
-  d.pause_count++;
+  d.change_pause_count(1);
   d.host.trace.domain_pause(d);
   for (const v of d.vcpu) vcpu_sleep_nosync(v);
+  for (const v of d.vcpu) d.host.vcpu_sleep_sync(v);
 }
 
 export function domain_unpause(d: domain): void {
-  d.pause_count--;
+  d.change_pause_count(-1);
   d.host.trace.domain_unpause(d);
 }
 
@@ -136,12 +145,20 @@ export interface sched_count {
 export function schedule_vcpu(v: vcpu, count: sched_count): sched_outcome {
   count.resumes = 0;
   for (;;) {
-    if (!vcpu_runnable(v)) return 'not_runnable';
+    // On a CPU first, then the test: pairs with domain_pause, which pauses first and then waits.
+    v.is_running = true;
+    if (!vcpu_runnable(v)) {
+      v.is_running = false;
+      return 'not_runnable';
+    }
     v.sched_pending = false;
     v.descheduled = false;
     count.resumes++;
     v.domain.ctxt_switch_tail(v);
-    if (v.descheduled) return 'descheduled';
+    if (v.descheduled) {
+      v.is_running = false;
+      return 'descheduled';
+    }
     if (!v.sched_pending) {
       v.in_guest = true;
       return 'in_guest';

@@ -4,6 +4,7 @@
 // handle_hvm_io_completion in io_completion.ts.
 // Differences: an enabled server without a page refuses synchronous requests instead of a null
 // dereference; switches refused_broadcast_repeated and deferral_spans_instruction.
+import type { BufferedPage } from '../../mem/buffered-page.ts';
 import type { IoreqSlot } from '../../mem/ioreq-page.ts';
 import {
   domain_crash,
@@ -150,13 +151,32 @@ export function hvm_send_buffered_ioreq(curr: vcpu, s: hvm_ioreq_server, p: iore
   else return X86EMUL_UNHANDLEABLE;
   const quad = code === 3 ? 1 : 0;
 
+  s.bufioreq_lock.lock();
+  const rc = put_buffered(curr, s, pg, p, code, quad);
+  s.bufioreq_lock.unlock();
+  if (rc !== X86EMUL_OKAY) return rc;
+
+  notify_via_xen_event_channel(curr.domain, s.bufioreq_evtchn);
+  points.hit('buf_notify', curr);
+  return X86EMUL_OKAY;
+}
+
+/** Under the lock: the entry, then the pointer. */
+function put_buffered(
+  curr: vcpu,
+  s: hvm_ioreq_server,
+  pg: BufferedPage,
+  p: ioreq_t,
+  code: number,
+  quad: 0 | 1,
+): x86emul_rc {
   const write_pointer = pg.write_pointer();
   if ((write_pointer - pg.read_pointer()) >>> 0 >= IOREQ_BUFFER_SLOT_NUM - quad) {
     return X86EMUL_UNHANDLEABLE;
   }
   pg.writeEntry(write_pointer, p.type, p.dir, code, p.addr, p.data);
   if (quad) pg.writeEntry(write_pointer + 1, p.type, p.dir, code, p.addr, p.data_hi);
-  points.hit('buf_filled', curr);
+  curr.domain.host.points.hit('buf_filled', curr);
 
   // Entries before the pointer: the reader trusts what lies below it.
   pg.setWritePointer(pg.write_pointer() + 1 + quad);
@@ -171,9 +191,6 @@ export function hvm_send_buffered_ioreq(curr: vcpu, s: hvm_ioreq_server, p: iore
   ) {
     pg.canonicalise();
   }
-
-  notify_via_xen_event_channel(curr.domain, s.bufioreq_evtchn);
-  points.hit('buf_notify', curr);
   return X86EMUL_OKAY;
 }
 

@@ -4,7 +4,6 @@
 // Differences: pages come from the host and are not reference counted; switch destroyed_server_answers_ones.
 import { BufferedPage } from '../../mem/buffered-page.ts';
 import { IoreqPage } from '../../mem/ioreq-page.ts';
-import { newSharedPage } from '../../mem/shared-page.ts';
 import { domain_crash } from '../common/domain.ts';
 import {
   alloc_unbound_xen_event_channel,
@@ -163,7 +162,7 @@ function hvm_alloc_ioreq_mfn<Page>(
     return -ENODATA;
   }
   if (!host.alloc('mapglobal')) return -ENOMEM;
-  iorp.va = make(newSharedPage());
+  iorp.va = make(host.alloc_shared_page());
   return 0;
 }
 
@@ -331,6 +330,7 @@ export function hvm_create_ioreq_server(
         new rangeset(MAX_NR_IO_RANGES),
       ],
       enabled: false,
+      bufioreq_lock: d.host.new_lock(),
       bufioreq_handling,
     };
     servers[rc] = s;

@@ -6,6 +6,7 @@ import type { BufferedPage } from '../../mem/buffered-page.ts';
 import type { IoreqPage } from '../../mem/ioreq-page.ts';
 import type { rangeset } from '../common/rangeset.ts';
 import type { domain, vcpu } from '../common/sched.ts';
+import type { spinlock } from '../common/spinlock.ts';
 import type { evtchn_port_t } from '../public/event_channel.ts';
 import {
   IOREQ_TYPE_PIO,
@@ -164,6 +165,8 @@ export interface hvm_ioreq_server {
   /** By range type. */
   readonly range: readonly [rangeset, rangeset, rangeset];
   enabled: boolean;
+  /** Held while an entry is put into the buffered ring. */
+  readonly bufioreq_lock: spinlock;
   /** HVM_IOREQSRV_BUFIOREQ_*. */
   readonly bufioreq_handling: number;
 }
