@@ -5,20 +5,30 @@ import type { CpuBackend } from '../cpu/backend.ts';
 const FIRST_VECTOR = 8;
 const LINES = 8;
 
-/** Eight edge-triggered lines, lowest number first. Nothing masks them but the CPU's interrupt flag. */
+/**
+ * Eight edge-triggered lines, lowest number first, in two words: those that are high, and edges not yet taken. Nothing
+ * masks them but the CPU's interrupt flag. Any thread may drive a line; the vCPU's takes them.
+ */
 export class InterruptLines {
-  #high = 0;
-  #latched = 0;
+  readonly #words: Int32Array;
+  readonly #high: number;
+  readonly #latched: number;
 
+  /** @param words - shared where devices are in other threads; @param high, latched - indices of the two words */
+  constructor(words: Int32Array = new Int32Array(2), high = 0, latched = 1) {
+    this.#words = words;
+    this.#high = high;
+    this.#latched = latched;
+  }
   /** Line `line` (0 to 7) goes high; an edge is latched until the CPU takes it. */
   raise(line: number): void {
     const bit = 1 << (line & (LINES - 1));
-    if ((this.#high & bit) === 0) this.#latched |= bit;
-    this.#high |= bit;
+    if ((Atomics.or(this.#words, this.#high, bit) & bit) !== 0) return;
+    Atomics.or(this.#words, this.#latched, bit);
   }
   /** The line goes low; an edge that was latched stays. */
   lower(line: number): void {
-    this.#high &= ~(1 << (line & (LINES - 1)));
+    Atomics.and(this.#words, this.#high, ~(1 << (line & (LINES - 1))));
   }
   /** A single edge. */
   pulse(line: number): void {
@@ -26,20 +36,22 @@ export class InterruptLines {
     this.lower(line);
   }
   get pending(): boolean {
-    return this.#latched !== 0;
+    return Atomics.load(this.#words, this.#latched) !== 0;
   }
   /** Hands the most urgent latched line to a CPU that has none to deliver. */
   offer(cpu: CpuBackend): void {
-    if (this.#latched === 0 || cpu.irq >= 0) return;
-    const line = 31 - Math.clz32(this.#latched & -this.#latched);
-    this.#latched &= ~(1 << line);
-    cpu.irq = FIRST_VECTOR + line;
+    const latched = Atomics.load(this.#words, this.#latched);
+    if (latched === 0 || cpu.irq >= 0) return;
+    const bit = latched & -latched;
+    Atomics.and(this.#words, this.#latched, ~bit);
+    cpu.irq = FIRST_VECTOR + 31 - Math.clz32(bit);
   }
   save(): number {
-    return (this.#high << LINES) | this.#latched;
+    const high = Atomics.load(this.#words, this.#high);
+    return (high << LINES) | Atomics.load(this.#words, this.#latched);
   }
   restore(state: number): void {
-    this.#high = (state >>> LINES) & 0xff;
-    this.#latched = state & 0xff;
+    Atomics.store(this.#words, this.#high, (state >>> LINES) & 0xff);
+    Atomics.store(this.#words, this.#latched, state & 0xff);
   }
 }

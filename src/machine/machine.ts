@@ -7,50 +7,36 @@ import { refuseOverlap } from '../dm/bus.ts';
 import type { DeviceContext, InputSource, Verdict } from '../dm/device.ts';
 import { NO_INPUT } from '../dm/device.ts';
 import { InlineServer } from '../dm/inline-server.ts';
-import { formatIoRange } from '../dm/range.ts';
 import type { DeviceSpec } from '../dm/registry.ts';
 import type { LedgerDevice, Witness } from '../ledger/events.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { BufferedPage } from '../mem/buffered-page.ts';
+import { D_IRQ_HIGH, D_IRQ_LATCHED } from '../mem/domain-words.ts';
 import { GuestRam } from '../mem/guest-ram.ts';
 import { IoreqPage } from '../mem/ioreq-page.ts';
-import { BugError, HvmError } from '../util/errors.ts';
+import { BugError } from '../util/errors.ts';
 import { xen_event_channel_signalled } from '../xen/common/event_channel.ts';
 import { NO_POINTS, type Points } from '../xen/common/points.ts';
-import type { domain, vcpu } from '../xen/common/sched.ts';
+import type { cpu_user_regs, domain, vcpu } from '../xen/common/sched.ts';
 import type { Tracer } from '../xen/common/trace.ts';
 import { NullTracer } from '../xen/common/trace.ts';
 import { createXenHost } from '../xen/host.ts';
-import { domain_create, vcpu_create } from '../xen/hvm/hvm.ts';
-import {
-  hvm_all_ioreq_servers_add_vcpu,
-  hvm_create_ioreq_server,
-  hvm_get_ioreq_server_frame,
-  hvm_get_ioreq_server_info,
-  hvm_map_io_range_to_ioreq_server,
-  hvm_set_ioreq_server_state,
-  type ioreq_server_info,
-} from '../xen/hvm/ioreq_server.ts';
+import { domain_create, shared_vcpu_create, vcpu_create } from '../xen/hvm/hvm.ts';
+import { hvm_all_ioreq_servers_add_vcpu } from '../xen/hvm/ioreq_server.ts';
 import { p2m_mmio_dm } from '../xen/hvm/p2m.ts';
 import type { RevisionName } from '../xen/hvm/revision.ts';
 import { REVISIONS } from '../xen/hvm/revision.ts';
-import {
-  HVM_IOREQSRV_BUFIOREQ_LEGACY,
-  MAX_NR_IOREQ_SERVERS,
-  XEN_DMOP_IO_RANGE_MEMORY,
-  XEN_DMOP_IO_RANGE_PORT,
-} from '../xen/public/hvm_dm_op.ts';
 import { Bookkeeper } from './bookkeeper.ts';
 import { CountedDevice } from './counted-device.ts';
 import { GuestRegs } from './guest-regs.ts';
 import { InterruptLines } from './interrupts.ts';
 import type { LoadedGuest } from './loader.ts';
 import { ramSegments } from './memory-map.ts';
+import { createServer, deviceLabel, enableServer, giveRange, serverOfDevice } from './servers.ts';
 import { TeeTracer } from './tee-tracer.ts';
+import { type RemoteServers, threadHost } from './threads/remote-servers.ts';
 import { VirtualTimer } from './virtual-timer.ts';
 
-/** The domain of the device models, and of the guest. */
-const DOM0 = 0;
 const GUEST_DOMAIN = 1;
 
 /** What a machine is made of. */
@@ -70,6 +56,8 @@ export interface MachineOptions {
   trace?: Tracer | null;
   /** Virtual time for devices, in ns; one per instruction unless given. */
   nowNs?: () => number;
+  /** The domain's device models, and its other vCPUs, are in other threads: this machine is one of its vCPUs. */
+  remote?: RemoteServers | null;
 }
 
 /** Builds the parts and joins them; `run-loop.ts` runs them. */
@@ -81,8 +69,11 @@ export class Machine implements Disposable {
   readonly regs: GuestRegs;
   readonly domain: domain;
   readonly vcpu: vcpu;
+  /** Device models on this thread. */
   readonly servers: readonly InlineServer[];
-  readonly interrupts: InterruptLines = new InterruptLines();
+  /** Device models elsewhere, or null. */
+  readonly remote: RemoteServers | null;
+  readonly interrupts: InterruptLines;
   /** Line 0's tick, as the guest's manifest asks for it. */
   readonly timer: VirtualTimer;
   readonly books: Bookkeeper | null;
@@ -98,9 +89,14 @@ export class Machine implements Disposable {
    *   HVM_ADDON_SELFTEST without a usable CPU
    */
   constructor(options: MachineOptions) {
-    const { guest, devices, ledger = null, points = NO_POINTS } = options;
+    const { guest, devices, ledger = null, points = NO_POINTS, remote = null } = options;
     this.guest = guest;
-    this.ram = new GuestRam(guest.memoryBytes);
+    this.remote = remote;
+    this.ram = new GuestRam(guest.memoryBytes, remote?.memory.ram ?? null);
+    this.interrupts =
+      remote === null
+        ? new InterruptLines()
+        : new InterruptLines(remote.words, D_IRQ_HIGH, D_IRQ_LATCHED);
     this.timer = new VirtualTimer(guest.manifest.timer?.everyInstructions ?? 0);
     const taken: { name: string; range: DeviceSpec['range'] }[] = [];
     for (const { factory, range } of devices) {
@@ -119,7 +115,7 @@ export class Machine implements Disposable {
       const servers: InlineServer[] = [];
       this.servers = servers;
       const internal = new UnclaimedCounter(this);
-      const tracers: Tracer[] = [internal];
+      const tracers: Tracer[] = remote === null ? [internal] : [remote.tracer, internal];
       if (this.books !== null) tracers.push(this.books);
       if (options.trace) tracers.push(options.trace);
       const trace = tracers.length === 1 ? internal : new TeeTracer(tracers);
@@ -129,20 +125,22 @@ export class Machine implements Disposable {
         points,
         trace,
         evtchn_alloc: () => nextPort++,
-        evtchn_send: (_d, port) => {
-          for (const server of servers) server.event(port);
-        },
+        evtchn_send:
+          remote === null
+            ? (_d, port) => {
+                for (const server of servers) server.event(port);
+              }
+            : (_d, port) => remote.send(port),
+        ...(remote === null ? {} : threadHost(remote.memory, remote.vcpuId)),
         inject_hw_exception: (_v, vector, ec) => this.cpu.injectException(vector, ec),
       });
-      this.domain = domain_create(GUEST_DOMAIN, this.ram, host);
+      this.domain = domain_create(GUEST_DOMAIN, this.ram, host, remote?.words ?? null);
       for (const { start, end } of pages) {
         const first = Math.floor(start / 4096);
         this.domain.arch.hvm.p2m.set_type(first, Math.floor(end / 4096) - first + 1, p2m_mmio_dm);
       }
-      this.vcpu = vcpu_create(this.domain, this.regs);
+      this.vcpu = this.#createVcpus();
       this.vcpu.arch.hvm.cpu = this.insnCpu;
-      if (hvm_all_ioreq_servers_add_vcpu(this.domain, this.vcpu) !== 0)
-        throw new BugError('no vCPU');
       const nowNs = options.nowNs ?? (() => this.cpu.icount);
       const context: DeviceContext = {
         output: options.output ?? (() => {}),
@@ -162,70 +160,70 @@ export class Machine implements Disposable {
     }
   }
 
-  // One server per device, as long as Xen has ids; the last one takes the rest.
+  #createVcpus(): vcpu {
+    const { domain: d, regs, remote } = this;
+    let mine: vcpu | null = null;
+    for (let id = 0; id < (remote?.memory.vcpus ?? 1); id++) {
+      const own = remote === null || id === remote.vcpuId;
+      const v =
+        remote === null
+          ? vcpu_create(d, regs)
+          : shared_vcpu_create(d, own ? regs : NOBODYS, remote.words, own);
+      if (hvm_all_ioreq_servers_add_vcpu(d, v) !== 0) throw new BugError('no vCPU');
+      if (own) mine = v;
+    }
+    if (mine === null) throw new BugError(`vCPU ${remote?.vcpuId} is none of its domain`);
+    return mine;
+  }
+
   #addServers(
     devices: readonly DeviceSpec[],
     context: DeviceContext,
     servers: InlineServer[],
   ): void {
+    const { domain: d, remote } = this;
+    let last = -1;
     devices.forEach(({ factory, range }, index) => {
-      const label = `${factory.name}@${formatIoRange(range)}`;
-      let server = servers[Math.min(index, MAX_NR_IOREQ_SERVERS - 1)];
-      if (server === undefined) {
-        server = new InlineServer(factory.name, servers.length);
-        this.#connect(server);
-        servers.push(server);
-      }
-      const device = new CountedDevice(factory.create(context));
-      server.bus.attach(device, range);
-      const rc = hvm_map_io_range_to_ioreq_server(
-        this.domain,
-        DOM0,
-        server.id,
-        range.space === 'mmio' ? XEN_DMOP_IO_RANGE_MEMORY : XEN_DMOP_IO_RANGE_PORT,
-        range.start,
-        range.end,
-      );
-      if (rc !== 0)
-        throw new HvmError('HVM_RANGE', `${label}: the domain refuses the range (${rc})`);
-      this.#counted.set(label, device);
+      const label = deviceLabel(factory.name, range);
+      const id = serverOfDevice(index);
+      if (id !== last) this.#connect(factory.name, servers);
+      last = id;
+      giveRange(d, id, label, range);
       this.#ranges.push({ name: label, space: range.space, first: range.start, last: range.end });
+      if (remote !== null) return;
+      const device = new CountedDevice(factory.create(context));
+      servers[id]?.bus.attach(device, range);
+      this.#counted.set(label, device);
     });
-    for (const server of servers) {
-      if (hvm_set_ioreq_server_state(this.domain, DOM0, server.id, true) !== 0) {
-        throw new BugError(`server '${server.name}' cannot be enabled`);
-      }
-      server.onAccess = this.books?.onAccess ?? null;
-    }
+    for (let id = 0; id <= last; id++) enableServer(d, id);
+    for (const server of servers) server.onAccess = this.books?.onAccess ?? null;
+    if (remote !== null) remote.onAccess = this.books?.onAccess ?? null;
   }
 
-  // The pages as resources that the device model maps: they are nowhere in the guest's memory.
-  #connect(server: InlineServer): void {
-    const id = hvm_create_ioreq_server(this.domain, DOM0, HVM_IOREQSRV_BUFIOREQ_LEGACY);
-    const frame = (index: number): Uint8Array => {
-      const page = hvm_get_ioreq_server_frame(this.domain, DOM0, id, index);
-      if (typeof page === 'number') throw new BugError(`no shared page: ${page}`);
-      return page;
-    };
-    const info: ioreq_server_info = {};
-    if (id !== server.id) throw new BugError(`server id ${id}, expected ${server.id}`);
-    const buffered = frame(0);
-    const ioreq = frame(1);
-    hvm_get_ioreq_server_info(this.domain, DOM0, id, false, info);
-    const xenServer = this.domain.arch.hvm.ioreq_server[id];
+  #connect(name: string, servers: InlineServer[]): void {
+    const { id, ioreqPage, bufferedPage, vcpuPorts, ringPort } = createServer(this.domain);
+    if (this.remote !== null) {
+      this.remote.connect(id, name, vcpuPorts, ringPort, this.ram);
+      return;
+    }
+    const server = new InlineServer(name, id);
     server.connect({
-      ioreqPage: new IoreqPage(ioreq),
-      bufferedPage: new BufferedPage(buffered),
-      vcpuPorts: this.domain.vcpu.map((v) => xenServer?.sv[v.vcpu_id]?.ioreq_evtchn ?? 0),
-      bufferedPort: info.bufioreq_port ?? 0,
+      ioreqPage: new IoreqPage(ioreqPage),
+      bufferedPage: new BufferedPage(bufferedPage),
+      vcpuPorts,
+      bufferedPort: ringPort,
       notify: () => xen_event_channel_signalled(this.vcpu),
       ram: this.ram,
     });
+    servers.push(server);
   }
 
   #load(): void {
     const { pieces, entry } = this.guest;
-    for (const { gpa, bytes } of pieces) this.ram.writeBytes(gpa, bytes);
+    // One memory, loaded once; the CPUs of other threads have not translated anything of it yet.
+    if ((this.remote?.vcpuId ?? 0) === 0) {
+      for (const { gpa, bytes } of pieces) this.ram.writeBytes(gpa, bytes);
+    }
     const { regs } = this.cpu;
     const segment = (index: number, selector: number, code: boolean): void =>
       regs.setSegment(index, {
@@ -270,6 +268,9 @@ export class Machine implements Disposable {
     this.cpu[Symbol.dispose]();
   }
 }
+
+/** Registers of a vCPU that another thread runs. */
+const NOBODYS: cpu_user_regs = { eax: 0, rax_hi: 0, eip: 0 };
 
 /** Counts accesses that ended at nobody. */
 class UnclaimedCounter extends NullTracer {

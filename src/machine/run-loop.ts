@@ -58,6 +58,11 @@ export class RunLoop {
   readonly exits: number[] = new Array<number>(EXIT_NAMES.length).fill(0);
   /** Not null: device models run in indivisible steps, with this called before each. */
   onServerStep: StepHook | null = null;
+  /**
+   * Device models are elsewhere: called while the vCPU is not runnable. Returns true when something has changed, so
+   * that the scheduler looks again, false to make `run()` return.
+   */
+  onIdle: (() => boolean) | null = null;
   /** Instruction count at which `run()` returns 'deadline'. */
   deadline = Number.MAX_SAFE_INTEGER;
   /** Stop when the guest reports a verdict. */
@@ -104,6 +109,10 @@ export class RunLoop {
   /** Lets device models work. @returns whether any did */
   #serve(): boolean {
     const { servers } = this.machine;
+    if (this.onIdle !== null) {
+      this.#settle();
+      return this.onIdle();
+    }
     if (this.onServerStep === null) {
       let worked = false;
       for (const server of servers) worked = server.runNow() || worked;
@@ -154,7 +163,8 @@ export class RunLoop {
         return icount >= this.deadline ? 'deadline' : null;
       }
       case EXIT_KICK:
-        return 'kicked';
+        // Another thread wants the vCPU off its CPU: the scheduler sees to it.
+        return v.sched_pending ? null : 'kicked';
       default:
         return this.#fault(exit);
     }

@@ -26,10 +26,8 @@ export const D_IRQ_HIGH = LINE + 3;
 export const D_IRQ_LATCHED = LINE + 4;
 /** Servers that do not answer any more: a bit each. */
 export const D_DEAD_SERVERS = LINE + 5;
-/** Bytes waiting for `input.take()` of a device: none at the moment. */
+/** Spin locks of the domain, one word each, at most 16. */
 export const D_LOCKS = 2 * LINE;
-/** Spin locks of the domain: one word each. */
-export const LOCKS = LINE;
 
 /** Of one vCPU: offsets from `vcpuBase()`. The first line is mostly the vCPU's own, the second what others write. */
 export const V_DEFER = 0;
@@ -46,6 +44,10 @@ export const V_ASLEEP = LINE + 1;
 export const V_COMMAND = LINE + 2;
 /** Argument of the command. */
 export const V_ARGUMENT = LINE + 3;
+/** 1 once its guest runs no more: verdict, crash, HLT for ever. */
+export const V_ENDED = LINE + 4;
+/** 1 once its books or its guest's log show something wrong. */
+export const V_FAILED = LINE + 5;
 const VCPU_WORDS = 2 * LINE;
 
 /** Of one server: offsets from `serverBase()`. */
@@ -82,4 +84,21 @@ export function wakeSleeper(words: Int32Array, index: number): void {
 export function announce(words: Int32Array): void {
   Atomics.add(words, D_EVENTS, 1);
   Atomics.notify(words, D_EVENTS);
+}
+
+/**
+ * Waits until `words[index]` is no longer `value`: spins first, then sleeps.
+ * @param spins - looks before sleeping
+ * @param ms - bound on the sleep
+ * @returns whether it changed
+ */
+export function waitWhile(
+  words: Int32Array,
+  index: number,
+  value: number,
+  spins: number,
+  ms: number,
+): boolean {
+  for (let n = 0; n < spins; n++) if (Atomics.load(words, index) !== value) return true;
+  return Atomics.wait(words, index, value, ms) !== 'timed-out';
 }

@@ -24,6 +24,18 @@ interface SharedMemoryHost {
 /** Called after the host has changed guest RAM: translated code there is stale, its pages are dirty. */
 export type HostWriteListener = (gpa: number, length: number) => void;
 
+function newBuffer(sizeBytes: number): SharedArrayBuffer {
+  const pages = Math.ceil(sizeBytes / WASM_PAGE);
+  try {
+    const { WebAssembly } = globalThis as unknown as SharedMemoryHost;
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }).buffer;
+  } catch (cause) {
+    throw new HvmError('HVM_MEMORY', `the host has no ${sizeBytes} bytes for guest memory`, {
+      cause,
+    });
+  }
+}
+
 /** RAM from guest-physical 0 to `sizeBytes`. Little endian. Nothing is allocated per access. */
 export class GuestRam {
   /** Uint8Array(sizeBytes), on a SharedArrayBuffer that starts on a host page. */
@@ -34,9 +46,10 @@ export class GuestRam {
 
   /**
    * @param sizeBytes - a positive multiple of 4 KiB, at most 2 GiB
+   * @param shared - buffer of another GuestRam of the same size, in another thread; none: a new one, zeroed
    * @throws HvmError HVM_MEMORY for any other size, or when the host has no room
    */
-  constructor(sizeBytes: number) {
+  constructor(sizeBytes: number, shared: SharedArrayBuffer | null = null) {
     if (
       !Number.isInteger(sizeBytes) ||
       sizeBytes <= 0 ||
@@ -48,17 +61,7 @@ export class GuestRam {
         `guest memory of ${sizeBytes} bytes: expected a multiple of 4096, at most 2 GiB`,
       );
     }
-    const pages = Math.ceil(sizeBytes / WASM_PAGE);
-    let buffer: ArrayBufferLike;
-    try {
-      const { WebAssembly } = globalThis as unknown as SharedMemoryHost;
-      buffer = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }).buffer;
-    } catch (cause) {
-      throw new HvmError('HVM_MEMORY', `the host has no ${sizeBytes} bytes for guest memory`, {
-        cause,
-      });
-    }
-    this.bytes = new Uint8Array(buffer, 0, sizeBytes);
+    this.bytes = new Uint8Array(shared ?? newBuffer(sizeBytes), 0, sizeBytes);
     this.sizeBytes = sizeBytes;
   }
 

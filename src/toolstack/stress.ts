@@ -54,6 +54,10 @@ export interface StressReport {
   windows: Record<string, number>;
   verdict: 'success' | 'skip' | 'error' | 'failure' | null;
   crash: { reason: string } | null;
+  /** vCPUs, device models and toolstack were threads: the run cannot be repeated. */
+  threads: boolean;
+  /** Device models that were given up. */
+  deviceModels: { server: number; why: string }[];
   /** Of a failure: the instruction it is about. */
   story: LaneStory | null;
   /** By the clock, so different in each run; null: not asked for. */
@@ -126,10 +130,8 @@ export function judge(
   const gapLost = log.gap === null ? 0 : Math.max(1, log.gap.got - log.gap.expected);
   const failed = violations.length > 0;
   const result: StressReport = {
+    ...emptyReport(options, machine.guest.name),
     outcome: failed ? 'failure' : outcomeOf(end, verdict, machine.domain.crashed !== null),
-    revision: options.revision,
-    guest: machine.guest.name,
-    seed: options.seed,
     checkpoints,
     instructions: machine.cpu.icount,
     accesses: { ...report.accesses },
@@ -137,7 +139,6 @@ export function judge(
     duplicated: report.duplicated,
     violations,
     violationsTotal: report.violationsTotal + others.length,
-    checkpointsAsked: options.checkpoints,
     reproduce: failed ? reproduceCommand(options, checkpoints) : null,
     windows: Object.fromEntries(
       WINDOW_NAMES.flatMap((w) => (session.hits.has(w) ? [[w, session.hits.get(w) ?? 0]] : [])),
@@ -148,6 +149,32 @@ export function judge(
     measured: session.meter?.data() ?? null,
   };
   return result;
+}
+
+/** What is known of a run before it began. */
+export function emptyReport(options: StressOptions, guest: string): StressReport {
+  return {
+    outcome: 'success',
+    revision: options.revision,
+    guest,
+    seed: options.seed,
+    checkpoints: 0,
+    checkpointsAsked: options.checkpoints,
+    instructions: 0,
+    accesses: { issued: 0, answered: 0, retired: 0 },
+    lost: 0,
+    duplicated: 0,
+    violations: [],
+    violationsTotal: 0,
+    reproduce: null,
+    windows: {},
+    verdict: null,
+    crash: null,
+    threads: false,
+    deviceModels: [],
+    story: null,
+    measured: null,
+  };
 }
 
 function outcomeOf(
@@ -243,13 +270,30 @@ function otherWitnesses(session: CheckpointSession): StressViolation[] {
   if (machine.verdict === 'failure') {
     found.push(seen('guest-verdict', 'totals', 'the guest itself reports failure'));
   }
-  for (const [device, facts] of Object.entries(machine.testimonies())) {
-    for (const [fact, klass] of Object.entries(COMPLAINTS)) {
+  return [...found, ...testimonyViolations(machine.testimonies(), ledger.events)];
+}
+
+/** What devices complain of. @param seq - of the ledger's end */
+export function testimonyViolations(
+  testimonies: Record<string, Record<string, unknown>>,
+  seq: number,
+): StressViolation[] {
+  return Object.entries(testimonies).flatMap(([device, facts]) =>
+    Object.entries(COMPLAINTS).flatMap(([fact, klass]) => {
       const count = facts[fact];
-      if (typeof count === 'number' && count > 0) {
-        found.push(seen(`device-${fact}`, klass, `device ${device} testifies: ${fact} ${count}`));
-      }
-    }
-  }
-  return found;
+      if (typeof count !== 'number' || count === 0) return [];
+      const message = `device ${device} testifies: ${fact} ${count}`;
+      return [
+        {
+          kind: `device-${fact}`,
+          class: klass,
+          identity: null,
+          firstSeq: null,
+          seq,
+          checkpoint: null,
+          message,
+        },
+      ];
+    }),
+  );
 }

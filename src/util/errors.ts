@@ -21,6 +21,10 @@ export const ERROR_CODES = {
     exit: 2,
     meaning: 'A saved device state does not fit the device it is restored into.',
   },
+  HVM_DEVICE_DEAD: {
+    exit: 5,
+    meaning: 'A device model in a thread or process of its own does not start, or died.',
+  },
   HVM_RANGE: { exit: 2, meaning: 'An address range is malformed or lies outside its space.' },
   HVM_RANGE_OVERLAP: { exit: 2, meaning: 'Two devices claim the same port or memory address.' },
   HVM_MEMORY: { exit: 2, meaning: 'The guest memory size is not a supported one.' },

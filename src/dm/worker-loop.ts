@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The life of a device model in a thread of its own: waits for events, serves, and does what the toolstack asks.
+import { BufferedPage } from '../mem/buffered-page.ts';
+import {
+  announce,
+  S_ASLEEP,
+  S_COMMAND,
+  S_PORTS,
+  S_RING_PORT,
+  serverBase,
+  V_ASLEEP,
+  V_BLOCKED,
+  vcpuBase,
+  wakeSleeper,
+} from '../mem/domain-words.ts';
+import type { GuestRam } from '../mem/guest-ram.ts';
+import { IoreqPage } from '../mem/ioreq-page.ts';
+import type { ReportedAccess, ReportRing } from '../mem/report-ring.ts';
+import type { AccessEvent } from './request.ts';
+import type { DeviceServer } from './server.ts';
+
+/** What the toolstack can ask of a device model's thread, through `S_COMMAND`. */
+export const COMMAND_NONE = 0;
+/** Serve what is in the ring, then sleep: nothing is served until `COMMAND_WAKE`. */
+export const COMMAND_SLEEP = 1;
+export const COMMAND_WAKE = 2;
+/** Send the devices' state and what they testify. */
+export const COMMAND_REPORT = 3;
+export const COMMAND_STOP = 4;
+
+/** What a loop is joined to. */
+export interface WorkerLoopOptions {
+  /** The domain's words. */
+  words: Int32Array;
+  /** Number of the server. */
+  server: number;
+  vcpus: number;
+  ioreqPage: Uint8Array;
+  bufferedPage: Uint8Array;
+  ram: GuestRam;
+  /** By vCPU: where its thread reads what was done for it. */
+  reports: readonly ReportRing[];
+  /** Rounds without work before the thread sleeps. */
+  spins: number;
+  /** Called for COMMAND_REPORT. */
+  report: () => void;
+  /** Called before the thread sleeps: what devices have written to consoles goes out. */
+  idle: () => void;
+}
+
+/** How long a full report ring is waited for before its reader is looked for again, in ms. */
+const FULL_WAIT_MS = 1;
+
+export class WorkerLoop {
+  readonly #server: DeviceServer;
+  readonly #o: WorkerLoopOptions;
+  readonly #base: number;
+  readonly #access: ReportedAccess = {
+    mmio: false,
+    addr: 0,
+    size: 1,
+    dir: 0,
+    data: 0,
+    dataHi: 0,
+    element: 0,
+    count: 1,
+  };
+  /** The vCPU whose request is in hand. */
+  #vcpu = 0;
+
+  constructor(server: DeviceServer, options: WorkerLoopOptions) {
+    this.#server = server;
+    this.#o = options;
+    this.#base = serverBase(options.server);
+    const { ram, words, vcpus } = options;
+    server.connect({
+      ioreqPage: new IoreqPage(options.ioreqPage),
+      bufferedPage: new BufferedPage(options.bufferedPage),
+      vcpuPorts: Array.from({ length: vcpus }, (_, vcpu) => vcpu),
+      bufferedPort: vcpus,
+      notify: (vcpu) => {
+        Atomics.store(words, vcpuBase(vcpu) + V_BLOCKED, 0);
+        wakeSleeper(words, vcpuBase(vcpu) + V_ASLEEP);
+      },
+      ram,
+    });
+    ram.onHostWrite = (gpa, length) => {
+      while (!this.#ring.wrote(gpa, length)) this.#waitForReader();
+    };
+    server.onAccess = (event) => this.#tell(event);
+  }
+
+  /** Serves until COMMAND_STOP. */
+  run(): void {
+    const { words, vcpus, spins } = this.#o;
+    const server = this.#server;
+    const ports = this.#base + S_PORTS;
+    const ring = this.#base + S_RING_PORT;
+    const command = this.#base + S_COMMAND;
+    let idle = 0;
+    for (;;) {
+      let worked = false;
+      for (let vcpu = 0; vcpu < vcpus; vcpu++) {
+        if (Atomics.load(words, ports + vcpu) === 0) continue;
+        // The word first, then the slot: a request that comes in between is seen at the next look.
+        Atomics.store(words, ports + vcpu, 0);
+        this.#vcpu = vcpu;
+        worked = server.serveNow(vcpu) || worked;
+      }
+      if (Atomics.load(words, ring) !== 0) {
+        Atomics.store(words, ring, 0);
+        server.drainBufferedNow();
+        worked = true;
+      }
+      if (Atomics.load(words, command) !== COMMAND_NONE) {
+        if (!this.#obey(Atomics.load(words, command))) return;
+        worked = true;
+      }
+      if (worked) idle = 0;
+      else if (++idle > spins) {
+        this.#sleep();
+        idle = 0;
+      }
+    }
+  }
+
+  /** @returns false: stop */
+  #obey(command: number): boolean {
+    const { words, vcpus } = this.#o;
+    const server = this.#server;
+    if (command === COMMAND_SLEEP) {
+      server.drainBufferedNow();
+      server.sleep();
+    } else if (command === COMMAND_WAKE) {
+      server.wake();
+      // What arrived meanwhile lies in slots and ring; its event has been taken.
+      for (let i = 0; i <= vcpus; i++) Atomics.store(words, this.#portWord(i), 1);
+    } else if (command === COMMAND_REPORT) {
+      this.#o.idle();
+      this.#o.report();
+    } else this.#o.idle();
+    Atomics.store(words, this.#base + S_COMMAND, COMMAND_NONE);
+    Atomics.notify(words, this.#base + S_COMMAND);
+    announce(words);
+    return command !== COMMAND_STOP;
+  }
+
+  #portWord(i: number): number {
+    return this.#base + (i === this.#o.vcpus ? S_RING_PORT : S_PORTS + i);
+  }
+
+  #sleep(): void {
+    const { words, vcpus } = this.#o;
+    const asleep = this.#base + S_ASLEEP;
+    this.#o.idle();
+    // Asleep first, then a last look: whoever signals first writes its word, then looks here.
+    Atomics.store(words, asleep, 1);
+    let work = Atomics.load(words, this.#base + S_COMMAND) !== COMMAND_NONE;
+    for (let i = 0; i <= vcpus; i++) work = work || Atomics.load(words, this.#portWord(i)) !== 0;
+    if (work) Atomics.store(words, asleep, 0);
+    else Atomics.wait(words, asleep, 1);
+  }
+
+  get #ring(): ReportRing {
+    return this.#o.reports[this.#vcpu] as ReportRing;
+  }
+
+  #tell(event: AccessEvent): void {
+    // An entry of the buffered ring does not say whose it is.
+    if (event.vcpu < 0) return;
+    const a = this.#access;
+    a.mmio = event.space === 'mmio';
+    a.addr = event.addr;
+    a.size = event.size;
+    a.dir = event.dir;
+    a.data = event.data;
+    a.dataHi = event.dataHi;
+    a.element = event.element;
+    a.count = event.count;
+    while (!this.#ring.access(a)) this.#waitForReader();
+  }
+
+  #waitForReader(): void {
+    const { words } = this.#o;
+    wakeSleeper(words, vcpuBase(this.#vcpu) + V_ASLEEP);
+    // Nobody writes this word to end the wait: it is a pause.
+    Atomics.wait(words, this.#base + S_COMMAND, COMMAND_NONE, FULL_WAIT_MS);
+  }
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The checkpoint stress run with everything at once: vCPUs, device models and toolstack are threads, and a shutdown
+// lands wherever it lands. What the witnesses say is the same as of a run on one thread; the run cannot be repeated.
+import { Random } from '../../util/random.ts';
+import { Limits, type Watch } from '../limits.ts';
+import {
+  emptyReport,
+  reproduceCommand,
+  type StressOptions,
+  type StressReport,
+  type StressViolation,
+  testimonyViolations,
+} from '../stress.ts';
+import { WINDOW_NAMES } from '../windows.ts';
+import { ThreadedDomain } from './threaded-domain.ts';
+import type { VcpuFinal } from './vcpu-host.ts';
+
+/** What a run in threads is asked for besides. */
+export interface ThreadsOptions {
+  vcpus: number;
+  spins: number;
+  answerTimeoutMs: number;
+  modules: readonly string[];
+}
+
+/** The guest runs for up to so long between two checkpoints, in ms; drawn anew each time. */
+const MOST_REST_MS = 0.2;
+const LOOK_EVERY = 32;
+
+/** @throws HvmError before the guest runs, when something asked for cannot be */
+export async function stressThreads(
+  options: StressOptions & ThreadsOptions,
+  watch: Watch,
+): Promise<StressReport> {
+  const limits = new Limits(watch, options.maxInstructions, options.timeoutMs);
+  const random = new Random(options.seed);
+  const domain = await ThreadedDomain.start({ ...options, measure: true }, watch);
+  try {
+    let taken = 0;
+    let end = 'done';
+    while (taken < options.checkpoints) {
+      domain.rest((random.below(1000) / 1000) * MOST_REST_MS);
+      if (domain.ended || !(await domain.shutDown())) {
+        end = 'ended';
+        break;
+      }
+      await domain.checkpoint(++taken);
+      if (domain.failed) {
+        end = 'violation';
+        break;
+      }
+      const pause = watch.tick(taken, options.checkpoints);
+      if (pause !== undefined) await pause;
+      if (limits.interrupted) {
+        end = 'interrupted';
+        break;
+      }
+      if (taken % LOOK_EVERY === 0 && limits.reached(0) !== null) {
+        end = 'time';
+        break;
+      }
+    }
+    const { vcpus, testimonies, witnesses } = await domain.finish(end, end !== 'ended');
+    return judgeThreads(options, domain.guest.name, { taken, end, vcpus, testimonies, witnesses });
+  } finally {
+    await domain.stop();
+  }
+}
+
+interface Evidence {
+  taken: number;
+  end: string;
+  vcpus: readonly VcpuFinal[];
+  testimonies: Record<string, Record<string, unknown>>;
+  witnesses: Record<string, { reads: number; writes: number }>;
+}
+
+function judgeThreads(
+  options: StressOptions & ThreadsOptions,
+  guest: string,
+  evidence: Evidence,
+): StressReport {
+  const { taken, end, vcpus, testimonies } = evidence;
+  const report = emptyReport(options, guest);
+  report.checkpoints = taken;
+  const events = vcpus[0]?.events ?? 0;
+  for (const [id, v] of vcpus.entries()) {
+    report.instructions += v.instructions;
+    report.accesses.issued += v.report.accesses.issued;
+    report.accesses.answered += v.report.accesses.answered;
+    report.accesses.retired += v.report.accesses.retired;
+    const gap = v.gap === null ? 0 : Math.max(1, v.gap.got - v.gap.expected);
+    report.lost += Math.max(v.report.lost, gap);
+    report.duplicated += v.report.duplicated;
+    report.violations.push(...v.report.violations);
+    report.violationsTotal += v.report.violationsTotal;
+    report.verdict ??= v.verdict;
+    report.crash ??= v.crash;
+    const seen = (kind: string, klass: string, message: string): void => {
+      report.violations.push(bare(kind, klass, message, events));
+      report.violationsTotal++;
+    };
+    if (v.gap !== null) {
+      const { expected, got, index } = v.gap;
+      seen(
+        'guest-log',
+        'lost',
+        `vCPU ${id}: the guest logged ${got} where ${expected} was due (value ${index} of its log)`,
+      );
+    }
+    if (v.verdict === 'failure') {
+      seen('guest-verdict', 'totals', 'the guest itself reports failure');
+    }
+    for (const { server, why } of v.failedServers) {
+      report.deviceModels.push({ server, why });
+    }
+  }
+  const others = testimonyViolations(testimonies, events);
+  report.violations.push(...others);
+  report.violationsTotal += others.length;
+  if (vcpus.length > 1) countDevices(report, evidence, events);
+  for (const name of WINDOW_NAMES) {
+    const hits = vcpus.reduce((sum, v) => sum + (v.windows[name] ?? 0), 0);
+    if (hits > 0) report.windows[name] = hits;
+  }
+  report.roundTrips = vcpus.reduce<number[]>(
+    (sum, v) => v.roundTrips.map((count, b) => count + (sum[b] ?? 0)),
+    [],
+  );
+  report.story = vcpus.find((v) => v.broken !== null)?.broken ?? null;
+  if (report.violationsTotal > 0) {
+    report.outcome = 'failure';
+    report.reproduce = `${reproduceCommand({ ...options, checkpoints: options.checkpoints }, options.checkpoints - 1)} --threads`;
+  } else if (report.crash !== null) report.outcome = 'crashed';
+  else if (end === 'ended') report.outcome = report.verdict ?? 'error';
+  else if (end === 'interrupted') report.outcome = 'interrupted';
+  else if (end === 'time') report.outcome = 'limit';
+  else report.outcome = 'success';
+  return report;
+}
+
+/** With several vCPUs no single book knows a device's total. */
+function countDevices(report: StressReport, { vcpus, witnesses }: Evidence, events: number): void {
+  const counted = Object.values(witnesses).reduce((sum, w) => sum + w.reads + w.writes, 0);
+  const issued = vcpus.reduce((sum, v) => sum + v.report.accesses.issued, 0);
+  if (counted === issued) return;
+  const message = `devices counted ${counted} accesses, the books ${issued}`;
+  report.violations.push(bare('witness', 'totals', message, events));
+  report.violationsTotal++;
+}
+
+function bare(kind: string, klass: string, message: string, seq: number): StressViolation {
+  return { kind, class: klass, identity: null, firstSeq: null, seq, checkpoint: null, message };
+}

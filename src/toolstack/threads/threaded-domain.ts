@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A domain whose vCPUs and device models are threads, and the toolstack's grip on it from outside: shut down at any
+// moment, checkpoint, resume. Nothing in those threads waits for the toolstack unless it is paused.
+import type { DeviceSpec } from '../../dm/registry.ts';
+import { COMMAND_REPORT, COMMAND_SLEEP, COMMAND_WAKE } from '../../dm/worker-loop.ts';
+import type { Witness } from '../../ledger/events.ts';
+import { chooseDevices } from '../../machine/choose-devices.ts';
+import { type LoadedGuest, type LoadOptions, loadGuest } from '../../machine/loader.ts';
+import { deviceLabel } from '../../machine/servers.ts';
+import { DeviceThread, serverPlan } from '../../machine/threads/device-host.ts';
+import { createDomainMemory, type DomainMemory } from '../../machine/threads/domain-memory.ts';
+import { threadHost } from '../../machine/threads/remote-servers.ts';
+import { D_EVENTS, MAX_SHARED_VCPUS } from '../../mem/domain-words.ts';
+import { GuestRam } from '../../mem/guest-ram.ts';
+import { BugError, HvmError } from '../../util/errors.ts';
+import { domain_resume, domain_shutdown } from '../../xen/common/domain.ts';
+import { type domain, domain_pause, domain_unpause } from '../../xen/common/sched.ts';
+import { createXenHost } from '../../xen/host.ts';
+import { domain_create, shared_vcpu_create } from '../../xen/hvm/hvm.ts';
+import { REVISIONS, type RevisionName } from '../../xen/hvm/revision.ts';
+import { SHUTDOWN_suspend } from '../../xen/public/sched.ts';
+import type { Watch } from '../limits.ts';
+import { COMMAND_CHECKPOINT, type VcpuFinal, VcpuHost } from './vcpu-host.ts';
+
+/** What a threaded domain is made of. */
+export interface ThreadedOptions {
+  guest: string;
+  load: LoadOptions;
+  /** In place of the guest's own of the same name, or besides. */
+  devices: readonly DeviceSpec[];
+  revision: RevisionName;
+  seed: number;
+  /** Of vCPU 0. */
+  ledgerPath: string | null;
+  vcpus: number;
+  /** Looks before a thread sleeps. */
+  spins: number;
+  /** A device model that is silent for so long counts as dead. */
+  answerTimeoutMs: number;
+  /** URLs of modules that register devices, for every thread. */
+  modules: readonly string[];
+  measure: boolean;
+  output?: (byte: number) => void;
+}
+
+/** How long the toolstack sleeps at most before it looks after its threads. */
+const SLICE_MS = 2;
+
+export class ThreadedDomain {
+  readonly guest: LoadedGuest;
+  readonly memory: DomainMemory;
+  readonly vcpus: readonly VcpuHost[];
+  readonly devices: readonly DeviceThread[];
+  readonly #words: Int32Array;
+  readonly #domain: domain;
+  readonly #watch: Watch;
+  readonly #answerTimeoutMs: number;
+
+  private constructor(options: ThreadedOptions, watch: Watch) {
+    const { vcpus, spins, modules } = options;
+    if (!(Number.isInteger(vcpus) && vcpus >= 1 && vcpus <= MAX_SHARED_VCPUS)) {
+      throw new HvmError('HVM_USAGE', `${vcpus} vCPUs: expected 1 to ${MAX_SHARED_VCPUS}`);
+    }
+    this.#watch = watch;
+    this.#answerTimeoutMs = options.answerTimeoutMs;
+    this.guest = loadGuest(options.guest, { iterations: 0, ...options.load });
+    const plan = serverPlan(chooseDevices(this.guest, options.devices));
+    this.memory = createDomainMemory(this.guest.memoryBytes, plan.length, vcpus);
+    this.#words = new Int32Array(this.memory.words);
+    const { memory } = this;
+    const ram = new GuestRam(memory.ramBytes, memory.ram);
+    const host = createXenHost({
+      revision: REVISIONS[options.revision],
+      ...threadHost(memory, -1),
+    });
+    this.#domain = domain_create(1, ram, host, this.#words);
+    for (let id = 0; id < vcpus; id++) {
+      shared_vcpu_create(this.#domain, { eax: 0, rax_hi: 0, eip: 0 }, this.#words, false);
+    }
+    // Nothing runs before everything is there.
+    this.#domain.change_pause_count(1);
+    const { output } = options;
+    this.devices = plan.map(({ name, devices }, server) => {
+      const thread = new DeviceThread({ memory, server, name, devices, modules, spins });
+      if (output !== undefined) thread.onOutput = (bytes) => bytes.forEach(output);
+      return thread;
+    });
+    this.vcpus = Array.from(
+      { length: vcpus },
+      (_, vcpuId) =>
+        new VcpuHost({
+          memory,
+          vcpuId,
+          guest: options.guest,
+          load: options.load,
+          devices: options.devices.map((d) => deviceLabel(d.factory.name, d.range)),
+          modules,
+          revision: options.revision,
+          seed: options.seed,
+          ledgerPath: vcpuId === 0 ? options.ledgerPath : null,
+          spins,
+          answerTimeoutMs: options.answerTimeoutMs,
+          measure: options.measure,
+        }),
+    );
+  }
+
+  /**
+   * Builds everything and lets the guest run.
+   * @throws HvmError for a guest or devices that cannot be, HVM_DEVICE_DEAD for a device model that does not start
+   */
+  static async start(options: ThreadedOptions, watch: Watch): Promise<ThreadedDomain> {
+    const domain = new ThreadedDomain(options, watch);
+    try {
+      await Promise.all([...domain.devices, ...domain.vcpus].map((t) => t.ready()));
+    } catch (error) {
+      await domain.stop();
+      throw error;
+    }
+    domain.#domain.change_pause_count(-1);
+    return domain;
+  }
+
+  /** Some vCPU's guest has ended. */
+  get ended(): boolean {
+    return this.vcpus.some((v) => v.ended);
+  }
+  /** Some vCPU's books or log show something wrong. */
+  get failed(): boolean {
+    return this.vcpus.some((v) => v.failed);
+  }
+  get crashed(): boolean {
+    return this.#domain.crashed !== null;
+  }
+
+  /** Asks the domain to shut down, now; waits until it has, or has ended. @returns false when it has ended */
+  async shutDown(): Promise<boolean> {
+    const d = this.#domain;
+    domain_shutdown(d, SHUTDOWN_suspend);
+    await this.#until(() => d.is_shut_down || this.ended, 'the domain does not shut down');
+    return d.is_shut_down && !this.crashed;
+  }
+
+  /** Captures a domain that is shut down, and lets it go on. @param n - of the checkpoint, from 1 */
+  async checkpoint(n: number): Promise<void> {
+    const d = this.#domain;
+    domain_pause(d);
+    for (const device of this.devices) device.command(COMMAND_SLEEP);
+    await this.#devicesIdle();
+    for (const v of this.vcpus) v.command(COMMAND_CHECKPOINT, n);
+    await this.#until(() => this.vcpus.every((v) => v.idle), 'a vCPU does not stand still');
+    for (const device of this.devices) device.command(COMMAND_WAKE);
+    await this.#devicesIdle();
+    domain_resume(d);
+    domain_unpause(d);
+  }
+
+  /** Stops the guest for good and collects what everybody has seen. Call once, then `stop()`. */
+  async finish(
+    reason: string,
+    boundary: boolean,
+  ): Promise<{
+    vcpus: VcpuFinal[];
+    testimonies: Record<string, Record<string, unknown>>;
+    witnesses: Record<string, Witness>;
+  }> {
+    domain_pause(this.#domain);
+    const testimonies: Record<string, Record<string, unknown>> = {};
+    const witnesses: Record<string, Witness> = {};
+    for (const device of this.devices) device.command(COMMAND_REPORT);
+    await this.#devicesIdle();
+    for (const device of this.devices) {
+      device.hear();
+      Object.assign(testimonies, device.report?.testimonies);
+      Object.assign(witnesses, device.report?.witnesses);
+    }
+    for (const v of this.vcpus) {
+      // With several vCPUs each keeps books of its own accesses; the sums are the toolstack's business.
+      v.finish({ reason, boundary, witnesses: this.vcpus.length === 1 ? witnesses : {} });
+    }
+    await this.#until(() => this.vcpus.every((v) => v.idle), 'a vCPU does not end');
+    const vcpus = this.vcpus.map((v) => {
+      v.check();
+      if (v.final === null) throw new BugError(`vCPU ${v.vcpuId} ended without a report`);
+      return v.final;
+    });
+    return { vcpus, testimonies, witnesses };
+  }
+
+  /** Lets the guest run for up to `ms`; returns early when something happens. */
+  rest(ms: number): void {
+    Atomics.wait(this.#words, D_EVENTS, Atomics.load(this.#words, D_EVENTS), ms);
+  }
+
+  /** Ends every thread. Idempotent. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.devices, ...this.vcpus].map((t) => t.stop()));
+  }
+
+  // A device model that does not obey is as dead as one whose thread has ended.
+  async #devicesIdle(): Promise<void> {
+    const since = this.#watch.clock.nowMs();
+    await this.#until(() => {
+      if (this.devices.every((d) => d.idle)) return true;
+      if (this.#watch.clock.nowMs() - since < this.#answerTimeoutMs) return false;
+      for (const d of this.devices)
+        if (!d.idle) d.giveUp(`does not obey within ${this.#answerTimeoutMs} ms`);
+      return true;
+    }, 'device models do not stand still');
+  }
+
+  async #until(done: () => boolean, otherwise: string): Promise<void> {
+    const { clock } = this.#watch;
+    const words = this.#words;
+    const start = clock.nowMs();
+    for (;;) {
+      const seen = Atomics.load(words, D_EVENTS);
+      if (done()) return;
+      Atomics.wait(words, D_EVENTS, seen, SLICE_MS);
+      if (done()) return;
+      if (clock.nowMs() - start < SLICE_MS) continue;
+      // Threads that ended are heard of between turns of the event loop only.
+      await new Promise<void>((resolve) => this.#watch.idle(0, resolve));
+      for (const v of this.vcpus) v.check();
+      if (clock.nowMs() - start > PATIENCE_MS + 4 * this.#answerTimeoutMs) {
+        throw new BugError(`${otherwise}, after ${Math.round(clock.nowMs() - start)} ms`);
+      }
+    }
+  }
+}
+
+/** Longer than any thread is kept from its CPU on a machine that is alive. */
+const PATIENCE_MS = 30_000;

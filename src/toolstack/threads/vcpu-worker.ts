@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Main file of a vCPU's thread: runs the guest with its books, and takes its part of each checkpoint.
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { parseDeviceSpec } from '../../dm/registry.ts';
+import type { Witness } from '../../ledger/events.ts';
+import { LedgerWriter } from '../../ledger/jsonl.ts';
+import { Ledger } from '../../ledger/ledger.ts';
+import { LiveChecker } from '../../ledger/live-checker.ts';
+import { chooseDevices } from '../../machine/choose-devices.ts';
+import { loadGuest } from '../../machine/loader.ts';
+import { Machine } from '../../machine/machine.ts';
+import { RemoteServers } from '../../machine/threads/remote-servers.ts';
+import { VcpuThread } from '../../machine/threads/vcpu-thread.ts';
+import { announce, V_ENDED, V_FAILED, vcpuBase } from '../../mem/domain-words.ts';
+import { hostClock } from '../../util/clock.ts';
+import { BugError } from '../../util/errors.ts';
+import { inFlight } from '../checkpoint.ts';
+import { GuestLog } from '../guest-log.ts';
+import { Snapshot } from '../snapshot.ts';
+import { Story } from '../story.ts';
+import { LandingTracer } from './landing.ts';
+import { RoundTripTimes } from './round-trips.ts';
+import {
+  COMMAND_CHECKPOINT,
+  COMMAND_FINISH,
+  type FinishOrder,
+  type VcpuFinal,
+  type VcpuWorkerData,
+} from './vcpu-host.ts';
+
+async function main(data: VcpuWorkerData): Promise<void> {
+  for (const url of data.modules) await import(url);
+  const { memory, vcpuId, port } = data;
+  const words = new Int32Array(memory.words);
+  const guest = loadGuest(data.guest, { iterations: 0, ...data.load });
+  const checker = new LiveChecker();
+  const writer = data.ledgerPath === null ? null : new LedgerWriter(data.ledgerPath);
+  const ledger = new Ledger({ sinks: [checker, ...(writer === null ? [] : [writer])] });
+  const story = new Story();
+  const landing = new LandingTracer();
+  const remote = new RemoteServers(memory, vcpuId);
+  const times = data.measure ? new RoundTripTimes(hostClock) : null;
+  remote.roundTrips = times;
+  using machine = new Machine({
+    guest,
+    devices: chooseDevices(guest, data.devices.map(parseDeviceSpec)),
+    revision: data.revision,
+    ledger,
+    trace: landing.before(story),
+    remote,
+  });
+  const { books } = machine;
+  remote.onAccess = (event) => {
+    story.sawAccess(event);
+    books?.onAccess(event);
+  };
+  if (books !== null) books.onSettled = (retired) => story.settled(retired);
+  ledger.start({
+    guest: guest.name,
+    revision: data.revision,
+    seed: data.seed,
+    vcpus: memory.vcpus,
+    devices: machine.ledgerDevices,
+  });
+  const thread = new VcpuThread(machine, {
+    spins: data.spins,
+    answerTimeoutMs: data.answerTimeoutMs,
+    clock: hostClock,
+  });
+  const log = new GuestLog(machine);
+  const snapshot = new Snapshot(machine);
+  const windows: Record<string, number> = {};
+  parentPort?.postMessage('ready');
+
+  let ended: string | null = null;
+  for (;;) {
+    if (ended === null) {
+      const stop = thread.run();
+      if (thread.command === 0) {
+        ended = stop;
+        thread.leave();
+        Atomics.store(words, vcpuBase(vcpuId) + V_ENDED, 1);
+        announce(words);
+      }
+    } else if (thread.command === 0) thread.sleep();
+    const { command } = thread;
+    if (command === COMMAND_CHECKPOINT) {
+      machine.regs.settle();
+      remote.drain();
+      // What became of an access that was still on its way into a register.
+      books?.settle(machine.vcpu);
+      const problems = inFlight(machine);
+      if (problems.length > 0) {
+        throw new BugError(`checkpoint of a vCPU in motion: ${problems.join('; ')}`);
+      }
+      const n = thread.argument;
+      snapshot.capture(machine);
+      const window = landing.take();
+      windows[window] = (windows[window] ?? 0) + 1;
+      ledger.checkpoint(n, window);
+      ledger.drain();
+      log.look();
+      ledger.resume(n);
+      story.captured(n);
+      if (checker.failed || log.gap !== null) {
+        Atomics.store(words, vcpuBase(vcpuId) + V_FAILED, 1);
+      }
+      thread.done();
+    } else if (command === COMMAND_FINISH) {
+      const order = receiveMessageOnPort(port)?.message as FinishOrder;
+      remote.drain();
+      log.look();
+      ledger.end({
+        stop: order.boundary ? 'boundary' : 'midway',
+        reason: order.reason,
+        witnesses: order.witnesses as Record<string, Witness>,
+      });
+      writer?.finish();
+      const final: VcpuFinal = {
+        ended,
+        report: checker.finish(),
+        instructions: machine.cpu.icount,
+        events: ledger.events,
+        verdict: machine.verdict,
+        crash: machine.domain.crashed,
+        gap: log.gap,
+        broken: story.broken,
+        windows,
+        roundTrips: times?.counts ?? [],
+        failedServers: thread.failed,
+      };
+      port.postMessage(final);
+      thread.done();
+      return;
+    }
+  }
+}
+
+const data = workerData as VcpuWorkerData;
+try {
+  await main(data);
+} catch (error) {
+  const words = new Int32Array(data.memory.words);
+  data.port.postMessage({
+    error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+  });
+  Atomics.store(words, vcpuBase(data.vcpuId) + V_ENDED, 1);
+  announce(words);
+}
