@@ -65,7 +65,6 @@ export class WorkerLoop {
     element: 0,
     count: 1,
   };
-  /** The vCPU whose request is in hand. */
   #vcpu = 0;
 
   constructor(server: DeviceServer, options: WorkerLoopOptions) {
@@ -88,6 +87,11 @@ export class WorkerLoop {
       while (!this.#ring.wrote(gpa, length)) this.#waitForReader();
     };
     server.onAccess = (event) => this.#tell(event);
+  }
+
+  /** The vCPU whose request is in hand; that of the last one while the ring is served. */
+  get vcpu(): number {
+    return this.#vcpu;
   }
 
   /** Serves until COMMAND_STOP. */

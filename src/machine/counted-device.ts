@@ -1,24 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A device with its own tally of what reached it: the witness that does not depend on the ledger.
+
 import type { Device, DeviceState, DeviceWitness, HighWord, IoSize } from '../dm/device.ts';
+import type { Witness } from '../ledger/events.ts';
 
 /** Passes everything on, and counts accesses, one per repetition and piece. */
 export class CountedDevice implements Device {
   readonly name: string;
-  reads = 0;
-  writes = 0;
+  /** By vCPU. */
+  readonly counts: Witness[];
   readonly #device: Device;
+  readonly #vcpu: () => number;
 
-  constructor(device: Device) {
+  /** @param vcpu - whose access is being served, 0 to `vcpus` - 1 */
+  constructor(device: Device, vcpus = 1, vcpu: () => number = () => 0) {
+    this.counts = Array.from({ length: vcpus }, () => ({ reads: 0, writes: 0 }));
+    this.#vcpu = vcpu;
     this.#device = device;
     this.name = device.name;
   }
   read(offset: number, size: IoSize, high: HighWord): number {
-    this.reads++;
+    (this.counts[this.#vcpu()] as Witness).reads++;
     return this.#device.read(offset, size, high);
   }
   write(offset: number, size: IoSize, value: number, valueHigh: number): void {
-    this.writes++;
+    (this.counts[this.#vcpu()] as Witness).writes++;
     this.#device.write(offset, size, value, valueHigh);
   }
   reset(): void {

@@ -50,6 +50,8 @@ export const guestManifestSchema = z.strictObject({
   entry: address.optional(),
   /** Guest memory in bytes. */
   memory: quantity.default(0x100000),
+  /** Most vCPUs it is written for: see `guestForVcpu()`. */
+  vcpus: z.int().min(1).max(8).default(1),
   /** Device specifications, as on the command line. */
   devices: z.array(z.string().min(1)),
   limits: z.strictObject({ maxInstructions: quantity }),

@@ -112,6 +112,41 @@ export function loadGuest(ref: string, options: LoadOptions = {}): LoadedGuest {
   };
 }
 
+/** Copies of a guest for several vCPUs lie so many bytes apart. */
+export const VCPU_STRIDE = 0x20000;
+
+/**
+ * The guest as one of its vCPUs has it: a copy of image and parameter block `VCPU_STRIDE` bytes behind the one before,
+ * its segments moved likewise. The vCPU finds its number in BX.
+ * @throws HvmError HVM_MEMORY when memory ends before the copy does
+ */
+export function guestForVcpu(guest: LoadedGuest, vcpu: number): LoadedGuest {
+  if (vcpu === 0) return guest;
+  const by = vcpu * VCPU_STRIDE;
+  const { entry } = guest;
+  const pieces = guest.pieces.map((p) => ({ ...p, gpa: p.gpa + by }));
+  for (const { gpa, bytes } of pieces) {
+    if (gpa + bytes.length <= guest.memoryBytes) continue;
+    throw new HvmError(
+      'HVM_MEMORY',
+      `guest '${guest.name}' for vCPU ${vcpu}: its copy ends at ${hex(gpa + bytes.length)}, memory at ${hex(guest.memoryBytes)}`,
+    );
+  }
+  const segment = by / 16;
+  return {
+    ...guest,
+    pieces,
+    entry: {
+      ...entry,
+      cs: entry.cs + segment,
+      ds: entry.ds + segment,
+      es: entry.es + segment,
+      ss: entry.ss + segment,
+    },
+    blockBase: guest.blockBase === null ? null : guest.blockBase + by,
+  };
+}
+
 /** The folder `ref` means, or null if it is a file. */
 function findFolder(ref: string): string | null {
   if (ref === '') {
@@ -184,6 +219,7 @@ function assumeManifest(path: string, options: LoadOptions): GuestManifest {
     purpose: 'A file without a manifest.',
     format: options.format ?? 'flat',
     memory: DEFAULT_MEMORY,
+    vcpus: 1,
     devices: [...BARE_DEVICES],
     limits: { maxInstructions: BARE_MAX_INSTRUCTIONS },
     verdict: 'success',

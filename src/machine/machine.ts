@@ -1,6 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // One machine: a guest in RAM, a CPU, a domain with one vCPU, and a device model per device.
-import { RAX, RDX, RSP, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS } from '../cpu/backend.ts';
+import {
+  RAX,
+  RBX,
+  RDX,
+  RSP,
+  SEG_CS,
+  SEG_DS,
+  SEG_ES,
+  SEG_FS,
+  SEG_GS,
+  SEG_SS,
+} from '../cpu/backend.ts';
 import { InsnCpu } from '../cpu/insn-cpu.ts';
 import { UnicornCpu } from '../cpu/unicorn.ts';
 import { refuseOverlap } from '../dm/bus.ts';
@@ -220,10 +231,7 @@ export class Machine implements Disposable {
 
   #load(): void {
     const { pieces, entry } = this.guest;
-    // One memory, loaded once; the CPUs of other threads have not translated anything of it yet.
-    if ((this.remote?.vcpuId ?? 0) === 0) {
-      for (const { gpa, bytes } of pieces) this.ram.writeBytes(gpa, bytes);
-    }
+    for (const { gpa, bytes } of pieces) this.ram.writeBytes(gpa, bytes);
     const { regs } = this.cpu;
     const segment = (index: number, selector: number, code: boolean): void =>
       regs.setSegment(index, {
@@ -240,6 +248,7 @@ export class Machine implements Disposable {
     segment(SEG_GS, 0, false);
     regs.setGpr(RAX, entry.ax);
     regs.setGpr(RDX, entry.dx);
+    regs.setGpr(RBX, this.vcpu.vcpu_id);
     regs.setGpr(RSP, entry.sp);
     regs.rip = entry.ip;
     regs.rflags = entry.flags | 2;
@@ -252,7 +261,7 @@ export class Machine implements Disposable {
   /** What each device counted by itself, `name@range`. */
   witnesses(): Record<string, Witness> {
     const all: Record<string, Witness> = {};
-    for (const [label, { reads, writes }] of this.#counted) all[label] = { reads, writes };
+    for (const [label, { counts }] of this.#counted) all[label] = { ...(counts[0] as Witness) };
     return all;
   }
   /** What each device testifies, `name@range`. */

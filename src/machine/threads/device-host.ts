@@ -46,8 +46,8 @@ export type DeviceWorkerMessage = { what: 'output'; bytes: Uint8Array } | Device
 
 export interface DeviceReport {
   what: 'report';
-  /** What each device counted, `name@range`. */
-  witnesses: Record<string, Witness>;
+  /** By vCPU: what each device counted of its accesses, `name@range`. */
+  witnesses: readonly Record<string, Witness>[];
   /** What each testifies. */
   testimonies: Record<string, DeviceWitness>;
   state: ServerState;

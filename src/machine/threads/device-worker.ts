@@ -6,6 +6,7 @@ import { type DeviceContext, NO_INPUT, VERDICTS } from '../../dm/device.ts';
 import { parseDeviceSpec } from '../../dm/registry.ts';
 import { DeviceServer } from '../../dm/server.ts';
 import { WorkerLoop } from '../../dm/worker-loop.ts';
+import type { Witness } from '../../ledger/events.ts';
 import {
   D_IRQ_HIGH,
   D_IRQ_LATCHED,
@@ -55,11 +56,11 @@ async function main(data: DeviceWorkerData): Promise<void> {
   const counted = new Map<string, CountedDevice>();
   for (const text of data.devices) {
     const { factory, range } = parseDeviceSpec(text);
-    const device = new CountedDevice(factory.create(context));
+    const device = new CountedDevice(factory.create(context), memory.vcpus, () => loop.vcpu);
     server.bus.attach(device, range);
     counted.set(deviceLabel(factory.name, range), device);
   }
-  const loop = new WorkerLoop(server, {
+  const loop: WorkerLoop = new WorkerLoop(server, {
     words,
     server: id,
     vcpus: memory.vcpus,
@@ -69,8 +70,11 @@ async function main(data: DeviceWorkerData): Promise<void> {
     reports: Array.from({ length: memory.vcpus }, (_, vcpu) => reportRing(memory, id, vcpu)),
     spins: data.spins,
     report: () => {
-      const witnesses: Record<string, { reads: number; writes: number }> = {};
-      for (const [label, { reads, writes }] of counted) witnesses[label] = { reads, writes };
+      const witnesses = Array.from({ length: memory.vcpus }, (_, vcpu) =>
+        Object.fromEntries(
+          [...counted].map(([label, { counts }]) => [label, counts[vcpu] as Witness]),
+        ),
+      );
       post({ what: 'report', witnesses, testimonies: server.witnesses(), state: server.save() });
     },
     idle: () => {

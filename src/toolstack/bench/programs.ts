@@ -132,6 +132,7 @@ export function guestOf(program: Program): LoadedGuest {
       load: at,
       entry: at,
       memory: MEMORY,
+      vcpus: 1,
       devices: [],
       limits: { maxInstructions: Number.MAX_SAFE_INTEGER },
       verdict: 'success',

@@ -5,12 +5,17 @@ import type { DeviceSpec } from '../../dm/registry.ts';
 import { COMMAND_REPORT, COMMAND_SLEEP, COMMAND_WAKE } from '../../dm/worker-loop.ts';
 import type { Witness } from '../../ledger/events.ts';
 import { chooseDevices } from '../../machine/choose-devices.ts';
-import { type LoadedGuest, type LoadOptions, loadGuest } from '../../machine/loader.ts';
+import {
+  guestForVcpu,
+  type LoadedGuest,
+  type LoadOptions,
+  loadGuest,
+} from '../../machine/loader.ts';
 import { deviceLabel } from '../../machine/servers.ts';
 import { DeviceThread, serverPlan } from '../../machine/threads/device-host.ts';
 import { createDomainMemory, type DomainMemory } from '../../machine/threads/domain-memory.ts';
 import { threadHost } from '../../machine/threads/remote-servers.ts';
-import { D_EVENTS, MAX_SHARED_VCPUS } from '../../mem/domain-words.ts';
+import { D_EVENTS } from '../../mem/domain-words.ts';
 import { GuestRam } from '../../mem/guest-ram.ts';
 import { BugError, HvmError } from '../../util/errors.ts';
 import { domain_resume, domain_shutdown } from '../../xen/common/domain.ts';
@@ -58,12 +63,17 @@ export class ThreadedDomain {
 
   private constructor(options: ThreadedOptions, watch: Watch) {
     const { vcpus, spins, modules } = options;
-    if (!(Number.isInteger(vcpus) && vcpus >= 1 && vcpus <= MAX_SHARED_VCPUS)) {
-      throw new HvmError('HVM_USAGE', `${vcpus} vCPUs: expected 1 to ${MAX_SHARED_VCPUS}`);
-    }
     this.#watch = watch;
     this.#answerTimeoutMs = options.answerTimeoutMs;
     this.guest = loadGuest(options.guest, { iterations: 0, ...options.load });
+    const most = this.guest.manifest.vcpus;
+    if (!(Number.isInteger(vcpus) && vcpus >= 1 && vcpus <= most)) {
+      throw new HvmError(
+        'HVM_USAGE',
+        `${vcpus} vCPUs: guest '${this.guest.name}' is written for ${most === 1 ? 'one' : `1 to ${most}`}`,
+      );
+    }
+    guestForVcpu(this.guest, vcpus - 1);
     const plan = serverPlan(chooseDevices(this.guest, options.devices));
     this.memory = createDomainMemory(this.guest.memoryBytes, plan.length, vcpus);
     this.#words = new Int32Array(this.memory.words);
@@ -155,28 +165,32 @@ export class ThreadedDomain {
     domain_unpause(d);
   }
 
-  /** Stops the guest for good and collects what everybody has seen. Call once, then `stop()`. */
+  /**
+   * Stops the guest for good and collects what everybody has seen. Call once, then `stop()`.
+   * @param boundary - wait until nothing is in flight; not for a guest that has ended
+   */
   async finish(
     reason: string,
     boundary: boolean,
   ): Promise<{
     vcpus: VcpuFinal[];
     testimonies: Record<string, Record<string, unknown>>;
-    witnesses: Record<string, Witness>;
   }> {
+    if (boundary) await this.shutDown();
     domain_pause(this.#domain);
     const testimonies: Record<string, Record<string, unknown>> = {};
-    const witnesses: Record<string, Witness> = {};
+    const witnesses = this.vcpus.map((): Record<string, Witness> => ({}));
     for (const device of this.devices) device.command(COMMAND_REPORT);
     await this.#devicesIdle();
     for (const device of this.devices) {
       device.hear();
       Object.assign(testimonies, device.report?.testimonies);
-      Object.assign(witnesses, device.report?.witnesses);
+      device.report?.witnesses.forEach((of, vcpu) => {
+        Object.assign(witnesses[vcpu] ?? {}, of);
+      });
     }
     for (const v of this.vcpus) {
-      // With several vCPUs each keeps books of its own accesses; the sums are the toolstack's business.
-      v.finish({ reason, boundary, witnesses: this.vcpus.length === 1 ? witnesses : {} });
+      v.finish({ reason, boundary, witnesses: witnesses[v.vcpuId] ?? {} });
     }
     await this.#until(() => this.vcpus.every((v) => v.idle), 'a vCPU does not end');
     const vcpus = this.vcpus.map((v) => {
@@ -184,7 +198,7 @@ export class ThreadedDomain {
       if (v.final === null) throw new BugError(`vCPU ${v.vcpuId} ended without a report`);
       return v.final;
     });
-    return { vcpus, testimonies, witnesses };
+    return { vcpus, testimonies };
   }
 
   /** Lets the guest run for up to `ms`; returns early when something happens. */

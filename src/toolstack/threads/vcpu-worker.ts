@@ -7,7 +7,7 @@ import { LedgerWriter } from '../../ledger/jsonl.ts';
 import { Ledger } from '../../ledger/ledger.ts';
 import { LiveChecker } from '../../ledger/live-checker.ts';
 import { chooseDevices } from '../../machine/choose-devices.ts';
-import { loadGuest } from '../../machine/loader.ts';
+import { guestForVcpu, loadGuest } from '../../machine/loader.ts';
 import { Machine } from '../../machine/machine.ts';
 import { RemoteServers } from '../../machine/threads/remote-servers.ts';
 import { VcpuThread } from '../../machine/threads/vcpu-thread.ts';
@@ -32,7 +32,7 @@ async function main(data: VcpuWorkerData): Promise<void> {
   for (const url of data.modules) await import(url);
   const { memory, vcpuId, port } = data;
   const words = new Int32Array(memory.words);
-  const guest = loadGuest(data.guest, { iterations: 0, ...data.load });
+  const guest = guestForVcpu(loadGuest(data.guest, { iterations: 0, ...data.load }), vcpuId);
   const checker = new LiveChecker();
   const writer = data.ledgerPath === null ? null : new LedgerWriter(data.ledgerPath);
   const ledger = new Ledger({ sinks: [checker, ...(writer === null ? [] : [writer])] });

@@ -145,13 +145,16 @@ export interface sched_count {
 export function schedule_vcpu(v: vcpu, count: sched_count): sched_outcome {
   count.resumes = 0;
   for (;;) {
-    // On a CPU first, then the test: pairs with domain_pause, which pauses first and then waits.
+    // On a CPU and without a request to leave it first, then the test: pairs with domain_pause, which pauses first,
+    // then asks, then waits.
     v.is_running = true;
+    const asked = v.sched_pending;
+    v.sched_pending = false;
     if (!vcpu_runnable(v)) {
+      if (asked) v.sched_pending = true;
       v.is_running = false;
       return 'not_runnable';
     }
-    v.sched_pending = false;
     v.descheduled = false;
     count.resumes++;
     v.domain.ctxt_switch_tail(v);
