@@ -11,7 +11,7 @@ import { guestForVcpu, loadGuest } from '../../machine/loader.ts';
 import { Machine } from '../../machine/machine.ts';
 import { RemoteServers } from '../../machine/threads/remote-servers.ts';
 import { VcpuThread } from '../../machine/threads/vcpu-thread.ts';
-import { announce, V_ENDED, V_FAILED, vcpuBase } from '../../mem/domain-words.ts';
+import { announce, V_ENDED, V_FAILED, V_RUNNING, vcpuBase } from '../../mem/domain-words.ts';
 import { hostClock } from '../../util/clock.ts';
 import { BugError } from '../../util/errors.ts';
 import { inFlight } from '../checkpoint.ts';
@@ -144,6 +144,8 @@ try {
   data.port.postMessage({
     error: error instanceof Error ? (error.stack ?? error.message) : String(error),
   });
+  // Nobody is to wait for a vCPU that is not there any more.
+  Atomics.store(words, vcpuBase(data.vcpuId) + V_RUNNING, 0);
   Atomics.store(words, vcpuBase(data.vcpuId) + V_ENDED, 1);
   announce(words);
 }
