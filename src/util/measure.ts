@@ -108,6 +108,24 @@ export class LogHistogram {
   }
 }
 
+/** Several histograms of `LogHistogram` as one. */
+export function addHistograms(all: readonly HistogramData[]): HistogramData {
+  const counts = new Map<number, HistogramData['buckets'][number]>();
+  for (const bucket of all.flatMap((h) => h.buckets)) {
+    const sum = counts.get(bucket.fromNs);
+    if (sum === undefined) counts.set(bucket.fromNs, { ...bucket });
+    else sum.count += bucket.count;
+  }
+  const least = all.flatMap((h) => h.minNs ?? []);
+  const most = all.flatMap((h) => h.maxNs ?? []);
+  return {
+    total: all.reduce((sum, h) => sum + h.total, 0),
+    minNs: least.length === 0 ? null : Math.min(...least),
+    maxNs: most.length === 0 ? null : Math.max(...most),
+    buckets: [...counts.values()].sort((a, b) => a.fromNs - b.fromNs),
+  };
+}
+
 /** Meters one run by one clock. Who has clocks of his own fills the two parts himself. */
 export class RunMeter {
   readonly rate: RateSeries = new RateSeries();

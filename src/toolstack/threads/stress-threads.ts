@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The checkpoint stress run with everything at once: vCPUs, device models and toolstack are threads, and a shutdown
 // lands wherever it lands. What the witnesses say is the same as of a run on one thread; the run cannot be repeated.
+import { addHistograms, type RateData, RateSeries } from '../../util/measure.ts';
 import { Random } from '../../util/random.ts';
 import { Limits, type Watch } from '../limits.ts';
 import {
@@ -36,7 +37,10 @@ export async function stressThreads(
 ): Promise<StressReport> {
   const limits = new Limits(watch, options.maxInstructions, options.timeoutMs);
   const random = new Random(options.seed);
-  const domain = await ThreadedDomain.start({ ...options, measure: true }, watch);
+  const measure = options.meter !== undefined;
+  const domain = await ThreadedDomain.start({ ...options, measure }, watch);
+  const rate = measure ? new RateSeries() : null;
+  const startMs = watch.clock.nowMs();
   try {
     let taken = 0;
     let end = 'done';
@@ -47,6 +51,7 @@ export async function stressThreads(
         break;
       }
       await domain.checkpoint(++taken);
+      rate?.add(watch.clock.nowMs() - startMs);
       if (domain.failed) {
         end = 'violation';
         letGuestNotice(domain, watch);
@@ -65,7 +70,13 @@ export async function stressThreads(
     }
     // After a checkpoint nothing is open; a guest that ran on or came to its end may be inside an access.
     const { vcpus, testimonies } = await domain.finish(end, end !== 'ended' && end !== 'violation');
-    return judgeThreads(options, domain.guest.name, { taken, end, vcpus, testimonies });
+    return judgeThreads(options, domain.guest.name, {
+      taken,
+      end,
+      vcpus,
+      testimonies,
+      rate: rate?.data() ?? null,
+    });
   } finally {
     await domain.stop();
   }
@@ -82,6 +93,7 @@ interface Evidence {
   end: string;
   vcpus: readonly VcpuFinal[];
   testimonies: Record<string, Record<string, unknown>>;
+  rate: RateData | null;
 }
 
 function judgeThreads(
@@ -132,12 +144,12 @@ function judgeThreads(
     const hits = vcpus.reduce((sum, v) => sum + (v.windows[name] ?? 0), 0);
     if (hits > 0) report.windows[name] = hits;
   }
-  report.roundTrips = vcpus.reduce<number[]>(
-    (sum, v) => v.roundTrips.map((count, b) => count + (sum[b] ?? 0)),
-    [],
-  );
-  report.story = vcpus.find((v) => v.broken !== null)?.broken ?? null;
+  if (evidence.rate !== null) {
+    const latency = vcpus.flatMap((v) => (v.latency === null ? [] : [v.latency]));
+    report.measured = { rate: evidence.rate, latency: addHistograms(latency) };
+  }
   if (report.violationsTotal > 0) {
+    report.story = vcpus.find((v) => v.story !== null)?.story ?? null;
     report.outcome = 'failure';
     report.reproduce = `${reproduceCommand({ ...options, checkpoints: options.checkpoints }, options.checkpoints - 1)} --threads`;
   } else if (report.crash !== null) report.outcome = 'crashed';

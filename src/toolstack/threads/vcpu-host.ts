@@ -8,6 +8,7 @@ import {
 } from 'node:worker_threads';
 import type { Verdict } from '../../dm/device.ts';
 import type { Witness } from '../../ledger/events.ts';
+import type { LaneStory } from '../../ledger/lanes.ts';
 import type { LedgerReport } from '../../ledger/live-checker.ts';
 import type { LoadOptions } from '../../machine/loader.ts';
 import type { DomainMemory } from '../../machine/threads/domain-memory.ts';
@@ -22,9 +23,9 @@ import {
   wakeSleeper,
 } from '../../mem/domain-words.ts';
 import { BugError } from '../../util/errors.ts';
+import type { HistogramData } from '../../util/measure.ts';
 import type { RevisionName } from '../../xen/hvm/revision.ts';
 import type { LogGap } from '../guest-log.ts';
-import type { StoryEvent } from '../story.ts';
 
 /** Commands of a vCPU's thread, carried out while its domain is paused, or once its guest has ended. */
 export const COMMAND_CHECKPOINT = 1;
@@ -67,11 +68,11 @@ export interface VcpuFinal {
   verdict: Verdict | null;
   crash: { readonly reason: string } | null;
   gap: LogGap | null;
-  broken: readonly StoryEvent[] | null;
+  story: LaneStory | null;
   /** Checkpoints by where they landed. */
   windows: Record<string, number>;
-  /** Round trips by power of two of ns. */
-  roundTrips: readonly number[];
+  /** Round trips of its requests. */
+  latency: HistogramData | null;
   failedServers: readonly { server: number; why: string }[];
 }
 

@@ -14,12 +14,12 @@ import { VcpuThread } from '../../machine/threads/vcpu-thread.ts';
 import { announce, V_ENDED, V_FAILED, V_RUNNING, vcpuBase } from '../../mem/domain-words.ts';
 import { hostClock } from '../../util/clock.ts';
 import { BugError } from '../../util/errors.ts';
+import { RunMeter } from '../../util/measure.ts';
 import { inFlight } from '../checkpoint.ts';
 import { GuestLog } from '../guest-log.ts';
 import { Snapshot } from '../snapshot.ts';
 import { Story } from '../story.ts';
 import { LandingTracer } from './landing.ts';
-import { RoundTripTimes } from './round-trips.ts';
 import {
   COMMAND_CHECKPOINT,
   COMMAND_FINISH,
@@ -39,8 +39,8 @@ async function main(data: VcpuWorkerData): Promise<void> {
   const story = new Story();
   const landing = new LandingTracer();
   const remote = new RemoteServers(memory, vcpuId);
-  const times = data.measure ? new RoundTripTimes(hostClock) : null;
-  remote.roundTrips = times;
+  const meter = data.measure ? new RunMeter(hostClock) : null;
+  remote.roundTrips = meter;
   using machine = new Machine({
     guest,
     devices: chooseDevices(guest, data.devices.map(parseDeviceSpec)),
@@ -51,10 +51,14 @@ async function main(data: VcpuWorkerData): Promise<void> {
   });
   const { books } = machine;
   remote.onAccess = (event) => {
-    story.sawAccess(event);
     books?.onAccess(event);
+    story.sawAccess(event);
   };
-  if (books !== null) books.onSettled = (retired) => story.settled(retired);
+  if (books !== null) {
+    books.onBegun = (insn) => story.exit(insn);
+    books.onSettled = (retired) => story.settled(retired);
+  }
+  story.follow(machine.vcpu, () => ledger.events);
   ledger.start({
     guest: guest.name,
     revision: data.revision,
@@ -124,9 +128,9 @@ async function main(data: VcpuWorkerData): Promise<void> {
         verdict: machine.verdict,
         crash: machine.domain.crashed,
         gap: log.gap,
-        broken: story.broken,
+        story: story.lanes,
         windows,
-        roundTrips: times?.counts ?? [],
+        latency: meter?.latency.data() ?? null,
         failedServers: thread.failed,
       };
       port.postMessage(final);
