@@ -4,6 +4,7 @@ import { runMatrix } from '../toolstack/exactness/matrix.ts';
 import { race } from '../toolstack/race.ts';
 import { runGuest } from '../toolstack/run.ts';
 import { stress } from '../toolstack/stress.ts';
+import { stressThreads } from '../toolstack/threads/stress-threads.ts';
 import { hostClock } from '../util/clock.ts';
 import { RunMeter } from '../util/measure.ts';
 import type { ExactnessRunner } from './commands/exactness.ts';
@@ -26,8 +27,12 @@ export const runRunner: RunRunner = async (request, hooks) => {
   return await runGuest(request, { ...host, ...hooks, input });
 };
 
-export const stressRunner: StressRunner = (request, hooks) =>
-  stress({ ...request, meter: request.measure ? meter() : null }, { ...host, ...hooks });
+export const stressRunner: StressRunner = (request, hooks) => {
+  const options = { ...request, meter: request.measure ? meter() : null };
+  const watch = { ...host, ...hooks };
+  const { threads } = options;
+  return threads === null ? stress(options, watch) : stressThreads({ ...options, threads }, watch);
+};
 
 export const raceRunner: RaceRunner = (request, hooks) =>
   race({ ...request, meter: request.measure ? meter : null }, { ...host, ...hooks });

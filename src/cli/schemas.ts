@@ -41,6 +41,10 @@ export const stressSchema = z.strictObject({
   windows: z.record(z.string(), count).describe('hits by window; absent where the guest has none'),
   verdict: verdict.nullable().describe("the guest's own; null: it reported none"),
   crash: crash.nullable(),
+  threads: z.boolean().describe('every actor was a thread: the run cannot be repeated'),
+  deviceModels: z
+    .array(z.strictObject({ server: count, why: z.string() }))
+    .describe('those given up, by number of their server'),
   story: story.nullable().describe('of a failure: the instruction it is about'),
   measured: measuredOrNot,
   durationMs: z.number().min(0),

@@ -8,8 +8,21 @@ import { Limits, type Watch } from './limits.ts';
 import { CheckpointSession, type SessionEnd, type SessionOptions } from './session.ts';
 import { WINDOW_NAMES } from './windows.ts';
 
+/** What a run in threads is asked for besides. */
+export interface ThreadsOptions {
+  vcpus: number;
+  /** Looks for an event before a thread sleeps. */
+  spins: number;
+  /** A device model that is silent for so long counts as dead. */
+  answerTimeoutMs: number;
+  /** URLs of modules that register devices, for every thread. */
+  modules: readonly string[];
+}
+
 /** What a stress run is asked for. */
 export interface StressOptions extends SessionOptions {
+  /** Not null: every actor is a thread, see threads/stress-threads.ts. */
+  threads?: ThreadsOptions | null;
   checkpoints: number;
   /** Instructions; null: no bound. */
   maxInstructions: number | null;
@@ -231,6 +244,10 @@ export function commandLine(options: StressOptions, run: readonly string[]): str
   add('parameter', load.parameter);
   add('command-line', load.commandLine);
   add('max-instructions', options.maxInstructions);
+  if (options.threads) {
+    words.push('--threads');
+    if (options.threads.vcpus > 1) add('vcpus', options.threads.vcpus);
+  }
   return words.join(' ');
 }
 

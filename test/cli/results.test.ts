@@ -42,6 +42,8 @@ const stressed: StressResult = {
   verdict: null,
   crash: null,
   story: null,
+  threads: false,
+  deviceModels: [],
   measured: null,
 };
 

@@ -108,6 +108,8 @@ export function stressResult(
     crash: null,
     story: null,
     measured: null,
+    threads: false,
+    deviceModels: [],
     ...more,
   };
 }

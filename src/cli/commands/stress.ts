@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // `trapline stress <guest>`: a guest under thousands of checkpoints, and whether every access happened once.
 import { stressPage } from '../../report/stress-page.ts';
+import type { ThreadsOptions } from '../../toolstack/stress.ts';
 import { ASSERT } from '../../util/assert.ts';
+import { HvmError } from '../../util/errors.ts';
 import type { RevisionName } from '../../xen/hvm/revision.ts';
 import type { CampaignFlags } from '../campaign-options.ts';
 import { addCampaignOptions, campaignRequest } from '../campaign-options.ts';
@@ -25,6 +27,8 @@ import type { ReportOptions } from '../report.ts';
 import { addReportOption, withReport } from '../report.ts';
 import type { StressDocument } from '../schemas.ts';
 import { stressSchema } from '../schemas.ts';
+import type { ThreadsFlags } from '../threads-options.ts';
+import { addThreadsOptions, threadsRequest } from '../threads-options.ts';
 import { renderViolations, renderWindows } from '../violations.ts';
 import { stressCampaign } from './stress-campaign.ts';
 
@@ -40,6 +44,8 @@ export interface StressRequest extends GuestRequest {
   ledgerPath: string | null;
   /** By the clock, for --json and --report. */
   measure: boolean;
+  /** null: everything on one thread. */
+  threads: ThreadsOptions | null;
 }
 
 /** Everything of the document that the run knows. */
@@ -57,7 +63,8 @@ export type StressRunner = (
 type StressOptions = GuestOptions &
   LimitOptions &
   ReportOptions &
-  CampaignFlags & { revision: RevisionName; seed: number; checkpoints?: number; ledger?: string };
+  CampaignFlags &
+  ThreadsFlags & { revision: RevisionName; seed: number; checkpoints?: number; ledger?: string };
 
 /** Of each run, unless a duration bounds it. */
 const CHECKPOINTS = 10_000;
@@ -94,7 +101,8 @@ export function renderStress(document: StressDocument, style: Styler): string {
       'checkpoints',
       `${formatCount(checkpoints)} in ${formatDuration(durationMs)} (${formatCount(document.checkpointsPerSecond)}/s)`,
     ],
-    ...(document.durationAskedMs === null
+    ...(document.threads ? [['', 'in threads: no other run is the same']] : []),
+    ...(document.durationAskedMs === null || document.threads
       ? []
       : [['', 'bounded by time: how many they are does not follow from the seed']]),
     ['instructions', formatCount(document.instructions)],
@@ -104,6 +112,7 @@ export function renderStress(document: StressDocument, style: Styler): string {
     ],
     ['lost', formatCount(document.lost)],
     ['duplicated', formatCount(document.duplicated)],
+    ...document.deviceModels.map(({ server, why }) => ['device model', `${server} ${why}`]),
   ];
   const windows = renderWindows(document.windows);
   const { guest, outcome, reproduce, revision, seed } = document;
@@ -112,7 +121,9 @@ export function renderStress(document: StressDocument, style: Styler): string {
     formatTable(rows, { indent: '  ' }),
     ...(windows.length === 0 ? [] : ['  windows hit', ...windows]),
     ...renderViolations(document, style),
-    ...(reproduce === null ? [] : [`  again: ${reproduce}`]),
+    ...(reproduce === null
+      ? []
+      : [`  ${document.threads ? 'another run' : 'again'}: ${reproduce}`]),
     style(outcome === 'success' ? 'good' : 'bad', verdictLine(document)),
   ].join('\n');
 }
@@ -130,6 +141,7 @@ export function stressCommand(runner: StressRunner): CliCommand {
         'counter --revision before-b7e0d8978810',
         'the same without the fix: prints the first violation and how to see it again',
       ],
+      ['counter --threads --duration 60s', 'every actor a thread: a race that nobody arranged'],
     ],
     exitCodes: [0, 1, 3, 4, 5, 6, 130, 143],
     configure(command) {
@@ -143,6 +155,7 @@ export function stressCommand(runner: StressRunner): CliCommand {
         )
         .addOption(seedOption())
         .addOption(revisionOption());
+      addThreadsOptions(command);
       addCampaignOptions(command);
       addLimitOptions(command);
       command
@@ -165,9 +178,17 @@ export function stressCommand(runner: StressRunner): CliCommand {
         timeoutMs: options.timeout ?? null,
         ledgerPath: options.ledger ?? null,
         measure: invocation.output.json || options.report !== undefined,
+        threads: threadsRequest(options),
       };
+      if (request.ledgerPath !== null && (request.threads?.vcpus ?? 1) > 1) {
+        throw new HvmError('HVM_USAGE', '--ledger with --vcpus: a ledger file is of one vCPU');
+      }
       if (campaign !== null) {
-        const run = { request: { ...request, measure: false }, campaign, repeatable: true };
+        const run = {
+          request: { ...request, measure: false },
+          campaign,
+          repeatable: request.threads === null,
+        };
         return await stressCampaign(runner, run, invocation, options);
       }
       const document = await withReport(

@@ -10,19 +10,12 @@ import {
   type StressOptions,
   type StressReport,
   type StressViolation,
+  type ThreadsOptions,
   testimonyViolations,
 } from '../stress.ts';
 import { WINDOW_NAMES } from '../windows.ts';
 import { ThreadedDomain } from './threaded-domain.ts';
 import type { VcpuFinal } from './vcpu-host.ts';
-
-/** What a run in threads is asked for besides. */
-export interface ThreadsOptions {
-  vcpus: number;
-  spins: number;
-  answerTimeoutMs: number;
-  modules: readonly string[];
-}
 
 /** The guest runs for up to so long between two checkpoints, in ms; drawn anew each time. */
 const MOST_REST_MS = 0.2;
@@ -32,13 +25,13 @@ const NOTICE_MS = 50;
 
 /** @throws HvmError before the guest runs, when something asked for cannot be */
 export async function stressThreads(
-  options: StressOptions & ThreadsOptions,
+  options: StressOptions & { threads: ThreadsOptions },
   watch: Watch,
 ): Promise<StressReport> {
   const limits = new Limits(watch, options.maxInstructions, options.timeoutMs);
   const random = new Random(options.seed);
-  const measure = options.meter !== undefined;
-  const domain = await ThreadedDomain.start({ ...options, measure }, watch);
+  const measure = (options.meter ?? null) !== null;
+  const domain = await ThreadedDomain.start({ ...options, ...options.threads, measure }, watch);
   const rate = measure ? new RateSeries() : null;
   const startMs = watch.clock.nowMs();
   try {
@@ -96,11 +89,7 @@ interface Evidence {
   rate: RateData | null;
 }
 
-function judgeThreads(
-  options: StressOptions & ThreadsOptions,
-  guest: string,
-  evidence: Evidence,
-): StressReport {
+function judgeThreads(options: StressOptions, guest: string, evidence: Evidence): StressReport {
   const { taken, end, vcpus, testimonies } = evidence;
   const report = emptyReport(options, guest);
   report.threads = true;
@@ -151,7 +140,8 @@ function judgeThreads(
   if (report.violationsTotal > 0) {
     report.story = vcpus.find((v) => v.story !== null)?.story ?? null;
     report.outcome = 'failure';
-    report.reproduce = `${reproduceCommand({ ...options, checkpoints: options.checkpoints }, options.checkpoints - 1)} --threads`;
+    // Another run, not the same one again.
+    report.reproduce = reproduceCommand(options, options.checkpoints - 1);
   } else if (report.crash !== null) report.outcome = 'crashed';
   else if (end === 'ended') report.outcome = report.verdict ?? 'error';
   else if (end === 'interrupted') report.outcome = 'interrupted';
