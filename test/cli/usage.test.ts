@@ -85,6 +85,7 @@ it('hands every option on, with its defaults', async () => {
     timeoutMs: null,
     ledgerPath: null,
     measure: false,
+    threads: null,
   });
   expect(requests[1]).toEqual({
     guest: 'g',
@@ -107,7 +108,30 @@ it('hands every option on, with its defaults', async () => {
     timeoutMs: 1500,
     ledgerPath: 'l.jsonl',
     measure: false,
+    threads: null,
   });
+});
+
+it('hands the options of threads on', async () => {
+  requests.length = 0;
+  await cli(['stress', 'counter', '--threads'], { commands });
+  const all = 'stress g --threads --vcpus 3 --spin 7 --answer-timeout 20ms';
+  await cli(all.split(' '), { commands });
+  expect(requests.map(({ threads }) => threads)).toEqual([
+    { vcpus: 1, spins: 200, answerTimeoutMs: 5000, modules: [] },
+    { vcpus: 3, spins: 7, answerTimeoutMs: 20, modules: [] },
+  ]);
+});
+
+it.each([
+  [['--vcpus', '2'], '--vcpus: expected with --threads'],
+  [['--spin', '2', '--answer-timeout', '1s'], '--spin, --answer-timeout: expected with --threads'],
+  [['--threads', '--vcpus', '9'], "--vcpus '9': expected a whole number, 1 to 8"],
+  [['--threads', '--vcpus', '2', '--ledger', 'x'], '--ledger with --vcpus'],
+])('refuses %j', async (options, message) => {
+  const { code, err } = await cli(['stress', 'counter', ...options], { commands });
+  expect(code).toBe(2);
+  expect(err).toContain(message);
 });
 
 describe('failures of a command', () => {

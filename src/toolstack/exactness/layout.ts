@@ -93,6 +93,7 @@ function makeGuest(cell: Cell): LoadedGuest {
       purpose: cell.name,
       format: 'flat',
       memory: bytes,
+      vcpus: 1,
       devices: [],
       limits: { maxInstructions: 0 },
       verdict: 'success',

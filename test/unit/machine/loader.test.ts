@@ -65,6 +65,7 @@ describe('the guests of the package', () => {
       'rep-counter',
       'rmw-ledger',
       'selftest',
+      'smp-counter',
       'storm',
       'write-ledger',
     ]);
