@@ -48,7 +48,7 @@ export function violations(
       ({ kind, message, checkpoint }) =>
         html`<li><b>${kind}</b>${checkpoint === null ? null : html` <span class="muted">checkpoint ${checkpoint.n}, window ${checkpoint.window}</span>`}<br>${message}</li>\n`,
     )}</ul>${more > 0 ? html`<p class="muted">and ${formatCount(more)} more</p>` : null}
-${reproduce === null ? null : html`<p class="muted">The command that shows it again:</p><pre>${reproduce}</pre>`}</div>`;
+${reproduce === null ? null : html`<p class="muted">The command:</p><pre>${reproduce}</pre>`}</div>`;
 }
 
 const ABOUT: Readonly<Record<LaneStory['about'], string>> = {
@@ -75,13 +75,13 @@ ${measured === null ? null : histogram('Round trip of an ioreq', 'requests', mea
 }
 
 /** What differs from run to run and what does not; how to read the lanes. */
-export function footer(withLanes: boolean): Html {
+export function footer(withLanes: boolean, threads = false): Html {
   return html`<footer>
 ${
   withLanes
     ? html`<p>How to read the lanes: time goes down. An arrow reaches from the one who acts to the one it reaches, a dot stays in its lane. The slot is the vCPU's place in the page that monitor and device model share; <code>io_req</code> is the monitor's own copy. Beside the words stands Xen's name of the function, and what the ledger recorded.</p>`
     : null
 }
-<p>Rates and times were measured by the clock and differ from run to run. Everything else follows from guest, revision, seed and number of checkpoints. A round trip reaches from sending a request to taking its answer in.</p>
+<p>${threads ? 'Every actor was a thread of its own: no other run is the same.' : 'Rates and times were measured by the clock and differ from run to run. Everything else follows from guest, revision, seed and number of checkpoints.'} A round trip reaches from sending a request to taking its answer in.</p>
 </footer>`;
 }

@@ -33,6 +33,8 @@ export interface StressPageData {
   windows: Readonly<Record<string, number>>;
   verdict: string | null;
   crash: { reason: string } | null;
+  threads: boolean;
+  deviceModels: readonly { server: number; why: string }[];
   story: LaneStory | null;
   measured: Measured | null;
   durationMs: number;
@@ -111,12 +113,17 @@ ${figures([
   ['lost', formatCount(lost), lost === 0],
   ['happened twice', formatCount(duplicated), duplicated === 0],
   ["guest's verdict", data.verdict ?? 'none'],
+  ...data.deviceModels.map(({ server, why }): [string, string, boolean] => [
+    `device model ${server}`,
+    why,
+    false,
+  ]),
 ])}
 ${violations(data.violations, data.violationsTotal, data.reproduce)}
 ${data.story === null ? null : html`<h2>How it happened</h2>\n${story(data.story)}`}
 <h2>The run</h2>
 ${charts(data.windows, data.measured)}
-${footer(data.story !== null)}
+${footer(data.story !== null, data.threads)}
 </main>`,
   );
 }

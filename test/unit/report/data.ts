@@ -95,6 +95,8 @@ export const stressed: StressPageData = {
   windows: { 'before-send': 40, sent: 20 },
   verdict: 'failure',
   crash: null,
+  threads: false,
+  deviceModels: [],
   story: told,
   measured,
   durationMs: 290,
