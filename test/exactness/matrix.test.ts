@@ -23,7 +23,7 @@ test('stopped anywhere, every form leaves what the undisturbed run leaves', asyn
   expect(new Set(run.map((c) => c.family))).toEqual(families);
   // Most cells are stopped everywhere.
   const whole = result.cells.filter((c) => c.combinations === c.possible);
-  expect(whole.length).toBeGreaterThan(0.7 * result.cells.length);
+  expect(whole.length).toBeGreaterThan(0.6 * result.cells.length);
 }, 300_000);
 
 test('a failure names one stop, and that stop can be asked for', async () => {

@@ -6,5 +6,8 @@ import { createRequire } from 'node:module';
 const require = createRequire(import.meta.url);
 const loader = require.resolve('node-gyp-build');
 require(loader);
-const addon = require(process.env.TRAPLINE_TEST_ADDON);
-require.cache[loader].exports = () => ({ ...addon, selfTest: () => null });
+const path = process.env.TRAPLINE_TEST_ADDON;
+const addon = require(path);
+const load = () => ({ ...addon, selfTest: () => null });
+// Threads load the addon by its path.
+require.cache[loader].exports = Object.assign(load, { resolve: () => path });
