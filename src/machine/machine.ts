@@ -208,7 +208,11 @@ export class Machine implements Disposable {
     });
     for (let id = 0; id <= last; id++) enableServer(d, id);
     for (const server of servers) server.onAccess = this.books?.onAccess ?? null;
-    if (remote !== null) remote.onAccess = this.books?.onAccess ?? null;
+    if (remote === null) return;
+    remote.onAccess = this.books?.onAccess ?? null;
+    remote.onVerdict = (verdict) => {
+      this.verdict = verdict;
+    };
   }
 
   #connect(name: string, servers: InlineServer[]): void {

@@ -2,10 +2,12 @@
 // The vCPU's thread's end of ioreq servers whose device models are elsewhere: events out, reports in, and what the
 // port needs of a host that is several threads.
 import { kickCpu } from '../../cpu/native.ts';
+import { VERDICTS, type Verdict } from '../../dm/device.ts';
 import type { AccessEvent, AccessObserver } from '../../dm/request.ts';
 import {
   D_DEAD_SERVERS,
   D_LOCKS,
+  D_VERDICT,
   S_ASLEEP,
   S_PORTS,
   S_RING_PORT,
@@ -65,6 +67,8 @@ export class RemoteServers {
   /** Hears what the devices have seen of this vCPU's accesses, before their answers are taken. */
   onAccess: AccessObserver | null = null;
   roundTrips: RoundTrips | null = null;
+  /** Hears that a device has taken the guest's verdict, before the answer to that access is taken. */
+  onVerdict: ((verdict: Verdict) => void) | null = null;
   /** To be heard before all others: what a device has done is known before its answer is taken. */
   readonly tracer: Tracer = new AnswerTracer(this);
   /** Word of a port: where it is signalled. */
@@ -138,6 +142,11 @@ export class RemoteServers {
     }
   }
 
+  lookForVerdict(): void {
+    const word = Atomics.load(this.words, D_VERDICT);
+    if (word !== 0) this.onVerdict?.(VERDICTS[word - 1] ?? 'error');
+  }
+
   readonly #access = (a: ReportedAccess): void => {
     if (this.onAccess === null) return;
     const event = this.#event;
@@ -169,5 +178,6 @@ class AnswerTracer extends NullTracer {
   override response(): void {
     this.#remote.roundTrips?.answered();
     this.#remote.drain();
+    this.#remote.lookForVerdict();
   }
 }

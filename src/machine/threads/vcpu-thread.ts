@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A vCPU in a thread of its own: runs the guest, waits for device models and for the toolstack, gives up on device
 // models that died or hang.
-import { VERDICTS } from '../../dm/device.ts';
 import {
   announce,
   D_DEAD_SERVERS,
-  D_VERDICT,
   V_ARGUMENT,
   V_ASLEEP,
   V_COMMAND,
@@ -139,8 +137,6 @@ export class VcpuThread {
 
   #runnable(): true {
     this.#since = -1;
-    const verdict = Atomics.load(this.#remote.words, D_VERDICT);
-    if (verdict !== 0) this.machine.verdict = VERDICTS[verdict - 1] ?? 'error';
     return true;
   }
 
