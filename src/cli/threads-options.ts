@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The options of a run in which every actor is a thread.
 import type { Command } from 'commander';
+import type { DeviceProcessOptions } from '../dm/process/spec.ts';
+import { parseDeviceProcess } from '../dm/process/spec.ts';
 import type { ThreadsOptions } from '../toolstack/stress.ts';
 import { HvmError } from '../util/errors.ts';
 import { durationValue, numberValue } from './options.ts';
@@ -11,6 +13,7 @@ export interface ThreadsFlags {
   spin?: number;
   /** Milliseconds. */
   answerTimeout?: number;
+  deviceProcess?: readonly DeviceProcessOptions[];
 }
 
 /** Short: more threads than cores are the rule. */
@@ -35,6 +38,14 @@ export function addThreadsOptions(command: Command): void {
       '--answer-timeout <duration>',
       `a device model silent for so long counts as dead (${ANSWER_TIMEOUT_MS / 1000}s)`,
       durationValue('--answer-timeout'),
+    )
+    .option(
+      '--device-process <device=command>',
+      'a device served by another process, or at device=unix:path; repeatable',
+      (text: string, before: readonly DeviceProcessOptions[] = []) => [
+        ...before,
+        parseDeviceProcess(text),
+      ],
     );
 }
 
@@ -43,19 +54,21 @@ export function addThreadsOptions(command: Command): void {
  * @throws HvmError HVM_USAGE for options that mean nothing without --threads
  */
 export function threadsRequest(flags: ThreadsFlags): ThreadsOptions | null {
-  const { answerTimeout, spin, threads = false, vcpus } = flags;
+  const { answerTimeout, deviceProcess, spin, threads = false, vcpus } = flags;
   if (threads) {
     return {
       vcpus: vcpus ?? 1,
       spins: spin ?? SPINS,
       answerTimeoutMs: answerTimeout ?? ANSWER_TIMEOUT_MS,
       modules: [],
+      ...(deviceProcess === undefined ? {} : { processes: deviceProcess }),
     };
   }
   const stray = [
     ...(vcpus === undefined ? [] : ['--vcpus']),
     ...(spin === undefined ? [] : ['--spin']),
     ...(answerTimeout === undefined ? [] : ['--answer-timeout']),
+    ...(deviceProcess === undefined ? [] : ['--device-process']),
   ];
   if (stray.length === 0) return null;
   throw new HvmError('HVM_USAGE', `${stray.join(', ')}: expected with --threads`);

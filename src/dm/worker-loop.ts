@@ -27,6 +27,10 @@ export const COMMAND_WAKE = 2;
 /** Send the devices' state and what they testify. */
 export const COMMAND_REPORT = 3;
 export const COMMAND_STOP = 4;
+/** To the state after power-on. Of device models in other processes. */
+export const COMMAND_RESET = 5;
+/** To the state that was sent along. Of device models in other processes. */
+export const COMMAND_RESTORE = 6;
 
 /** What a loop is joined to. */
 export interface WorkerLoopOptions {

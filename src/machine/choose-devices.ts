@@ -3,13 +3,22 @@
 import type { DeviceSpec } from '../dm/registry.ts';
 import { parseDeviceSpec } from '../dm/registry.ts';
 import type { LoadedGuest } from './loader.ts';
+import { deviceLabel } from './servers.ts';
 
 /**
- * The guest's own devices; one that is asked for by name replaces the guest's own of that name, or comes besides.
+ * The guest's own devices, and those asked for. One in the same place as the guest's own of that name replaces that
+ * one; any other replaces all of its name, or comes besides.
  * @throws HvmError HVM_DEVICE_UNKNOWN, HVM_RANGE for a manifest that names what cannot be
  */
 export function chooseDevices(guest: LoadedGuest, asked: readonly DeviceSpec[]): DeviceSpec[] {
-  const names = new Set(asked.map(({ factory }) => factory.name));
   const own = guest.manifest.devices.map(parseDeviceSpec);
-  return [...own.filter(({ factory }) => !names.has(factory.name)), ...asked];
+  const label = ({ factory, range }: DeviceSpec): string => deviceLabel(factory.name, range);
+  const places = new Set(own.map(label));
+  const replaced = new Set<string>();
+  for (const spec of asked) {
+    const { name } = spec.factory;
+    if (places.has(label(spec))) replaced.add(label(spec));
+    else for (const mine of own) if (mine.factory.name === name) replaced.add(label(mine));
+  }
+  return [...own.filter((mine) => !replaced.has(label(mine))), ...asked];
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The checkpoint stress run, and what its witnesses say.
+import type { DeviceProcessOptions } from '../dm/process/spec.ts';
 import type { StageCounts } from '../ledger/events.ts';
 import type { LaneStory } from '../ledger/lanes.ts';
 import type { Violation } from '../ledger/violations.ts';
@@ -17,6 +18,8 @@ export interface ThreadsOptions {
   answerTimeoutMs: number;
   /** URLs of modules that register devices, for every thread. */
   modules: readonly string[];
+  /** Devices served by other processes. */
+  processes?: readonly DeviceProcessOptions[];
 }
 
 /** What a stress run is asked for. */
@@ -247,6 +250,8 @@ export function commandLine(options: StressOptions, run: readonly string[]): str
   if (options.threads) {
     words.push('--threads');
     if (options.threads.vcpus > 1) add('vcpus', options.threads.vcpus);
+    for (const process of options.threads.processes ?? [])
+      add('device-process', processWord(process));
   }
   return words.join(' ');
 }
@@ -254,6 +259,11 @@ export function commandLine(options: StressOptions, run: readonly string[]): str
 /** Quoted for a shell if it needs to be. */
 function shellWord(text: string): string {
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+function processWord({ command = [], device, socket }: DeviceProcessOptions): string {
+  const how = command.length > 0 ? command.map(shellWord).join(' ') : `unix:${socket ?? ''}`;
+  return `${device}=${how}`;
 }
 
 function deviceWord({ factory, range }: StressOptions['devices'][number]): string {

@@ -24,6 +24,7 @@ import {
 import { HvmError } from '../../util/errors.ts';
 import { deviceLabel, serverOfDevice } from '../servers.ts';
 import type { DomainMemory } from './domain-memory.ts';
+import { loaded } from './wait-async.ts';
 
 /** What a device model's thread is started with. */
 export interface DeviceWorkerData {
@@ -42,7 +43,13 @@ export interface DeviceWorkerData {
 }
 
 /** What such a thread says. */
-export type DeviceWorkerMessage = { what: 'output'; bytes: Uint8Array } | DeviceReport;
+export type DeviceWorkerMessage =
+  | { what: 'output'; bytes: Uint8Array }
+  | DeviceReport
+  /** Of device models in other processes: a command runs; why it is dead; a state was refused. */
+  | { what: 'started'; pid: number }
+  | { what: 'death'; why: string }
+  | { what: 'refused'; why: string };
 
 export interface DeviceReport {
   what: 'report';
@@ -75,14 +82,19 @@ export class DeviceThread {
   report: DeviceReport | null = null;
   /** Why it died, or null while it lives or was asked to stop. */
   death: string | null = null;
+  /** Why it has not taken a state, or null. */
+  refusal: string | null = null;
+  /** Of the command that was started for it, or null. */
+  protected pid: number | null = null;
+  /** Its end is wanted. */
+  protected stopping = false;
+  protected readonly gone: Promise<void>;
   readonly #words: Int32Array;
   readonly #worker: Worker;
   readonly #port: MessagePort;
   readonly #vcpus: number;
-  #stopping = false;
   /** Its thread says that it serves. */
   readonly #up: Promise<void>;
-  readonly #gone: Promise<void>;
 
   constructor(data: Omit<DeviceWorkerData, 'port'>, main: URL = DEVICE_WORKER) {
     const { port1, port2 } = new MessageChannel();
@@ -99,12 +111,13 @@ export class DeviceThread {
     this.#up = new Promise((resolve) => {
       this.#worker.once('message', () => resolve());
     });
-    this.#gone = new Promise((resolve) => {
+    this.gone = new Promise((resolve) => {
       this.#worker.on('error', (error) => {
         this.death ??= error.message;
       });
       this.#worker.on('exit', (code) => {
-        if (!this.#stopping) this.#died(`its thread ended with code ${code}`);
+        this.hear();
+        if (!this.stopping) this.#died(`its thread ended with code ${code}`);
         resolve();
       });
     });
@@ -112,7 +125,7 @@ export class DeviceThread {
 
   /** @throws HvmError HVM_DEVICE_DEAD when it does not come up */
   async ready(): Promise<void> {
-    await Promise.race([this.#up, this.#gone]);
+    await Promise.race([this.#up, this.gone]);
     if (this.death === null) return;
     throw new HvmError(
       'HVM_DEVICE_DEAD',
@@ -136,6 +149,11 @@ export class DeviceThread {
     wakeSleeper(this.#words, base + S_ASLEEP);
   }
 
+  /** Sends something that goes with a command. */
+  protected say(message: unknown): void {
+    this.#port.postMessage(message);
+  }
+
   /** Whether no command is outstanding; a dead one has none. */
   get idle(): boolean {
     return (
@@ -151,9 +169,10 @@ export class DeviceThread {
 
   /** Ends the thread, whatever it does. */
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.stopping = true;
+    await loaded(this.#up, this.gone);
     await this.#worker.terminate();
-    await this.#gone;
+    await this.gone;
     this.hear();
     this.#port.close();
   }
@@ -171,7 +190,12 @@ export class DeviceThread {
 
   #handle(message: DeviceWorkerMessage): void {
     if (message.what === 'output') this.onOutput?.(message.bytes);
-    else this.report = message;
+    else if (message.what === 'report') this.report = message;
+    else if (message.what === 'death') {
+      // Said again when more of it is known.
+      if (message.why.startsWith(this.death ?? '')) this.death = message.why;
+    } else if (message.what === 'refused') this.refusal = message.why;
+    else this.pid = message.pid;
   }
 
   #died(why: string): void {

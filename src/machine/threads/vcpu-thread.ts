@@ -4,11 +4,14 @@
 import {
   announce,
   D_DEAD_SERVERS,
+  S_ASLEEP,
+  serverBase,
   V_ARGUMENT,
   V_ASLEEP,
   V_COMMAND,
   V_KICK_ID,
   vcpuBase,
+  wakeSleeper,
 } from '../../mem/domain-words.ts';
 import type { Clock } from '../../util/clock.ts';
 import { BugError } from '../../util/errors.ts';
@@ -57,6 +60,7 @@ export class VcpuThread {
     this.#base = vcpuBase(machine.remote.vcpuId);
     this.loop = new RunLoop(machine);
     this.loop.onIdle = () => this.#wait();
+    // Not only after a wait: an answer may be there before the vCPU has looked for it.
     Atomics.store(this.#remote.words, this.#base + V_KICK_ID, machine.cpu.kickId);
   }
 
@@ -177,6 +181,8 @@ export class VcpuThread {
       server: s.id,
       why: died ? 'died' : `did not answer within ${this.#o.answerTimeoutMs} ms`,
     });
+    // It may be waiting for something that never comes.
+    wakeSleeper(words, serverBase(s.id) + S_ASLEEP);
     this.#remote.drain();
     this.#since = -1;
     if (d.host.revision.destroyed_server_answers_ones) hvm_destroy_ioreq_server(d, DOM0, s.id);

@@ -14,14 +14,16 @@ import {
   testimonyViolations,
 } from '../stress.ts';
 import { WINDOW_NAMES } from '../windows.ts';
-import { ThreadedDomain } from './threaded-domain.ts';
+import { type DeviceDeath, ThreadedDomain } from './threaded-domain.ts';
 import type { VcpuFinal } from './vcpu-host.ts';
 
 /** The guest runs for up to so long between two checkpoints, in ms; drawn anew each time. */
 const MOST_REST_MS = 0.2;
 const LOOK_EVERY = 32;
-/** So long a guest is given to notice a violation by itself. */
-const NOTICE_MS = 50;
+/** A guest that checks what it reads has noticed long before. */
+const NOTICE_MS = 1000;
+/** What a guest reads where no device is, or none any more. */
+const NOBODY = 0xffffffff;
 
 /** @throws HvmError before the guest runs, when something asked for cannot be */
 export async function stressThreads(
@@ -47,7 +49,6 @@ export async function stressThreads(
       rate?.add(watch.clock.nowMs() - startMs);
       if (domain.failed) {
         end = 'violation';
-        letGuestNotice(domain, watch);
         break;
       }
       const pause = watch.tick(taken, options.checkpoints);
@@ -61,24 +62,13 @@ export async function stressThreads(
         break;
       }
     }
-    // After a checkpoint nothing is open; a guest that ran on or came to its end may be inside an access.
-    const { vcpus, testimonies } = await domain.finish(end, end !== 'ended' && end !== 'violation');
-    return judgeThreads(options, domain.guest.name, {
-      taken,
-      end,
-      vcpus,
-      testimonies,
-      rate: rate?.data() ?? null,
-    });
+    if (end === 'violation') domain.letGuestNotice(NOTICE_MS);
+    const seen = await domain.finish(end, end !== 'ended');
+    const measured = rate?.data() ?? null;
+    return judgeThreads(options, domain.guest.name, { taken, end, rate: measured, ...seen });
   } finally {
     await domain.stop();
   }
-}
-
-/** After a violation the guest goes on without checkpoints for a while: it may see for itself. */
-function letGuestNotice(domain: ThreadedDomain, { clock }: Watch): void {
-  const until = clock.nowMs() + NOTICE_MS;
-  while (!domain.ended && clock.nowMs() < until) domain.rest(1);
 }
 
 interface Evidence {
@@ -87,10 +77,11 @@ interface Evidence {
   vcpus: readonly VcpuFinal[];
   testimonies: Record<string, Record<string, unknown>>;
   rate: RateData | null;
+  deaths: readonly DeviceDeath[];
 }
 
 function judgeThreads(options: StressOptions, guest: string, evidence: Evidence): StressReport {
-  const { taken, end, vcpus, testimonies } = evidence;
+  const { taken, end, vcpus, testimonies, deaths } = evidence;
   const report = emptyReport(options, guest);
   report.threads = true;
   report.checkpoints = taken;
@@ -100,7 +91,8 @@ function judgeThreads(options: StressOptions, guest: string, evidence: Evidence)
     report.accesses.issued += v.report.accesses.issued;
     report.accesses.answered += v.report.accesses.answered;
     report.accesses.retired += v.report.accesses.retired;
-    const gap = v.gap === null ? 0 : Math.max(1, v.gap.got - v.gap.expected);
+    const gap =
+      v.gap === null ? 0 : v.gap.got === NOBODY ? 1 : Math.max(1, v.gap.got - v.gap.expected);
     report.lost += Math.max(v.report.lost, gap);
     report.duplicated += v.report.duplicated;
     report.violations.push(...v.report.violations);
@@ -123,7 +115,13 @@ function judgeThreads(options: StressOptions, guest: string, evidence: Evidence)
       seen('guest-verdict', 'totals', 'the guest itself reports failure');
     }
     for (const { server, why } of v.failedServers) {
-      report.deviceModels.push({ server, why });
+      const death = deaths.find((d) => d.server === server);
+      report.deviceModels.push({ server, why: death === undefined ? why : `${why}: ${death.why}` });
+    }
+  }
+  for (const { server, why } of deaths) {
+    if (report.deviceModels.every((d) => d.server !== server)) {
+      report.deviceModels.push({ server, why: `died: ${why}` });
     }
   }
   const others = testimonyViolations(testimonies, events);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A domain whose vCPUs and device models are threads, and the toolstack's grip on it from outside: shut down at any
 // moment, checkpoint, resume. Nothing in those threads waits for the toolstack unless it is paused.
+import type { DeviceProcessOptions } from '../../dm/process/spec.ts';
 import type { DeviceSpec } from '../../dm/registry.ts';
 import { COMMAND_REPORT, COMMAND_SLEEP, COMMAND_WAKE } from '../../dm/worker-loop.ts';
 import type { Witness } from '../../ledger/events.ts';
@@ -14,6 +15,8 @@ import {
 import { deviceLabel } from '../../machine/servers.ts';
 import { DeviceThread, serverPlan } from '../../machine/threads/device-host.ts';
 import { createDomainMemory, type DomainMemory } from '../../machine/threads/domain-memory.ts';
+import { DeviceProcess } from '../../machine/threads/process-host.ts';
+import { withProcesses } from '../../machine/threads/process-plan.ts';
 import { threadHost } from '../../machine/threads/remote-servers.ts';
 import { D_EVENTS } from '../../mem/domain-words.ts';
 import { GuestRam } from '../../mem/guest-ram.ts';
@@ -45,7 +48,16 @@ export interface ThreadedOptions {
   /** URLs of modules that register devices, for every thread. */
   modules: readonly string[];
   measure: boolean;
+  /** Devices served by other processes; in place of the guest's own of the same name, or besides. */
+  processes?: readonly DeviceProcessOptions[];
   output?: (byte: number) => void;
+}
+
+/** A device model that has died, and of what. */
+export interface DeviceDeath {
+  server: number;
+  name: string;
+  why: string;
 }
 
 /** How long the toolstack sleeps at most before it looks after its threads. */
@@ -74,7 +86,8 @@ export class ThreadedDomain {
       );
     }
     guestForVcpu(this.guest, vcpus - 1);
-    const plan = serverPlan(chooseDevices(this.guest, options.devices));
+    const { asked, processOf } = withProcesses(options.devices, options.processes ?? []);
+    const plan = serverPlan(chooseDevices(this.guest, asked));
     this.memory = createDomainMemory(this.guest.memoryBytes, plan.length, vcpus);
     this.#words = new Int32Array(this.memory.words);
     const { memory } = this;
@@ -90,11 +103,22 @@ export class ThreadedDomain {
     // Nothing runs before everything is there.
     this.#domain.change_pause_count(1);
     const { output } = options;
-    this.devices = plan.map(({ name, devices }, server) => {
-      const thread = new DeviceThread({ memory, server, name, devices, modules, spins });
-      if (output !== undefined) thread.onOutput = (bytes) => bytes.forEach(output);
-      return thread;
-    });
+    const hosts = plan.map((server) => processOf(server.devices));
+    const started: DeviceThread[] = [];
+    this.devices = started;
+    try {
+      for (const [server, { name, devices }] of plan.entries()) {
+        const data = { memory, server, name, devices, modules, spins };
+        const elsewhere = hosts[server] ?? null;
+        const thread =
+          elsewhere === null ? new DeviceThread(data) : new DeviceProcess(data, elsewhere);
+        if (output !== undefined) thread.onOutput = (bytes) => bytes.forEach(output);
+        started.push(thread);
+      }
+    } catch (error) {
+      for (const thread of started) void thread.stop();
+      throw error;
+    }
     this.vcpus = Array.from(
       { length: vcpus },
       (_, vcpuId) =>
@@ -103,7 +127,7 @@ export class ThreadedDomain {
           vcpuId,
           guest: options.guest,
           load: options.load,
-          devices: options.devices.map((d) => deviceLabel(d.factory.name, d.range)),
+          devices: asked.map((d) => deviceLabel(d.factory.name, d.range)),
           modules,
           revision: options.revision,
           seed: options.seed,
@@ -175,8 +199,11 @@ export class ThreadedDomain {
   ): Promise<{
     vcpus: VcpuFinal[];
     testimonies: Record<string, Record<string, unknown>>;
+    /** Device models that have died. */
+    deaths: DeviceDeath[];
   }> {
-    if (boundary) await this.shutDown();
+    // Paused alone it may stand in the middle of an access: what is on its way comes in first.
+    const still = boundary && !this.ended && (await this.shutDown());
     domain_pause(this.#domain);
     const testimonies: Record<string, Record<string, unknown>> = {};
     const witnesses = this.vcpus.map((): Record<string, Witness> => ({}));
@@ -189,8 +216,16 @@ export class ThreadedDomain {
         Object.assign(witnesses[vcpu] ?? {}, of);
       });
     }
+    const deaths = this.devices.flatMap(({ server, name, death }) =>
+      death === null ? [] : [{ server, name, why: death }],
+    );
+    const dead = deaths.map((d) => `device model '${d.name}' of server ${d.server}: ${d.why}`);
     for (const v of this.vcpus) {
-      v.finish({ reason, boundary, witnesses: witnesses[v.vcpuId] ?? {} });
+      v.finish({
+        reason: [reason, ...dead].join('; '),
+        boundary: still,
+        witnesses: witnesses[v.vcpuId] ?? {},
+      });
     }
     await this.#until(() => this.vcpus.every((v) => v.idle), 'a vCPU does not end');
     const vcpus = this.vcpus.map((v) => {
@@ -198,12 +233,19 @@ export class ThreadedDomain {
       if (v.final === null) throw new BugError(`vCPU ${v.vcpuId} ended without a report`);
       return v.final;
     });
-    return { vcpus, testimonies };
+    return { vcpus, testimonies, deaths };
   }
 
   /** Lets the guest run for up to `ms`; returns early when something happens. */
   rest(ms: number): void {
     Atomics.wait(this.#words, D_EVENTS, Atomics.load(this.#words, D_EVENTS), ms);
+  }
+
+  /** Something went wrong: the guest runs on for up to `ms`, to become a witness of its own. */
+  letGuestNotice(ms: number): void {
+    const { clock } = this.#watch;
+    const start = clock.nowMs();
+    while (!this.ended && clock.nowMs() - start < ms) this.rest(SLICE_MS);
   }
 
   /** Ends every thread. Idempotent. */

@@ -12,6 +12,7 @@ import type { LaneStory } from '../../ledger/lanes.ts';
 import type { LedgerReport } from '../../ledger/live-checker.ts';
 import type { LoadOptions } from '../../machine/loader.ts';
 import type { DomainMemory } from '../../machine/threads/domain-memory.ts';
+import { loaded } from '../../machine/threads/wait-async.ts';
 import {
   announce,
   V_ARGUMENT,
@@ -107,6 +108,8 @@ export class VcpuHost {
         this.#error ??= error.message;
       });
       this.#worker.on('exit', (code) => {
+        // Its last words may not have been read yet.
+        this.#hear();
         if (!this.#stopping && this.final === null) this.#error ??= `ended with code ${code}`;
         Atomics.store(this.#words, vcpuBase(this.vcpuId) + V_ENDED, 1);
         announce(this.#words);
@@ -123,6 +126,11 @@ export class VcpuHost {
 
   /** @throws BugError when its thread failed */
   check(): void {
+    this.#hear();
+    if (this.#error !== null) throw new BugError(`thread of vCPU ${this.vcpuId}: ${this.#error}`);
+  }
+
+  #hear(): void {
     for (;;) {
       const next = receiveMessageOnPort(this.#port) as
         | { message: VcpuFinal | { error: string } }
@@ -131,7 +139,6 @@ export class VcpuHost {
       if ('error' in next.message) this.#error ??= next.message.error;
       else this.final = next.message;
     }
-    if (this.#error !== null) throw new BugError(`thread of vCPU ${this.vcpuId}: ${this.#error}`);
   }
 
   /** Its guest runs no more. */
@@ -160,6 +167,7 @@ export class VcpuHost {
   /** Ends the thread, whatever it does. */
   async stop(): Promise<void> {
     this.#stopping = true;
+    await loaded(this.#up, this.#gone);
     await this.#worker.terminate();
     await this.#gone;
     this.#port.close();

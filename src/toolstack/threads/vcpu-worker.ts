@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Main file of a vCPU's thread: runs the guest with its books, and takes its part of each checkpoint.
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { parseDeviceSpec } from '../../dm/registry.ts';
+import { parseServedDevice } from '../../dm/process/spec.ts';
 import type { Witness } from '../../ledger/events.ts';
 import { LedgerWriter } from '../../ledger/jsonl.ts';
 import { Ledger } from '../../ledger/ledger.ts';
@@ -43,7 +43,7 @@ async function main(data: VcpuWorkerData): Promise<void> {
   remote.roundTrips = meter;
   using machine = new Machine({
     guest,
-    devices: chooseDevices(guest, data.devices.map(parseDeviceSpec)),
+    devices: chooseDevices(guest, data.devices.map(parseServedDevice)),
     revision: data.revision,
     ledger,
     trace: landing.before(story),

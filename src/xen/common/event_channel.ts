@@ -48,11 +48,13 @@ export function wait_for_schedule(curr: vcpu): boolean {
   const { points, trace } = curr.domain.host;
   raise_schedule_softirq(curr);
   points.hit('wait_blocked', curr);
+  // The softirq is taken before the test: one that is raised behind it stays raised.
+  curr.sched_pending = false;
   if (vcpu_runnable(curr)) {
-    curr.sched_pending = false;
     trace.softirq_continue(curr);
     return true;
   }
+  curr.sched_pending = true;
   curr.descheduled = true;
   trace.deschedule(curr);
   return false;

@@ -21,3 +21,16 @@ it("gives a guest its manifest's devices, those asked for in place of their name
     'counter@0x310-0x317',
   ]);
 });
+
+it('replaces one device of several of its name where the place is the same', () => {
+  const labels = chooseDevices(loadGuest('smp-counter'), [parseDeviceSpec('counter@0x208')]).map(
+    ({ factory, range }) => `${factory.name}@${formatIoRange(range)}`,
+  );
+  expect(labels).toEqual([
+    'counter@0x200-0x207',
+    'counter@0x210-0x217',
+    'counter@0x218-0x21f',
+    'verdict@0xf4',
+    'counter@0x208-0x20f',
+  ]);
+});
