@@ -29,8 +29,8 @@ class Oracle : public Question {
     const int vm = ioctl(kvm_, KVM_CREATE_VM, 0);
     if (vm < 0) return false;
     ioctl(vm, KVM_SET_TSS_ADDR, 0xfffbd000);
-    ram_ = static_cast<uint8_t*>(mmap(nullptr, RAM, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-    std::memcpy(ram_, image.data(), RAM);
+    ram_ = static_cast<uint8_t*>(mmap(nullptr, image.size(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    std::memcpy(ram_, image.data(), image.size());
     vcpu_ = mapRam(vm) ? ioctl(vm, KVM_CREATE_VCPU, 0) : -1;
     const bool ok = vcpu_ >= 0;
     if (ok) {
@@ -47,7 +47,7 @@ class Oracle : public Question {
       munmap(page_, bytes);
       close(vcpu_);
     }
-    munmap(ram_, RAM);
+    munmap(ram_, image.size());
     close(vm);
     return ok;
   }
@@ -67,7 +67,7 @@ class Oracle : public Question {
       if (!map(range.start)) return false;
       from = range.end + 1;
     }
-    return map(RAM);
+    return map(request.ramBytes);
   }
 
   void start() {
@@ -93,6 +93,7 @@ class Oracle : public Question {
     s.idt.base = request.idtBase;
     s.idt.limit = static_cast<uint16_t>(request.idtLimit);
     s.cr0 = request.cr0;
+    s.cr3 = request.cr3;
     s.cr4 = request.cr4;
     const uint32_t* g = request.gpr;
     kvm_regs regs{};
@@ -121,24 +122,15 @@ class Oracle : public Question {
 
   static void stop(const char* why) { std::printf("stop %s\n", why); }
 
-  /** One access. @param data - what is written, or where the answer goes. @returns false if nobody is there */
-  bool access(bool isRead, bool port, uint64_t address, uint32_t size, uint8_t* data) {
+  /** One access. @param data - what is written, or where the answer goes */
+  void tell(bool isRead, bool port, uint64_t address, uint32_t size, uint8_t* data) {
     uint64_t value = 0;
     if (!isRead) std::memcpy(&value, data, size);
     std::printf("%c%u@%s%llx", isRead ? 'r' : 'w', size, port ? "p" : "", static_cast<unsigned long long>(address));
     if (!isRead) std::printf("=%llx", static_cast<unsigned long long>(value));
     std::printf("\n");
-    for (const Range& range : ranges) {
-      if ((range.port != 0) != port || address < range.start || address > range.end) continue;
-      Stream& stream = streams[range.stream];
-      if (isRead) {
-        if (stream.next >= stream.answers.size()) break;
-        std::memcpy(data, &stream.answers[stream.next], size);
-      }
-      if (isRead || request.writesCount != 0) stream.next++;
-      return true;
-    }
-    return false;
+    access(isRead, port, address, value);
+    if (isRead) std::memcpy(data, &value, size);
   }
 
   void carryOut() {
@@ -165,14 +157,13 @@ class Oracle : public Question {
         case KVM_EXIT_IO: {
           const auto& io = page_->io;
           auto* at = reinterpret_cast<uint8_t*>(page_) + io.data_offset;
-          for (uint32_t k = 0; k < io.count; k++, at += io.size) {
-            if (!access(io.direction == KVM_EXIT_IO_IN, true, io.port, io.size, at)) return stop("nobody answers");
-          }
+          const bool in = io.direction == KVM_EXIT_IO_IN;
+          for (uint32_t k = 0; k < io.count; k++, at += io.size) tell(in, true, io.port, io.size, at);
           break;
         }
         case KVM_EXIT_MMIO: {
           auto& mmio = page_->mmio;
-          if (!access(mmio.is_write == 0, false, mmio.phys_addr, mmio.len, mmio.data)) return stop("nobody answers");
+          tell(mmio.is_write == 0, false, mmio.phys_addr, mmio.len, mmio.data);
           break;
         }
         case KVM_EXIT_SHUTDOWN:

@@ -22,7 +22,6 @@ constexpr uintptr_t GUEST = 0x20000000;  // below 4 GiB: it is the base of segme
 constexpr int CODE_ENTRY = 0;
 constexpr int DATA_ENTRY = 1;
 constexpr size_t STACK = 0x10000;
-constexpr size_t PAGE = 0x1000;
 constexpr int GENERAL_PROTECTION = 13;
 constexpr int PAGE_FAULT = 14;
 constexpr uint16_t selectorOf(int entry) { return static_cast<uint16_t>(entry << 3 | 7); }
@@ -93,7 +92,7 @@ void onSignal(int number, siginfo_t*, void* context) {
 }
 
 bool prepare() {
-  void* const at = mmap(guest, RAM, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  void* const at = mmap(guest, MOST_RAM, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
   stack_t stack{};
   stack.ss_sp = mmap(nullptr, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   stack.ss_size = STACK;
@@ -110,8 +109,8 @@ bool prepare() {
 bool run() {
   const Request& r = question.request;
   if (!makeSegment(CODE_ENTRY, r.segments[1], true) || !makeSegment(DATA_ENTRY, r.segments[3], false)) return false;
-  if (mprotect(guest, RAM, PROT_READ | PROT_WRITE | PROT_EXEC) != 0) return false;
-  std::memcpy(guest, question.image.data(), RAM);
+  if (mprotect(guest, MOST_RAM, PROT_READ | PROT_WRITE | PROT_EXEC) != 0) return false;
+  std::memcpy(guest, question.image.data(), question.image.size());
   for (const Range& range : question.ranges) {
     if (range.port == 0 && mprotect(guest + range.start, range.end + 1 - range.start, PROT_NONE) != 0) return false;
   }
@@ -124,10 +123,10 @@ bool run() {
   const itimerval none{};
   setitimer(ITIMER_REAL, &none, nullptr);
   const auto reg = [](int which) { return static_cast<uint64_t>(after.gregs[which]) & 0xffffffff; };
-  if (mprotect(guest, RAM, PROT_READ | PROT_WRITE) != 0) return false;
+  if (mprotect(guest, MOST_RAM, PROT_READ | PROT_WRITE) != 0) return false;
   // A fault at CLI or HLT is how a case ends.
   const uint64_t at = r.segments[1].base + reg(REG_RIP);
-  const bool ended = endedBy == SIGSEGV && reg(REG_TRAPNO) == GENERAL_PROTECTION && at < RAM && (guest[at] == 0xfa || guest[at] == 0xf4);
+  const bool ended = endedBy == SIGSEGV && reg(REG_TRAPNO) == GENERAL_PROTECTION && at < r.ramBytes && (guest[at] == 0xfa || guest[at] == 0xf4);
   if (!ended) std::printf(endedBy == SIGALRM ? "stop it runs for ever\n" : "stop exception %llu\n", static_cast<unsigned long long>(reg(REG_TRAPNO)));
   question.report({reg(REG_RAX), reg(REG_RCX), reg(REG_RDX), reg(REG_RBX), reg(REG_RSP), reg(REG_RBP), reg(REG_RSI),
                    reg(REG_RDI), reg(REG_RIP), reg(REG_EFL)},

@@ -27,28 +27,39 @@ export interface Case {
   readonly inRam: { readonly request: OracleRequest; readonly left: Uint8Array } | string;
 }
 
-/** What the n-th access of a stream is answered; reads only, or writes too, as the request says. */
-export function answersOf(request: OracleRequest, accesses: readonly OracleAccess[]): bigint[] {
-  const next = request.streams.map(() => 0);
-  return accesses.map(({ read, at, space }) => {
-    const range = rangeOf(request, space, at);
-    const n = next[range.stream] ?? 0;
-    if (read || request.writesCount) next[range.stream] = n + 1;
-    const [low, high] = request.streams[range.stream]?.[n] ?? [0, 0];
-    return read ? (BigInt(high) << 32n) | BigInt(low) : 0n;
-  });
-}
+const ECHO_BYTES = 12;
+/** Where there is no device. */
+const ALL_ONES = 0xffffffffffffffffn;
 
-function rangeOf(request: OracleRequest, space: OracleRange['space'], at: number): OracleRange {
-  const found = request.ranges.find((r) => r.space === space && at >= r.start && at <= r.end);
-  if (found === undefined) throw new Error(`an access of ${space} 0x${at.toString(16)}`);
-  return found;
+/**
+ * What each access is answered, by the devices' rules (as in native/oracle/question.h): the next of its stream, where
+ * writes count, too, if the request says so; or what was written last, and how often.
+ */
+export function answersOf(request: OracleRequest, accesses: readonly OracleAccess[]): bigint[] {
+  const states = request.streams.map(() => ({ next: 0, written: [0n, 0n, 0n] as bigint[] }));
+  return accesses.map(({ read, at, space, data }) => {
+    const range = request.ranges.find((r) => r.space === space && at >= r.start && at <= r.end);
+    const state = states[range?.stream ?? -1];
+    if (range === undefined || state === undefined) return read ? ALL_ONES : 0n;
+    const echo = range.echo === undefined ? -1 : at - range.start - range.echo;
+    if (read && echo >= 0 && echo < ECHO_BYTES) return state.written[echo >> 2] ?? 0n;
+    const n = state.next;
+    if (read || request.writesCount) state.next = n + 1;
+    if (!read) {
+      const times = ((state.written[2] ?? 0n) + 1n) & 0xffffffffn;
+      state.written = [data & 0xffffffffn, data >> 32n, times];
+      return 0n;
+    }
+    const [low, high] = request.streams[range.stream]?.[n] ?? [0xffffffff, 0xffffffff];
+    return (BigInt(high) << 32n) | BigInt(low);
+  });
 }
 
 /** The request with the answers in RAM, for a CPU that shows nothing but what is left. */
 export function inRam(request: OracleRequest, ours: Run): Case['inRam'] {
   if (ours.accesses.some(({ space }) => space === 'pio')) return 'has port accesses';
   if (request.interrupt !== null) return 'has an interrupt';
+  if (request.cr0 >>> 31 === 1) return 'has page tables of its own: a process has those of its kernel';
   const ram = request.ram.slice();
   const left = ours.ram.slice();
   const devices = request.ranges.filter(({ space }) => space === 'mmio');

@@ -7,7 +7,9 @@ import {
   type Cell,
   cell,
   DEVICES_END,
+  ECHO,
   FIRST_DEVICE,
+  PORT_ECHO,
   SECOND_DEVICE,
   STACK,
 } from '../../src/toolstack/exactness/cell.ts';
@@ -15,7 +17,7 @@ import { matrixCells } from '../../src/toolstack/exactness/cells.ts';
 import type { Code } from '../../src/toolstack/exactness/code.ts';
 import { devicesFor, positionAnswer } from '../../src/toolstack/exactness/device.ts';
 import { enterMode, guestOf } from '../../src/toolstack/exactness/layout.ts';
-import { runTrial } from '../../src/toolstack/exactness/trial.ts';
+import { type Outcome, runTrial } from '../../src/toolstack/exactness/trial.ts';
 import { type Case, inRam, type Run } from './case.ts';
 import type { OracleAccess, OracleRange, OracleRequest } from './helper.ts';
 
@@ -67,18 +69,27 @@ function cellsBeside(): Cell[] {
 /** One cell, run here. */
 export function cellCase(cell: Cell): Case {
   const specs = devicesOf(cell);
-  const ranges = specs.map(({ range }, stream) => ({ ...range, stream }));
+  const ranges = specs.map(({ range }, stream) => {
+    const echo = range.space === 'pio' ? PORT_ECHO : ECHO;
+    return { ...range, stream, echo };
+  });
   const starts = new Map(specs.map(({ factory, range }) => [factory.name, range]));
   const { fields, ram, accesses } = runTrial(cell, { revision: 'exact' });
   const ours: Run = {
     accesses: accesses.map((text) => parseAccess(text, starts)),
-    stopped: fields.end === 'dead' ? null : String(fields.end),
+    stopped: endOf(fields),
     registers: REGISTERS.map((name) => Number(fields[name])),
     ram,
   };
   const request = requestOf(cell, ranges, ours.accesses.length);
   const { name, family, bits } = cell;
   return { name, family, bits, ours, request, inRam: inRam(request, ours) };
+}
+
+// A known cell that finds something wrong complains where no device is.
+function endOf({ end, unclaimed }: Outcome['fields']): string | null {
+  if (unclaimed !== 0) return `${unclaimed} accesses where no device is`;
+  return end === 'dead' ? null : String(end);
 }
 
 function parseAccess(
@@ -112,6 +123,7 @@ function requestOf(cell: Cell, ranges: readonly OracleRange[], accesses: number)
     rip: regs.rip,
     rflags: regs.rflags,
     cr0: regs.control(0),
+    cr3: regs.control(3),
     cr4: regs.control(4),
     segments: [SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS].map((s) => regs.segment(s)),
     gdt: regs.table('gdt'),

@@ -91,6 +91,7 @@ function requestOf(form: F.Form, bits: 16 | 32): OracleRequest {
     rip: F.CODE - F.CODE_BASE,
     rflags: 2,
     cr0: wide ? 0x11 : 0x10,
+    cr3: 0,
     cr4: 0x200,
     segments: [flat, code, flat, flat, flat, flat],
     gdt: [0, 0],

@@ -14,6 +14,8 @@ export interface OracleRange {
   readonly start: number;
   readonly end: number;
   readonly stream: number;
+  /** Offset of the registers that tell what was written last and how often, as in device.ts of the matrix. */
+  readonly echo?: number;
 }
 
 /** A CPU, its memory and what answers it. */
@@ -23,6 +25,7 @@ export interface OracleRequest {
   readonly rip: number;
   readonly rflags: number;
   readonly cr0: number;
+  readonly cr3: number;
   readonly cr4: number;
   /** ES CS SS DS FS GS */
   readonly segments: readonly SegmentState[];
@@ -37,7 +40,7 @@ export interface OracleRequest {
   readonly ranges: readonly OracleRange[];
   /** Low word and high word of each answer. */
   readonly streams: readonly (readonly (readonly [number, number])[])[];
-  /** 64 KiB. */
+  /** Whole pages. */
   readonly ram: Uint8Array;
 }
 
@@ -115,12 +118,13 @@ export function ask(oracle: Oracle, requests: readonly OracleRequest[]): OracleR
 
 function encode(request: OracleRequest): Buffer {
   const { interrupt, segments, ranges, streams } = request;
-  const words = [...request.gpr, request.rip, request.rflags, request.cr0, request.cr4];
+  const words = [...request.gpr, request.rip, request.rflags, request.cr0];
+  words.push(request.cr3, request.cr4);
   for (const s of segments) words.push(s.selector, s.base, s.limit, s.attributes);
   words.push(...request.gdt, ...request.idt, interrupt?.at ?? NEVER, interrupt?.vector ?? 0);
-  words.push(request.writesCount ? 1 : 0, ranges.length, streams.length);
-  for (const { space, start, end, stream } of ranges)
-    words.push(space === 'pio' ? 1 : 0, start, end, stream);
+  words.push(request.writesCount ? 1 : 0, request.ram.length, ranges.length, streams.length);
+  for (const { space, start, end, stream, echo } of ranges)
+    words.push(space === 'pio' ? 1 : 0, start, end, stream, echo ?? NEVER);
   for (const stream of streams) words.push(stream.length, ...stream.flat());
   return Buffer.concat([Buffer.from(Uint32Array.from(words).buffer), request.ram]);
 }
