@@ -463,6 +463,11 @@ void Vcpu::applyReset() {
   env<uint64_t>(ENV_EFLAGS) = 2;  // before the main loop is entered the flags are whole
   env<uint64_t>(ENV_EIP) = 0xfff0;
   env<int32_t>(ENV_OLD_EXCEPTION) = -1;
+  // The library leaves 0 in both. Tags and status are those of power-on.
+  const uint64_t control = 0x40;
+  const uint64_t mxcsr = 0x1f80;
+  uc_reg_write(uc_, UC_X86_REG_FPCW, &control);
+  uc_reg_write(uc_, UC_X86_REG_MXCSR, &mxcsr);
   page_[PAGE_A20] = 1;
 }
 

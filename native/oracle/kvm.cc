@@ -101,6 +101,11 @@ class Oracle : public Question {
     regs.rsp = g[4], regs.rbp = g[5], regs.rsi = g[6], regs.rdi = g[7];
     regs.rip = request.rip;
     regs.rflags = request.rflags;
+    kvm_fpu fpu{};
+    ioctl(vcpu_, KVM_GET_FPU, &fpu);
+    fpu.fcw = static_cast<uint16_t>(request.fcw);
+    fpu.mxcsr = request.mxcsr;
+    if (ioctl(vcpu_, KVM_SET_FPU, &fpu) != 0) stop("FPU refused");
     if (ioctl(vcpu_, KVM_SET_SREGS, &s) != 0 || ioctl(vcpu_, KVM_SET_REGS, &regs) != 0) stop("registers refused");
     if (request.interruptAt != NEVER) breakAt(request.interruptAt);
   }
@@ -169,13 +174,34 @@ class Oracle : public Question {
         case KVM_EXIT_SHUTDOWN:
           return stop("triple fault");
         case KVM_EXIT_INTERNAL_ERROR:
-          return stop(page_->internal.suberror == KVM_INTERNAL_ERROR_EMULATION ? "cannot emulate it" : "internal error");
+          if (page_->internal.suberror != KVM_INTERNAL_ERROR_EMULATION) return stop("internal error");
+          if (!interruptReturn()) return stop("cannot emulate it");
+          break;
         default:
           std::printf("stop exit %u\n", page_->exit_reason);
           return;
       }
     }
     stop("too many exits");
+  }
+
+  // KVM's emulator has no IRET of protected mode: within one code segment it is done here.
+  bool interruptReturn() {
+    constexpr uint8_t IRET = 0xcf;
+    kvm_regs g{};
+    kvm_sregs s{};
+    if (ioctl(vcpu_, KVM_GET_REGS, &g) != 0 || ioctl(vcpu_, KVM_GET_SREGS, &s) != 0) return false;
+    const uint64_t code = s.cs.base + g.rip;
+    const uint64_t stack = s.ss.base + g.rsp;
+    const size_t width = s.cs.db != 0 ? 4 : 2;
+    if ((s.cr0 & 1) == 0 || code >= image.size() || ram_[code] != IRET || stack + 3 * width > image.size()) return false;
+    uint32_t words[3] = {0, 0, 0};
+    for (size_t i = 0; i < 3; i++) std::memcpy(&words[i], ram_ + stack + i * width, width);
+    if (words[1] != s.cs.selector) return false;
+    g.rip = words[0];
+    g.rflags = width == 4 ? words[2] : (g.rflags & 0xffff0000) | words[2];
+    g.rsp += 3 * width;
+    return ioctl(vcpu_, KVM_SET_REGS, &g) == 0;
   }
 
   void report() {

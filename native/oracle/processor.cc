@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A third opinion: the host's own processor executes a piece of guest code in this process, in 16- or 32-bit segments
 // of its own, with RAM where devices are. Of accesses it is only told which page of a device is touched first, which
-// second: each is closed until then. What a process may not do ends the code. Not part of the addon; built and run by
+// second: each is closed until then. Page tables of the guest are followed by pages.h. What a process may not do ends the
+// code. Not part of the addon; built and run by
 // test/oracle/helper.ts.
 #include <asm/ldt.h>
 #include <signal.h>
@@ -15,10 +16,10 @@
 #include <cstdio>
 #include <cstring>
 
+#include "pages.h"
 #include "question.h"
 
 namespace {
-constexpr uintptr_t GUEST = 0x20000000;  // below 4 GiB: it is the base of segments
 constexpr int CODE_ENTRY = 0;
 constexpr int DATA_ENTRY = 1;
 constexpr size_t STACK = 0x10000;
@@ -27,16 +28,17 @@ constexpr int PAGE_FAULT = 14;
 constexpr uint16_t selectorOf(int entry) { return static_cast<uint16_t>(entry << 3 | 7); }
 
 Question question;
-auto* const guest = reinterpret_cast<uint8_t*>(GUEST);
+Pages pages;
 mcontext_t before;
 mcontext_t after;
 volatile bool inGuest;
 volatile int endedBy;
+uint32_t cr2;
 
 bool makeSegment(int entry, const Segment& like, bool code) {
   user_desc d{};
   d.entry_number = static_cast<unsigned>(entry);
-  d.base_addr = static_cast<unsigned>(GUEST + like.base);
+  d.base_addr = static_cast<unsigned>(Pages::GUEST + like.base);
   d.seg_32bit = like.attributes >> 22 & 1;
   d.limit_in_pages = like.attributes >> 23 & 1;
   d.limit = d.limit_in_pages ? like.limit >> 12 : like.limit;
@@ -45,16 +47,56 @@ bool makeSegment(int entry, const Segment& like, bool code) {
   return syscall(SYS_modify_ldt, 1, &d, sizeof d) == 0;
 }
 
-// Whether a page of a device was still closed.
-bool opens(const mcontext_t& now) {
-  const auto at = static_cast<uint64_t>(now.gregs[REG_CR2]) - GUEST;
-  const auto page = at >> 12 << 12;
-  for (const Range& range : question.ranges) {
-    if (now.gregs[REG_TRAPNO] != PAGE_FAULT || range.port != 0 || at < range.start || at > range.end) continue;
-    std::printf("touch %llx\n", static_cast<unsigned long long>(at));
-    return mprotect(guest + page, PAGE, PROT_READ | PROT_WRITE) == 0;
+constexpr int ORDER[8] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI};
+constexpr greg_t INTERRUPTS_ON = 0x200;
+uint32_t low(greg_t value) { return static_cast<uint32_t>(value); }
+
+// The guest's handler of page faults, through its own descriptor table. That a fault comes, where, and of which kind is
+// the processor's word; a process has no such table, so the way into the handler is made here.
+void enterHandler(greg_t* g, uint32_t linear) {
+  const uint32_t code = low(g[REG_ERR]) & 3;  // without "user"
+  const uint32_t gate = question.request.idtBase + 8 * PAGE_FAULT;
+  uint32_t esp = low(g[REG_RSP]);
+  for (const uint32_t value : {low(g[REG_EFL] & ~INTERRUPTS_ON), question.request.segments[1].selector, low(g[REG_RIP]), code}) {
+    esp -= 4;
+    pages.store(esp, value);
   }
-  return false;
+  g[REG_RSP] = esp;
+  g[REG_RIP] = static_cast<greg_t>((pages.load(gate) & 0xffff) | (pages.load(gate + 4) & 0xffff0000));
+  cr2 = linear;
+}
+
+// Instructions of such a handler that a process may not execute: MOV from CR2, INVLPG [EBX], IRET.
+bool privileged(greg_t* g) {
+  const uint32_t bytes = pages.load(low(g[REG_RIP]));
+  if ((bytes & 0xf8ffff) == 0xd0200f) {
+    g[ORDER[bytes >> 16 & 7]] = cr2;
+    g[REG_RIP] += 3;
+  } else if ((bytes & 0xffffff) == 0x3b010f) {
+    if (!pages.flush()) return false;
+    g[REG_RIP] += 3;
+  } else if ((bytes & 0xff) == 0xcf) {
+    const uint32_t esp = low(g[REG_RSP]);
+    g[REG_RIP] = pages.load(esp);
+    g[REG_EFL] = pages.load(esp + 8) | INTERRUPTS_ON;
+    g[REG_RSP] = esp + 12;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+// Whether the guest goes on: a page is opened, or its handler is entered or carried on.
+bool goesOn(greg_t* g) {
+  constexpr greg_t WRITE = 2;
+  constexpr uint32_t PAGING = 0x80000000;
+  const bool paging = (question.request.cr0 & PAGING) != 0;
+  if (g[REG_TRAPNO] == GENERAL_PROTECTION) return paging && privileged(g);
+  if (g[REG_TRAPNO] != PAGE_FAULT) return false;
+  const auto linear = low(g[REG_CR2] - static_cast<greg_t>(Pages::GUEST));
+  const Fault what = pages.fault(linear, (g[REG_ERR] & WRITE) != 0);
+  if (what == Fault::Guest) enterHandler(g, linear);
+  return what != Fault::Stuck;
 }
 
 // DS and ES are no part of a signal's context.
@@ -64,7 +106,7 @@ void setDataSegments(uint16_t selector) { asm volatile("mov %0, %%ds\n\tmov %0, 
 void onSignal(int number, siginfo_t*, void* context) {
   mcontext_t& now = static_cast<ucontext_t*>(context)->uc_mcontext;
   greg_t* g = now.gregs;
-  if (inGuest && number == SIGSEGV && opens(now)) return;
+  if (inGuest && number == SIGSEGV && goesOn(g)) return;
   if (inGuest) {
     setDataSegments(0);
     after = now;
@@ -80,8 +122,7 @@ void onSignal(int number, siginfo_t*, void* context) {
   }
   before = now;
   const Request& r = question.request;
-  const int order[8] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI};
-  for (int i = 0; i < 8; i++) g[order[i]] = r.gpr[i];
+  for (int i = 0; i < 8; i++) g[ORDER[i]] = r.gpr[i];
   g[REG_RIP] = r.rip;
   g[REG_EFL] = r.rflags;
   const uint64_t segments = static_cast<uint64_t>(g[REG_CSGSFS]);
@@ -92,14 +133,14 @@ void onSignal(int number, siginfo_t*, void* context) {
 }
 
 bool prepare() {
-  void* const at = mmap(guest, MOST_RAM, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
   stack_t stack{};
   stack.ss_sp = mmap(nullptr, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   stack.ss_size = STACK;
   struct sigaction action {};
   action.sa_sigaction = onSignal;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-  bool ok = at == guest && stack.ss_sp != MAP_FAILED && sigaltstack(&stack, nullptr) == 0;
+  sigfillset(&action.sa_mask);
+  bool ok = pages.open() && stack.ss_sp != MAP_FAILED && sigaltstack(&stack, nullptr) == 0;
   for (const int number : {SIGUSR1, SIGSEGV, SIGILL, SIGBUS, SIGFPE, SIGTRAP, SIGALRM}) {
     ok = ok && sigaction(number, &action, nullptr) == 0;
   }
@@ -109,13 +150,9 @@ bool prepare() {
 bool run() {
   const Request& r = question.request;
   if (!makeSegment(CODE_ENTRY, r.segments[1], true) || !makeSegment(DATA_ENTRY, r.segments[3], false)) return false;
-  if (mprotect(guest, MOST_RAM, PROT_READ | PROT_WRITE | PROT_EXEC) != 0) return false;
-  std::memcpy(guest, question.image.data(), question.image.size());
-  for (const Range& range : question.ranges) {
-    if (range.port == 0 && mprotect(guest + range.start, range.end + 1 - range.start, PROT_NONE) != 0) return false;
-  }
-  const uint32_t mxcsr = 0x1f80;
-  asm volatile("fninit\n\tldmxcsr %0" : : "m"(mxcsr));
+  if (!pages.begin(question)) return false;
+  const auto fcw = static_cast<uint16_t>(r.fcw);
+  asm volatile("fninit\n\tfldcw %0\n\tldmxcsr %1" : : "m"(fcw), "m"(r.mxcsr));
   // Code that never faults would run for ever.
   const itimerval limit{{0, 0}, {0, 300000}};
   setitimer(ITIMER_REAL, &limit, nullptr);
@@ -123,10 +160,11 @@ bool run() {
   const itimerval none{};
   setitimer(ITIMER_REAL, &none, nullptr);
   const auto reg = [](int which) { return static_cast<uint64_t>(after.gregs[which]) & 0xffffffff; };
-  if (mprotect(guest, MOST_RAM, PROT_READ | PROT_WRITE) != 0) return false;
+  const uint8_t* const guest = pages.frames();
   // A fault at CLI or HLT is how a case ends.
   const uint64_t at = r.segments[1].base + reg(REG_RIP);
-  const bool ended = endedBy == SIGSEGV && reg(REG_TRAPNO) == GENERAL_PROTECTION && at < r.ramBytes && (guest[at] == 0xfa || guest[at] == 0xf4);
+  const bool refused = endedBy == SIGSEGV && reg(REG_TRAPNO) == GENERAL_PROTECTION;
+  const bool ended = refused && at < r.ramBytes && (guest[at] == 0xfa || guest[at] == 0xf4);
   if (!ended) std::printf(endedBy == SIGALRM ? "stop it runs for ever\n" : "stop exception %llu\n", static_cast<unsigned long long>(reg(REG_TRAPNO)));
   question.report({reg(REG_RAX), reg(REG_RCX), reg(REG_RDX), reg(REG_RBX), reg(REG_RSP), reg(REG_RBP), reg(REG_RSI),
                    reg(REG_RDI), reg(REG_RIP), reg(REG_EFL)},

@@ -27,6 +27,7 @@ struct Request {
   uint32_t gpr[8], rip, rflags, cr0, cr3, cr4;
   Segment segments[6];  // ES CS SS DS FS GS
   uint32_t gdtBase, gdtLimit, idtBase, idtLimit;
+  uint32_t fcw, mxcsr;  // control words of x87 and SSE; their registers are as FNINIT leaves them
   uint32_t interruptAt, vector;  // pending from the time the CPU stands before this linear address, or NEVER
   uint32_t writesCount;          // whether a write takes its place among the answers, too
   uint32_t ramBytes;             // whole pages

@@ -27,6 +27,9 @@ export interface Case {
   readonly inRam: { readonly request: OracleRequest; readonly left: Uint8Array } | string;
 }
 
+/** Control words of x87 and SSE after power-on, by Intel's manual (volume 3, table of initial states). */
+export const POWER_ON_FPU = { fcw: 0x40, mxcsr: 0x1f80 };
+
 const ECHO_BYTES = 12;
 /** Where there is no device. */
 const ALL_ONES = 0xffffffffffffffffn;
@@ -59,7 +62,6 @@ export function answersOf(request: OracleRequest, accesses: readonly OracleAcces
 export function inRam(request: OracleRequest, ours: Run): Case['inRam'] {
   if (ours.accesses.some(({ space }) => space === 'pio')) return 'has port accesses';
   if (request.interrupt !== null) return 'has an interrupt';
-  if (request.cr0 >>> 31 === 1) return 'has page tables of its own: a process has those of its kernel';
   const ram = request.ram.slice();
   const left = ours.ram.slice();
   const devices = request.ranges.filter(({ space }) => space === 'mmio');

@@ -18,7 +18,7 @@ import type { Code } from '../../src/toolstack/exactness/code.ts';
 import { devicesFor, positionAnswer } from '../../src/toolstack/exactness/device.ts';
 import { enterMode, guestOf } from '../../src/toolstack/exactness/layout.ts';
 import { type Outcome, runTrial } from '../../src/toolstack/exactness/trial.ts';
-import { type Case, inRam, type Run } from './case.ts';
+import { type Case, inRam, POWER_ON_FPU, type Run } from './case.ts';
 import type { OracleAccess, OracleRange, OracleRequest } from './helper.ts';
 
 /** Line 0. */
@@ -125,6 +125,7 @@ function requestOf(cell: Cell, ranges: readonly OracleRange[], accesses: number)
     cr0: regs.control(0),
     cr3: regs.control(3),
     cr4: regs.control(4),
+    ...POWER_ON_FPU,
     segments: [SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS].map((s) => regs.segment(s)),
     gdt: regs.table('gdt'),
     idt: regs.table('idt'),

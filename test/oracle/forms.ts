@@ -9,7 +9,7 @@ import {
   PLAIN_PORT_FORMS,
   STRING_PORT_FORMS,
 } from '../contract/cpu/port-forms.ts';
-import { type Case, inRam, type Run } from './case.ts';
+import { type Case, inRam, POWER_ON_FPU, type Run } from './case.ts';
 import type { OracleAccess, OracleRequest } from './helper.ts';
 
 const FAMILIES: readonly [string, readonly F.Form[]][] = [
@@ -93,6 +93,7 @@ function requestOf(form: F.Form, bits: 16 | 32): OracleRequest {
     cr0: wide ? 0x11 : 0x10,
     cr3: 0,
     cr4: 0x200,
+    ...POWER_ON_FPU,
     segments: [flat, code, flat, flat, flat, flat],
     gdt: [0, 0],
     idt: [0, 0xffff],

@@ -27,6 +27,9 @@ export interface OracleRequest {
   readonly cr0: number;
   readonly cr3: number;
   readonly cr4: number;
+  /** Control words of x87 and SSE. */
+  readonly fcw: number;
+  readonly mxcsr: number;
   /** ES CS SS DS FS GS */
   readonly segments: readonly SegmentState[];
   /** Base, limit. */
@@ -121,7 +124,8 @@ function encode(request: OracleRequest): Buffer {
   const words = [...request.gpr, request.rip, request.rflags, request.cr0];
   words.push(request.cr3, request.cr4);
   for (const s of segments) words.push(s.selector, s.base, s.limit, s.attributes);
-  words.push(...request.gdt, ...request.idt, interrupt?.at ?? NEVER, interrupt?.vector ?? 0);
+  words.push(...request.gdt, ...request.idt, request.fcw, request.mxcsr);
+  words.push(interrupt?.at ?? NEVER, interrupt?.vector ?? 0);
   words.push(request.writesCount ? 1 : 0, request.ram.length, ranges.length, streams.length);
   for (const { space, start, end, stream, echo } of ranges)
     words.push(space === 'pio' ? 1 : 0, start, end, stream, echo ?? NEVER);
