@@ -101,11 +101,6 @@ class Oracle : public Question {
     regs.rsp = g[4], regs.rbp = g[5], regs.rsi = g[6], regs.rdi = g[7];
     regs.rip = request.rip;
     regs.rflags = request.rflags;
-    kvm_fpu fpu{};
-    ioctl(vcpu_, KVM_GET_FPU, &fpu);
-    fpu.fcw = static_cast<uint16_t>(request.fcw);
-    fpu.mxcsr = request.mxcsr;
-    if (ioctl(vcpu_, KVM_SET_FPU, &fpu) != 0) stop("FPU refused");
     if (ioctl(vcpu_, KVM_SET_SREGS, &s) != 0 || ioctl(vcpu_, KVM_SET_REGS, &regs) != 0) stop("registers refused");
     if (request.interruptAt != NEVER) breakAt(request.interruptAt);
   }
@@ -152,7 +147,8 @@ class Oracle : public Question {
       if (ioctl(vcpu_, KVM_RUN, 0) < 0) return stop("it runs for ever");
       switch (page_->exit_reason) {
         case KVM_EXIT_HLT:
-          return;
+          if (!pending || page_->if_flag == 0) return;
+          break;
         case KVM_EXIT_IRQ_WINDOW_OPEN:
           break;
         case KVM_EXIT_DEBUG:

@@ -73,6 +73,7 @@ class Pages {
   uint32_t load(uint32_t linear) { return word(physical(touch(linear, false), linear)); }
   void store(uint32_t linear, uint32_t value) { word(physical(touch(linear, true), linear)) = value; }
 
+  bool present(uint32_t linear) { return touch(linear, false) != 0; }
   uint8_t* frames() { return frames_; }
 
  private:

@@ -49,12 +49,13 @@ bool makeSegment(int entry, const Segment& like, bool code) {
 
 constexpr int ORDER[8] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI};
 constexpr greg_t INTERRUPTS_ON = 0x200;
+bool paged() { return question.request.cr0 >> 31 != 0; }
 uint32_t low(greg_t value) { return static_cast<uint32_t>(value); }
 
 // The guest's handler of page faults, through its own descriptor table. That a fault comes, where, and of which kind is
 // the processor's word; a process has no such table, so the way into the handler is made here.
 void enterHandler(greg_t* g, uint32_t linear) {
-  const uint32_t code = low(g[REG_ERR]) & 3;  // without "user"
+  const uint32_t code = (low(g[REG_ERR]) & 2) | (pages.present(linear) ? 1 : 0);
   const uint32_t gate = question.request.idtBase + 8 * PAGE_FAULT;
   uint32_t esp = low(g[REG_RSP]);
   for (const uint32_t value : {low(g[REG_EFL] & ~INTERRUPTS_ON), question.request.segments[1].selector, low(g[REG_RIP]), code}) {
@@ -66,16 +67,20 @@ void enterHandler(greg_t* g, uint32_t linear) {
   cr2 = linear;
 }
 
-// Instructions of such a handler that a process may not execute: MOV from CR2, INVLPG [EBX], IRET.
+// What a process may not execute: of such a handler MOV from CR2, INVLPG [EBX] and IRET; and MOV from and to CR4, with
+// which a guest switches SSE on: it is on.
 bool privileged(greg_t* g) {
   const uint32_t bytes = pages.load(low(g[REG_RIP]));
   if ((bytes & 0xf8ffff) == 0xd0200f) {
     g[ORDER[bytes >> 16 & 7]] = cr2;
     g[REG_RIP] += 3;
+  } else if ((bytes & 0xfffdff) == 0xe0200f) {
+    if ((bytes & 0x200) == 0) g[REG_RAX] = question.request.cr4;
+    g[REG_RIP] += 3;
   } else if ((bytes & 0xffffff) == 0x3b010f) {
     if (!pages.flush()) return false;
     g[REG_RIP] += 3;
-  } else if ((bytes & 0xff) == 0xcf) {
+  } else if ((bytes & 0xff) == 0xcf && paged()) {
     const uint32_t esp = low(g[REG_RSP]);
     g[REG_RIP] = pages.load(esp);
     g[REG_EFL] = pages.load(esp + 8) | INTERRUPTS_ON;
@@ -89,10 +94,10 @@ bool privileged(greg_t* g) {
 // Whether the guest goes on: a page is opened, or its handler is entered or carried on.
 bool goesOn(greg_t* g) {
   constexpr greg_t WRITE = 2;
-  constexpr uint32_t PAGING = 0x80000000;
-  const bool paging = (question.request.cr0 & PAGING) != 0;
-  if (g[REG_TRAPNO] == GENERAL_PROTECTION) return paging && privileged(g);
+  if (g[REG_TRAPNO] == GENERAL_PROTECTION) return privileged(g);
   if (g[REG_TRAPNO] != PAGE_FAULT) return false;
+  // An IRET that it may not execute, the processor begins to: it reads two words more.
+  if (paged() && (pages.load(low(g[REG_RIP])) & 0xff) == 0xcf) return privileged(g);
   const auto linear = low(g[REG_CR2] - static_cast<greg_t>(Pages::GUEST));
   const Fault what = pages.fault(linear, (g[REG_ERR] & WRITE) != 0);
   if (what == Fault::Guest) enterHandler(g, linear);

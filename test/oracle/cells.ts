@@ -62,8 +62,20 @@ function cellsBeside(): Cell[] {
       beside('store 4, three bytes in the next page', (c) =>
         c.memory([0x89], 3, FIRST_DEVICE + 0xfff, 4),
       ),
+      ...(bits === 16 ? [beside('IP wraps', wrapped)] : []),
     ];
   });
+}
+
+// FFFE: nop; nop. 0: inc bx; jmp back
+function wrapped(c: Code): Code {
+  c.set(0, 0x9090).memory([0x89], 0, 0xfffe, 2);
+  const back = c.here + 6 + 5 + 3;
+  c.set(0, (back - 4) * 0x10000 + 0xe943)
+    .memory([0x89], 0, 0, 4)
+    .raw(0xe9);
+  const distance = 0xfffe - (c.here + 2);
+  return c.raw(distance & 255, distance >> 8).memory([0x8a], 0, FIRST_DEVICE, 1);
 }
 
 /** One cell, run here. */

@@ -119,7 +119,7 @@ export function ask(oracle: Oracle, requests: readonly OracleRequest[]): OracleR
   }
 }
 
-function encode(request: OracleRequest): Buffer {
+export function encode(request: OracleRequest): Buffer {
   const { interrupt, segments, ranges, streams } = request;
   const words = [...request.gpr, request.rip, request.rflags, request.cr0];
   words.push(request.cr3, request.cr4);

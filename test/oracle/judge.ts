@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Asks a second CPU about cases and says of each: equal, different for a cause, or different without one.
 import { accessText, type Case, firstByte, pagesOf, type Run, theirRun } from './case.ts';
-import { type Cause, KVM_CAUSES, PROCESSOR_CAUSES, UNDEFINED_FLAGS } from './causes.ts';
+import type { Cause } from './cause.ts';
 import { ask, type Oracle, type OracleResult } from './helper.ts';
+import { KVM_CAUSES } from './kvm-causes.ts';
+import { PROCESSOR_CAUSES, UNDEFINED_FLAGS } from './processor-causes.ts';
 
 /** What became of one case. */
 export type Verdict =

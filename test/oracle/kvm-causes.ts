@@ -1,87 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Why a second CPU differs. Every cause is a rule over the two runs, none a list of names; what no rule explains is a
-// failure.
-import { answersOf, type Case, type Run, sameBytes } from './case.ts';
+// Why KVM differs, where its instruction emulator executes the code.
+import { answersOf, type Case, type Run } from './case.ts';
+import {
+  bytesOf,
+  type Cause,
+  COUNTS,
+  codeHas,
+  EIP,
+  isPrefix,
+  opcodeAtEnd,
+  operandOf,
+  same,
+  sameEnd,
+  sameList,
+  samePlace,
+} from './cause.ts';
 import type { OracleAccess } from './helper.ts';
 
-/** A difference that is understood. */
-export interface Cause {
-  /** Whose: ours, Xen's (and therefore ours), KVM's, or no fault of anybody. */
-  readonly whose: 'ours' | 'Xen' | 'KVM' | 'nobody';
-  readonly text: string;
-  /** Counted by itself: no end was reached, or nothing was run. */
-  readonly kind: 'differs' | 'gave up' | 'not run';
-  readonly explains: (c: Case, theirs: Run) => boolean;
-}
-
-const ESP = 4;
-const EIP = 8;
-const EFLAGS = 9;
-const CS = 1;
-const HLT = 0xf4;
 const PUSHA = 0x60;
 const POPA = 0x61;
 const POPF = 0x9d;
 const ODD_SIZES = [3, 5, 6, 7];
-const SS = 2;
 /** Where the handler of every vector counts. */
 const COUNTER = 0x3000;
-/** A process' own selector: entry 1 of its LDT. */
-const PROCESS_SELECTOR = 0x0f;
-
-const samePlace = (a: OracleAccess | undefined, b: OracleAccess | undefined): boolean =>
-  a !== undefined &&
-  b !== undefined &&
-  a.read === b.read &&
-  a.size === b.size &&
-  a.space === b.space &&
-  a.at === b.at;
-const same = (a: OracleAccess | undefined, b: OracleAccess | undefined): boolean =>
-  samePlace(a, b) && a?.data === b?.data;
-const sameList = (a: readonly OracleAccess[], b: readonly OracleAccess[]): boolean =>
-  a.length === b.length && a.every((access, i) => same(access, b[i]));
-const isPrefix = (short: readonly OracleAccess[], long: readonly OracleAccess[]): boolean =>
-  short.length <= long.length && short.every((access, i) => same(access, long[i]));
-
-/** Single bytes in order: what is left when accesses are joined or split. */
-function bytesOf(accesses: readonly OracleAccess[]): OracleAccess[] {
-  return accesses.flatMap(({ size, at, data, ...rest }) =>
-    Array.from({ length: size }, (_, i) => ({
-      ...rest,
-      size: 1,
-      at: at + i,
-      data: (data >> BigInt(8 * i)) & 0xffn,
-    })),
-  );
-}
 
 /** LES; far CALL and JMP through a constant address, 16- and 32-bit. */
 const FAR_POINTERS = [[0xc4], [0xff, 0x1e], [0xff, 0x2e], [0xff, 0x1d], [0xff, 0x2d]];
-
-/** Registers and RAM as here. @param except - addresses that may differ */
-function sameEnd({ ours, request }: Case, theirs: Run, except: readonly number[] = []): boolean {
-  return (
-    theirs.stopped === null &&
-    ours.registers.every((value, i) => value === theirs.registers[i]) &&
-    sameBytes(ours.ram, theirs.ram, request, except)
-  );
-}
-
-/** Whether bytes stand one behind the other in the code of a case, which ends with HLT. */
-function codeHas({ request }: Case, ...bytes: readonly number[]): boolean {
-  const start = (request.segments[CS]?.base ?? 0) + request.rip;
-  const code = request.ram.subarray(start, request.ram.indexOf(HLT, start));
-  return Buffer.from(code).includes(Buffer.from(bytes));
-}
-
-/** The opcode at EIP where a run ended, behind prefixes; 0F and its second byte as 0x0fxx. */
-function opcodeAtEnd({ request }: Case, { registers, ram }: Run): number {
-  let at = (request.segments[CS]?.base ?? 0) + (registers[EIP] ?? 0);
-  while ([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3].includes(ram[at] ?? 0))
-    at++;
-  const first = ram[at] ?? 0;
-  return first === 0x0f ? 0x0f00 | (ram[at + 1] ?? 0) : first;
-}
 
 const givesUp =
   (isIt: (opcode: number, c: Case) => boolean) =>
@@ -217,10 +161,59 @@ export const KVM_CAUSES: readonly Cause[] = [
       sameEnd(c, theirs, [COUNTER]) &&
       (theirs.ram[COUNTER] ?? 0) < (c.ours.ram[COUNTER] ?? 0),
   },
+  COUNTS,
+  {
+    whose: 'ours',
+    text: 'code runs on behind FFFF at 0: a processor raises #GP there',
+    kind: 'differs',
+    explains: (c, theirs) => {
+      const stack = [1, 2, 3, 4, 5, 6].map((n) => 0x7000 - n);
+      const handled = (run: Run): number => run.ram[COUNTER] ?? 0;
+      return (
+        c.bits === 16 &&
+        c.ours.ram[0xffff] !== c.request.ram[0xffff] &&
+        handled(theirs) === ((handled(c.ours) + 1) & 0xff) &&
+        sameList(c.ours.accesses, theirs.accesses) &&
+        sameEnd(c, theirs, [COUNTER, ...stack])
+      );
+    },
+  },
+  {
+    whose: 'KVM',
+    text: 'FNSTCW: the control word of FNINIT, not that of power-on which the machine has',
+    kind: 'differs',
+    explains: (c, theirs) => {
+      const at = Math.max(operandOf(c, 0xd9, 0x3e), operandOf(c, 0xd9, 0x3d));
+      const of = (run: Run, i: number): number | undefined => {
+        const found = run.accesses.find((a) => a.at <= at + i && at + i < a.at + a.size);
+        return found === undefined
+          ? run.ram[at + i]
+          : Number((found.data >> BigInt(8 * (at + i - found.at))) & 0xffn);
+      };
+      return (
+        at >= 0 &&
+        [0x40, 0].every((value, i) => of(c.ours, i) === value) &&
+        [0x7f, 3].every((value, i) => of(theirs, i) === value) &&
+        theirs.accesses.length === c.ours.accesses.length &&
+        theirs.accesses.every((access, i) => samePlace(access, c.ours.accesses[i])) &&
+        sameEnd(c, theirs, [at, at + 1])
+      );
+    },
+  },
+  {
+    whose: 'KVM',
+    text: 'here runs nothing with page tables of 32-bit mode: a triple fault before the first instruction',
+    kind: 'gave up',
+    explains: ({ request }, theirs) =>
+      request.cr0 >>> 31 === 1 &&
+      theirs.stopped === 'triple fault' &&
+      theirs.accesses.length === 0 &&
+      theirs.registers[EIP] === request.rip &&
+      theirs.ram.every((byte, gpa) => byte === request.ram[gpa]),
+  },
   ...(
     [
       ['x87', (opcode) => opcode >= 0xd8 && opcode <= 0xdf],
-      ['IRET of protected mode', (opcode, { bits }) => opcode === 0xcf && bits === 32],
       ['BOUND', (opcode) => opcode === 0x62],
       ['ENTER onto a device', (opcode) => opcode === 0xc8],
       ['SGDT, LGDT', (opcode) => opcode === 0x0f01],
@@ -236,64 +229,3 @@ export const KVM_CAUSES: readonly Cause[] = [
     }),
   ),
 ];
-
-const MAY_NOT = 'exception 13';
-/** INS, OUTS, MOV to a segment register, STI, far CALL and JMP (calls and jumps by a register never fault here), LGDT. */
-const PRIVILEGED = [0x6c, 0x6d, 0x6e, 0x6f, 0x8e, 0xfb, 0xff, 0x0f01];
-
-/** Causes of the processor itself, where the code runs as a part of a process and memory is RAM. */
-export const PROCESSOR_CAUSES: readonly Cause[] = [
-  {
-    whose: 'nobody',
-    text: 'a process may not: STI, INS and OUTS, LGDT, a selector that is not its own',
-    kind: 'not run',
-    explains: (c, theirs) => {
-      const opcode = opcodeAtEnd(c, theirs);
-      return theirs.stopped === MAY_NOT && PRIVILEGED.includes(opcode);
-    },
-  },
-  {
-    whose: 'nobody',
-    text: 'a selector is read: those of a process are others',
-    kind: 'differs',
-    explains: (c, theirs) => {
-      const ours = c.request.segments[SS]?.selector ?? 0;
-      const registers = theirs.registers.map((value, i) => {
-        const selector = value === PROCESS_SELECTOR && c.ours.registers[i] === ours;
-        return i < ESP && selector ? ours : value;
-      });
-      return sameList(c.ours.accesses, theirs.accesses) && sameEnd(c, { ...theirs, registers });
-    },
-  },
-];
-
-/** Flags that an instruction leaves undefined, by the case's name; only looked at where they differ. */
-const UNDEFINED: readonly [RegExp, number, string][] = [
-  [/\bbt[src]?\b/, 0x894, 'BT, BTS, BTR, BTC: OF, SF, AF and PF'],
-  [/\b(and|or|xor|test)\b/, 0x010, 'AND, OR, XOR, TEST: AF'],
-  [/\bi?mul\b/, 0x0d4, 'IMUL, MUL: SF, ZF, AF and PF'],
-];
-
-/** The two runs are equal but for undefined flags. */
-export const UNDEFINED_FLAGS: Cause = {
-  whose: 'nobody',
-  text: 'flags that the instruction leaves undefined',
-  kind: 'differs',
-  explains: (c, theirs) => {
-    const mask = UNDEFINED.reduce((all, [name, bits]) => (name.test(c.name) ? all | bits : all), 0);
-    const esp = theirs.registers[ESP] ?? 0;
-    const flags = (run: Run): number => (run.registers[EFLAGS] ?? 0) & ~mask;
-    // PUSHFD at the end of every case stores them, too.
-    const pushed = (run: Run): number =>
-      (new DataView(run.ram.buffer, run.ram.byteOffset).getUint32(esp & 0xfffc, true) & ~mask) >>>
-      0;
-    const registers = theirs.registers.with(EFLAGS, c.ours.registers[EFLAGS] ?? 0);
-    return (
-      mask !== 0 &&
-      flags(c.ours) === flags(theirs) &&
-      pushed(c.ours) === pushed(theirs) &&
-      sameList(c.ours.accesses, theirs.accesses) &&
-      sameEnd(c, { ...theirs, registers }, [esp, esp + 1, esp + 2, esp + 3])
-    );
-  },
-};
