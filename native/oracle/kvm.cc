@@ -147,7 +147,7 @@ class Oracle : public Question {
       if (ioctl(vcpu_, KVM_RUN, 0) < 0) return stop("it runs for ever");
       switch (page_->exit_reason) {
         case KVM_EXIT_HLT:
-          if (!pending || page_->if_flag == 0) return;
+          if (behindHlt() && (!pending || page_->if_flag == 0)) return;
           break;
         case KVM_EXIT_IRQ_WINDOW_OPEN:
           break;
@@ -179,6 +179,17 @@ class Oracle : public Question {
       }
     }
     stop("too many exits");
+  }
+
+  // One that was stepped over is reported again behind the first instruction of the interrupt's handler.
+  bool behindHlt() {
+    constexpr uint8_t HLT = 0xf4;
+    kvm_regs g{};
+    kvm_sregs s{};
+    ioctl(vcpu_, KVM_GET_REGS, &g);
+    ioctl(vcpu_, KVM_GET_SREGS, &s);
+    const uint64_t at = s.cs.base + g.rip - 1;
+    return at < image.size() && ram_[at] == HLT;
   }
 
   // KVM's emulator has no IRET of protected mode: within one code segment it is done here.

@@ -219,7 +219,10 @@ export class InsnCpu implements insn_cpu {
 
   linear_to_phys(gla: number, write: boolean): number {
     const gpa = this.#cpu.translate(gla);
-    if (gpa >= 0 && (!write || this.#cpu.mayWrite(gla))) return gpa;
+    if (gpa >= 0 && (!write || this.#cpu.mayWrite(gla))) {
+      this.#cpu.markAccess(gla, write);
+      return gpa;
+    }
     // A batch asks before the CPU has touched the page: the fault is for the port to hand over, if it comes to that.
     const user = (this.#cpu.regs.segment(SEG_CS).selector & 3) === 3;
     const ec = (gpa >= 0 ? 1 : 0) | (write ? 2 : 0) | (user ? 4 : 0);

@@ -8,7 +8,7 @@ import { EXIT_UNSUPPORTED, SEG_CS } from './backend.ts';
 import type { NativeVcpu } from './native.ts';
 import { kickCpu, loadAddon } from './native.ts';
 import { PageRegisters } from './page-registers.ts';
-import { mayWrite } from './page-walk.ts';
+import { type Entries, entriesIn, markAccess, mayWrite, type PagingState } from './page-walk.ts';
 import * as P from './run-page.ts';
 
 /** Guest-physical memory backed by RAM from `offset` on. All in bytes, multiples of 4096. */
@@ -38,6 +38,7 @@ export class UnicornCpu implements CpuBackend {
   readonly #floats: Float64Array;
   readonly #ram: GuestRam;
   readonly #segments: readonly RamSegment[];
+  readonly #tables: Entries;
   #disposed = false;
 
   /**
@@ -49,6 +50,7 @@ export class UnicornCpu implements CpuBackend {
     const addon = loadAddon();
     this.#ram = ram;
     this.#segments = segments;
+    this.#tables = entriesIn(ram, segments);
     const page = new SharedArrayBuffer(P.RUN_PAGE_BYTES);
     this.#words = new Uint32Array(page);
     this.#floats = new Float64Array(page);
@@ -240,17 +242,16 @@ export class UnicornCpu implements CpuBackend {
   }
   /** Whether the guest's page tables let it write at a linear address that is mapped. */
   mayWrite(linear: number): boolean {
+    return mayWrite(this.#paging(), linear >>> 0, this.#tables.read);
+  }
+  /** Notes an access that the CPU does not make itself in the guest's page tables. The address is mapped. */
+  markAccess(linear: number, write: boolean): void {
+    markAccess(this.#paging(), linear >>> 0, write, this.#tables);
+  }
+  #paging(): PagingState {
     const { regs } = this;
     const [cr0, cr3, cr4] = [regs.control(0), regs.control(3), regs.control(4)];
-    const user = (regs.segment(SEG_CS).selector & 3) === 3;
-    return mayWrite({ cr0, cr3, cr4, user }, linear >>> 0, (gpa) => this.#ramWord(gpa));
-  }
-  #ramWord(gpa: number): number {
-    for (const s of this.#segments) {
-      if (gpa >= s.gpa && gpa + 4 <= s.gpa + s.bytes)
-        return this.#ram.read(s.offset + gpa - s.gpa, 4);
-    }
-    return 0;
+    return { cr0, cr3, cr4, user: (regs.segment(SEG_CS).selector & 3) === 3 };
   }
   /** The byte an instruction fetch at this linear address would get, or -1 where there is no RAM. */
   codeByte(linear: number): number {

@@ -107,11 +107,17 @@ export const PROCESSOR_CAUSES: readonly Cause[] = [
     whose: 'ours',
     text: 'page fault of a read-modify-write: to a processor it is a write, here the read comes first',
     kind: 'differs',
-    explains: (c, theirs) =>
-      c.ours.ram[ERROR_CODE] === 0 &&
-      theirs.ram[ERROR_CODE] === 2 &&
-      sameList(c.ours.accesses, theirs.accesses) &&
-      sameEnd(c, theirs, [ERROR_CODE]),
+    explains: (c, theirs) => {
+      // Where the handler puts the error code, and on the stack.
+      const differing = differingBytes(c, theirs);
+      return (
+        differing.includes(ERROR_CODE) &&
+        differing.length <= 2 &&
+        differing.every((gpa) => c.ours.ram[gpa] === 0 && theirs.ram[gpa] === 2) &&
+        sameList(c.ours.accesses, theirs.accesses) &&
+        sameEnd(c, theirs, differing)
+      );
+    },
   },
   {
     whose: 'ours',

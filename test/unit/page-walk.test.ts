@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Page tables of every shape, and who may write through them.
 import { expect, test } from 'vitest';
-import { mayWrite, type PagingState } from '../../src/cpu/page-walk.ts';
+import { markAccess, mayWrite, type PagingState } from '../../src/cpu/page-walk.ts';
 
 const PG_WP = 0x80010001;
 const state = (more: Partial<PagingState>): PagingState => ({
@@ -46,3 +46,29 @@ test.each([
     allowed,
   );
 });
+
+test.each([
+  ['two levels', {}, { 4100: 0x2003, 8204: 0x5003 }, 0x403000, { 4100: 0x20, 8204: 0x60 }],
+  ['a large page', { cr4: 0x10 }, { 4100: 0x400083 }, 0x403000, { 4100: 0x60 }],
+  [
+    'three levels',
+    { cr4: 0x20 },
+    { 4104: 0x2001, 8200: 0x3003, 12296: 0x5003 },
+    0x40201000,
+    { 8200: 0x20, 12296: 0x60 },
+  ],
+  ['no paging', { cr0: 1 }, {}, 0x403000, {}],
+] as const)(
+  'a write leaves accessed and dirty in %s, a read no dirty',
+  (_, more, words, at, left) => {
+    for (const write of [true, false]) {
+      const marked: Record<number, number> = {};
+      const mark = (gpa: number, bits: number): void => {
+        marked[gpa] = bits;
+      };
+      markAccess(state(more), at, write, { read: memory(words), mark });
+      const wanted = Object.entries(left).map(([gpa, bits]) => [gpa, write ? bits : bits & ~0x40]);
+      expect(marked).toEqual(Object.fromEntries(wanted));
+    }
+  },
+);
