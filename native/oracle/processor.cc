@@ -157,7 +157,8 @@ bool run() {
   if (!makeSegment(CODE_ENTRY, r.segments[1], true) || !makeSegment(DATA_ENTRY, r.segments[3], false)) return false;
   if (!pages.begin(question)) return false;
   const auto fcw = static_cast<uint16_t>(r.fcw);
-  asm volatile("fninit\n\tfldcw %0\n\tldmxcsr %1" : : "m"(fcw), "m"(r.mxcsr));
+  // FNINIT leaves what the last one left in the registers.
+  asm volatile("fninit\n\t.rept 8\n\tfldz\n\t.endr\n\tfninit\n\tfldcw %0\n\tldmxcsr %1" : : "m"(fcw), "m"(r.mxcsr));
   // Code that never faults would run for ever.
   const itimerval limit{{0, 0}, {0, 300000}};
   setitimer(ITIMER_REAL, &limit, nullptr);
