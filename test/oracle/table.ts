@@ -31,10 +31,10 @@ export function tableOf({ cases, verdicts }: Report): string[] {
   const kinds = KINDS.filter((kind) => kind === 'equal' || all[kind] > 0);
   const families = [...new Set(cases.map((c) => c.family))];
   const line = (name: string, total: number, counts: Counts): string =>
-    [name.padEnd(20), total, ...kinds.map((kind) => counts[kind])]
+    [name.padEnd(26), total, ...kinds.map((kind) => counts[kind])]
       .map((cell, i) => (i === 0 ? cell : String(cell).padStart(i === 1 ? 6 : 12)))
       .join('');
-  const head = ['family'.padEnd(20), 'cases'.padStart(6), ...kinds.map((k) => k.padStart(12))];
+  const head = ['family'.padEnd(26), 'cases'.padStart(6), ...kinds.map((k) => k.padStart(12))];
   const rows = families.map((family) => {
     const of = verdicts.filter((_, i) => cases[i]?.family === family);
     return line(family, of.length, count(of));
