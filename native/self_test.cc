@@ -208,6 +208,12 @@ const char* faults(Machine& m) {
   std::memcpy(m.ram + 6 * 4, &handler, 2);
   std::memcpy(m.ram + 6 * 4 + 2, &selector, 2);
   EXPECT(m.run() == EXIT_HLT && m.reg(AX) == 6, "an instruction that the library aborts on is not an invalid opcode");
+  // int 6
+  m.start({0xcd, 0x06, 0xf4, 0x90, 0xb0, 0x06, 0xf4});
+  using namespace layout;
+  const uint64_t behind = CODE + 2 - (CS_PARAGRAPH << 4);
+  EXPECT(m.run() == EXIT_HLT && field<uint64_t>(envOf(m.cpu->cpu()), ENV_EXCEPTION_NEXT_EIP) == behind,
+         "the address behind an INT is not where it is expected");
   // sti; nop; hlt with vector 6 pending: taken after the instruction that follows STI
   m.start({0xfb, 0x43, 0x43, 0xf4, 0xb0, 0x07, 0xf4});
   m.page[PAGE_IRQ_VECTOR] = 6;
@@ -261,7 +267,9 @@ const char* pagingWorks(Machine& m) {
   m.page[PAGE_CR0 + 2] = 0x9000;
   m.cpu->load();
   m.page[PAGE_SYNCED] = 0;
+  std::memset(m.dirty, 0, sizeof m.dirty);
   EXPECT(m.run() == EXIT_HLT && (m.reg(AX) & 0xff) == 2, "paging does not translate addresses");
+  EXPECT(m.ram[0xa000 + 4 * 5] == 0x23 && m.dirty[0xa] != 0, "what the page walk writes is not seen");
   m.cpu->reset();
   return nullptr;
 }
