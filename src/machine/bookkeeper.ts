@@ -94,6 +94,8 @@ export class Bookkeeper extends NullTracer {
   readonly onAccess = (event: AccessEvent): void => {
     const a = this.#pieces[this.#open - 1];
     if (this.#open === 0 || a === undefined || event.vcpu < 0) return;
+    // What a device model says of another request than the one it was sent is not about this access.
+    if (event.count !== a.count || (event.dir === IOREQ_READ) !== (a.dir === 'r')) return;
     if (event.count === 1) {
       a.data = event.data;
       a.data_hi = event.dataHi;

@@ -79,10 +79,14 @@ export class RunLoop {
     const { vcpu: v, domain: d } = machine;
     for (;;) {
       if (!v.in_guest) {
-        if (d.crashed !== null) return 'crashed';
+        if (d.crashed !== null) {
+          this.#settle();
+          return 'crashed';
+        }
         const outcome = schedule_vcpu(v, this.#count);
         if (outcome !== 'in_guest') {
-          if (this.#serve()) continue;
+          // A device model that is waited for may be the one that crashed the domain: nobody waits any more.
+          if (d.crashed === null && this.#serve()) continue;
           this.#settle();
           if (d.crashed !== null) return 'crashed';
           if (d.is_shut_down) return 'shutdown';
@@ -94,6 +98,8 @@ export class RunLoop {
       if (this.stopAtVerdict && machine.verdict !== null) return 'verdict';
       const stop = this.#enter();
       if (stop !== null) return stop;
+      // Under a shutdown that was first a crash pauses nobody: the vCPU would do the same again, for ever.
+      if (d.crashed !== null) v.in_guest = false;
       vcpu_check_softirqs(v);
     }
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What a device model in another thread has done, for the vCPU's thread: accesses to its devices, and guest memory
-// it wrote. One writer, one reader; the reader looks before it takes an answer, so nothing is heard too late.
+// it wrote. One writer, one reader; the reader looks before it takes an answer, so nothing is heard too late. The
+// writer is not trusted: whatever lies in the ring, the reader's work is bounded and its position is its own.
 
 /** Words of a record. */
 const RECORD = 8;
@@ -16,6 +17,7 @@ export const REPORT_BYTES = 4 * (RECORDS + RECORD * REPORT_CAPACITY);
 /** The record is an access; otherwise a stretch of guest memory that was written. */
 const IS_ACCESS = 1;
 const TWO_32 = 2 ** 32;
+const SIZES: ReadonlySet<number> = new Set([1, 2, 4, 8]);
 
 /** One access, by number: what an `AccessEvent` holds besides names. */
 export interface ReportedAccess {
@@ -30,7 +32,13 @@ export interface ReportedAccess {
 }
 
 export class ReportRing {
+  /** Reader: records that no device model can have meant, and rings whose head ran away from what was read. */
+  refused = 0;
   readonly #words: Int32Array;
+  /** The reader's own; in the ring lies a copy for the writer. */
+  #tail = 0;
+  /** Writer: the reader's place when it was last looked at. */
+  #tailSeen = 0;
   readonly #access: ReportedAccess = {
     mmio: false,
     addr: 0,
@@ -75,40 +83,50 @@ export class ReportRing {
   }
 
   /**
-   * Hands over everything there is, oldest first. The object given to `access` is reused. What the writer claims is
-   * bounded, not believed: lengths and sizes may be any number.
+   * Hands over everything there is, oldest first. The object given to `access` is reused. A head that claims more than
+   * the ring holds makes all of it worthless: reading goes on there. Of a record, sizes and counts are checked;
+   * addresses, data and lengths may be any number.
    */
   drain(access: (a: ReportedAccess) => void, wrote: (gpa: number, length: number) => void): void {
     const w = this.#words;
-    let tail = Atomics.load(w, TAIL);
-    const filled = (Atomics.load(w, HEAD) - tail) >>> 0;
-    if (filled === 0) return;
-    for (let n = Math.min(filled, REPORT_CAPACITY); n > 0; n--) {
+    let tail = this.#tail;
+    const head = Atomics.load(w, HEAD);
+    if (head === tail) return;
+    if ((head - tail) >>> 0 > REPORT_CAPACITY) {
+      this.refused++;
+      tail = head;
+    }
+    for (; tail !== head; tail = (tail + 1) | 0) {
       const at = RECORDS + RECORD * ((tail >>> 0) % REPORT_CAPACITY);
-      tail = (tail + 1) | 0;
-      const head = w[at] ?? 0;
-      if ((head & IS_ACCESS) === 0) {
+      const kind = w[at] ?? 0;
+      if ((kind & IS_ACCESS) === 0) {
         wrote((w[at + 1] ?? 0) >>> 0, (w[at + 2] ?? 0) >>> 0);
         continue;
       }
       const a = this.#access;
-      a.mmio = (head & 2) !== 0;
-      a.dir = (head >>> 2) & 1;
-      a.size = (head >>> 3) & 15;
+      a.mmio = (kind & 2) !== 0;
+      a.dir = (kind >>> 2) & 1;
+      a.size = (kind >>> 3) & 15;
       a.addr = ((w[at + 1] ?? 0) >>> 0) + ((w[at + 2] ?? 0) >>> 0) * TWO_32;
       a.data = (w[at + 3] ?? 0) >>> 0;
       a.dataHi = (w[at + 4] ?? 0) >>> 0;
       a.element = (w[at + 5] ?? 0) >>> 0;
       a.count = (w[at + 6] ?? 0) >>> 0;
-      access(a);
+      if (a.element < a.count && SIZES.has(a.size)) access(a);
+      else this.refused++;
     }
+    this.#tail = tail;
     Atomics.store(w, TAIL, tail);
   }
 
   #place(): number {
-    const head = Atomics.load(this.#words, HEAD);
-    const filled = (head - Atomics.load(this.#words, TAIL)) >>> 0;
-    if (filled >= REPORT_CAPACITY) return -1;
+    const w = this.#words;
+    const head = Atomics.load(w, HEAD);
+    if ((head - this.#tailSeen) >>> 0 >= REPORT_CAPACITY) {
+      // The reader's cache line is fetched once per fill, not once per record.
+      this.#tailSeen = Atomics.load(w, TAIL);
+      if ((head - this.#tailSeen) >>> 0 >= REPORT_CAPACITY) return -1;
+    }
     return RECORDS + RECORD * ((head >>> 0) % REPORT_CAPACITY);
   }
 }

@@ -32,7 +32,7 @@ import { BridgeLoop } from './bridge-loop.ts';
 import { Reports } from './bridge-reports.ts';
 import { setUpOf } from './bridge-set-up.ts';
 import { ChildCommand } from './child-command.ts';
-import type { DeviceWorkerMessage } from './device-host.ts';
+import type { DeviceWorkerMessage } from './device-report.ts';
 import { sharedPage } from './domain-memory.ts';
 import type { BridgeWorkerData } from './process-host.ts';
 import { VcpuShares } from './vcpu-shares.ts';

@@ -6,11 +6,8 @@ import {
   receiveMessageOnPort,
   Worker,
 } from 'node:worker_threads';
-import type { DeviceWitness } from '../../dm/device.ts';
 import type { DeviceSpec } from '../../dm/registry.ts';
-import type { ServerState } from '../../dm/server.ts';
 import { COMMAND_NONE } from '../../dm/worker-loop.ts';
-import type { Witness } from '../../ledger/events.ts';
 import {
   announce,
   D_DEAD_SERVERS,
@@ -23,6 +20,7 @@ import {
 } from '../../mem/domain-words.ts';
 import { HvmError } from '../../util/errors.ts';
 import { deviceLabel, serverOfDevice } from '../servers.ts';
+import { type DeviceReport, type DeviceWorkerMessage, readDeviceMessage } from './device-report.ts';
 import type { DomainMemory } from './domain-memory.ts';
 import { loaded } from './wait-async.ts';
 
@@ -42,23 +40,8 @@ export interface DeviceWorkerData {
   port: MessagePort;
 }
 
-/** What such a thread says. */
-export type DeviceWorkerMessage =
-  | { what: 'output'; bytes: Uint8Array }
-  | DeviceReport
-  /** Of device models in other processes: a command runs; why it is dead; a state was refused. */
-  | { what: 'started'; pid: number }
-  | { what: 'death'; why: string }
-  | { what: 'refused'; why: string };
-
-export interface DeviceReport {
-  what: 'report';
-  /** By vCPU: what each device counted of its accesses, `name@range`. */
-  witnesses: readonly Record<string, Witness>[];
-  /** What each testifies. */
-  testimonies: Record<string, DeviceWitness>;
-  state: ServerState;
-}
+/** Messages taken in at a time: a device model that never stops talking is not to be listened to for ever. */
+const MOST_MESSAGES = 10_000;
 
 /** Servers and their devices, as `Machine` makes them of the same list. */
 export function serverPlan(devices: readonly DeviceSpec[]): { name: string; devices: string[] }[] {
@@ -80,6 +63,8 @@ export class DeviceThread {
   onOutput: ((bytes: Uint8Array) => void) | null = null;
   /** The answer to the last COMMAND_REPORT. */
   report: DeviceReport | null = null;
+  /** Messages that made no sense. */
+  garbage = 0;
   /** Why it died, or null while it lives or was asked to stop. */
   death: string | null = null;
   /** Why it has not taken a state, or null. */
@@ -93,6 +78,7 @@ export class DeviceThread {
   readonly #worker: Worker;
   readonly #port: MessagePort;
   readonly #vcpus: number;
+  readonly #devices: readonly string[];
   /** Its thread says that it serves. */
   readonly #up: Promise<void>;
 
@@ -102,6 +88,7 @@ export class DeviceThread {
     this.name = data.name;
     this.#words = new Int32Array(data.memory.words);
     this.#vcpus = data.memory.vcpus;
+    this.#devices = data.devices;
     this.#port = port1;
     this.#worker = new Worker(main, {
       workerData: { ...data, port: port2 } satisfies DeviceWorkerData,
@@ -112,8 +99,9 @@ export class DeviceThread {
       this.#worker.once('message', () => resolve());
     });
     this.gone = new Promise((resolve) => {
-      this.#worker.on('error', (error) => {
-        this.death ??= error.message;
+      // Anything can be thrown, and not all of it is an Error here.
+      this.#worker.on('error', (error: unknown) => {
+        this.death ??= error instanceof Error ? String(error.message) : `it threw ${typeof error}`;
       });
       this.#worker.on('exit', (code) => {
         this.hear();
@@ -135,10 +123,19 @@ export class DeviceThread {
 
   /** Takes in what it has said. */
   hear(): void {
-    for (;;) {
-      const next = receiveMessageOnPort(this.#port) as { message: DeviceWorkerMessage } | undefined;
+    for (let n = 0; n < MOST_MESSAGES; n++) {
+      let next: { message: unknown } | undefined;
+      try {
+        next = receiveMessageOnPort(this.#port);
+      } catch {
+        // A message that cannot be had here.
+        this.garbage++;
+        continue;
+      }
       if (next === undefined) return;
-      this.#handle(next.message);
+      const message = readDeviceMessage(next.message, this.#devices, this.#vcpus);
+      if (message === null) this.garbage++;
+      else this.#handle(message);
     }
   }
 

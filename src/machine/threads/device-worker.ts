@@ -21,7 +21,8 @@ import { hostClock } from '../../util/clock.ts';
 import { CountedDevice } from '../counted-device.ts';
 import { InterruptLines } from '../interrupts.ts';
 import { deviceLabel } from '../servers.ts';
-import type { DeviceWorkerData, DeviceWorkerMessage } from './device-host.ts';
+import type { DeviceWorkerData } from './device-host.ts';
+import type { DeviceWorkerMessage } from './device-report.ts';
 import { reportRing, sharedPage } from './domain-memory.ts';
 
 const NS_PER_MS = 1e6;

@@ -73,11 +73,16 @@ export class RemoteServers {
   readonly tracer: Tracer = new AnswerTracer(this);
   /** Word of a port: where it is signalled. */
   readonly #portWord: number[] = [];
+  readonly #serverOf: number[] = [];
   readonly #sleeper: number[] = [];
   readonly #rings: ReportRing[] = [];
   readonly #names: string[] = [];
   readonly #event: AccessEvent;
   #ram: GuestRam | null = null;
+  /** Signals sent: a new number is a new request. */
+  requests = 0;
+  /** The server that was signalled last; -1: none. It alone has an access of this vCPU to tell of. */
+  #asked = -1;
 
   constructor(memory: DomainMemory, vcpuId: number) {
     this.memory = memory;
@@ -111,6 +116,7 @@ export class RemoteServers {
     const base = serverBase(server);
     vcpuPorts.forEach((port, vcpu) => {
       this.#portWord[port] = base + S_PORTS + vcpu;
+      this.#serverOf[port] = server;
       this.#sleeper[port] = base + S_ASLEEP;
     });
     this.#portWord[ringPort] = base + S_RING_PORT;
@@ -124,6 +130,9 @@ export class RemoteServers {
   readonly send = (port: number): void => {
     const word = this.#portWord[port];
     if (word === undefined) return;
+    this.requests++;
+    const server = this.#serverOf[port];
+    if (server !== undefined) this.#asked = server;
     this.roundTrips?.sent();
     Atomics.store(this.words, word, 1);
     wakeSleeper(this.words, this.#sleeper[port] as number);
@@ -134,11 +143,15 @@ export class RemoteServers {
     return Atomics.load(this.words, D_DEAD_SERVERS);
   }
 
+  /** A server is given up on: what it says of accesses from now on is about none of this vCPU's. */
+  giveUp(server: number): void {
+    if (this.#asked === server) this.#asked = -1;
+  }
+
   /** Takes in what device models report, in the order in which each did it. */
   drain(): void {
     for (let s = 0; s < this.#rings.length; s++) {
-      this.#event.server = this.#names[s] as string;
-      (this.#rings[s] as ReportRing).drain(this.#access, this.#wrote);
+      (this.#rings[s] as ReportRing).drain(s === this.#asked ? this.#access : NOBODYS, this.#wrote);
     }
   }
 
@@ -147,9 +160,15 @@ export class RemoteServers {
     if (word !== 0) this.onVerdict?.(VERDICTS[word - 1] ?? 'error');
   }
 
+  /** Reports that made no sense, by server. */
+  get refused(): readonly number[] {
+    return this.#rings.map((ring) => ring.refused);
+  }
+
   readonly #access = (a: ReportedAccess): void => {
     if (this.onAccess === null) return;
     const event = this.#event;
+    event.server = this.#names[this.#asked] as string;
     event.space = a.mmio ? 'mmio' : 'pio';
     event.addr = a.addr;
     event.size = a.size as AccessEvent['size'];
@@ -167,6 +186,9 @@ export class RemoteServers {
     if (ram?.contains(gpa, length) && length > 0) ram.onHostWrite?.(gpa, length);
   };
 }
+
+/** Accesses of a server that nobody asked. */
+const NOBODYS = (): void => {};
 
 class AnswerTracer extends NullTracer {
   readonly #remote: RemoteServers;

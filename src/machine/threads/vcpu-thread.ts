@@ -22,7 +22,11 @@ import {
   hvm_destroy_ioreq_server,
   hvm_set_ioreq_server_state,
 } from '../../xen/hvm/ioreq_server.ts';
-import { STATE_IOREQ_NONE } from '../../xen/public/hvm_ioreq.ts';
+import {
+  STATE_IOREQ_INPROCESS,
+  STATE_IOREQ_NONE,
+  STATE_IOREQ_READY,
+} from '../../xen/public/hvm_ioreq.ts';
 import type { Machine } from '../machine.ts';
 import { RunLoop, type Stop } from '../run-loop.ts';
 import { DOM0 } from '../servers.ts';
@@ -48,8 +52,9 @@ export class VcpuThread {
   readonly #o: WaitOptions;
   readonly #remote: RemoteServers;
   readonly #base: number;
-  /** When the wait for an answer began; negative: none is waited for. */
+  /** When the wait for the answer to request `#request` began, or was first looked at; negative: not yet. */
   #since = -1;
+  #request = -1;
 
   constructor(machine: Machine, options: WaitOptions) {
     if (machine.remote === null)
@@ -114,8 +119,15 @@ export class VcpuThread {
     const remote = this.#remote;
     const { words } = remote;
     const { vcpu: v } = this.machine;
+    // A request that is waited for again: signalled without an answer. Signals alone do not count as one.
+    if (remote.requests === this.#request) {
+      if (this.#giveUp()) return true;
+    } else {
+      this.#request = remote.requests;
+      this.#since = -1;
+    }
     for (let n = 0; n < this.#o.spins; n++) {
-      if (vcpu_runnable(v)) return this.#runnable();
+      if (vcpu_runnable(v)) return true;
       if (this.command !== 0 && !v.blocked_in_xen) return false;
       if (n % DRAIN_EVERY === DRAIN_EVERY - 1) remote.drain();
     }
@@ -125,7 +137,7 @@ export class VcpuThread {
       Atomics.store(words, this.#base + V_ASLEEP, 1);
       if (vcpu_runnable(v)) {
         Atomics.store(words, this.#base + V_ASLEEP, 0);
-        return this.#runnable();
+        return true;
       }
       if (this.command !== 0 && !v.blocked_in_xen) {
         Atomics.store(words, this.#base + V_ASLEEP, 0);
@@ -137,11 +149,6 @@ export class VcpuThread {
       }
       Atomics.wait(words, this.#base + V_ASLEEP, 1, this.#patienceMs());
     }
-  }
-
-  #runnable(): true {
-    this.#since = -1;
-    return true;
   }
 
   #waitForInterrupt(): boolean {
@@ -171,19 +178,26 @@ export class VcpuThread {
     const { vcpu: v, domain: d } = this.machine;
     const { words } = this.#remote;
     const s = get_pending_server(v);
-    if (s === null || !v.blocked_in_xen) return false;
+    if (s === null) return false;
+    // An end of the wait that is there, and signalled, is seen as soon as nothing else holds the vCPU back.
+    const state = get_ioreq(s, v)?.state();
+    const asked = state === STATE_IOREQ_READY || state === STATE_IOREQ_INPROCESS;
+    if (!v.blocked_in_xen && !asked) return false;
     const now = this.#o.clock.nowMs();
     if (this.#since < 0) this.#since = now;
     const died = ((Atomics.load(words, D_DEAD_SERVERS) >>> s.id) & 1) !== 0;
     if (!died && now - this.#since < this.#o.answerTimeoutMs) return false;
     Atomics.or(words, D_DEAD_SERVERS, 1 << s.id);
-    this.failed.push({
-      server: s.id,
-      why: died ? 'died' : `did not answer within ${this.#o.answerTimeoutMs} ms`,
-    });
+    if (!this.failed.some(({ server }) => server === s.id)) {
+      this.failed.push({
+        server: s.id,
+        why: died ? 'died' : `did not answer within ${this.#o.answerTimeoutMs} ms`,
+      });
+    }
     // It may be waiting for something that never comes.
     wakeSleeper(words, serverBase(s.id) + S_ASLEEP);
     this.#remote.drain();
+    this.#remote.giveUp(s.id);
     this.#since = -1;
     if (d.host.revision.destroyed_server_answers_ones) hvm_destroy_ioreq_server(d, DOM0, s.id);
     else {

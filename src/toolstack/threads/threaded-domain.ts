@@ -22,7 +22,7 @@ import { D_EVENTS } from '../../mem/domain-words.ts';
 import { GuestRam } from '../../mem/guest-ram.ts';
 import { BugError, HvmError } from '../../util/errors.ts';
 import { domain_resume, domain_shutdown } from '../../xen/common/domain.ts';
-import { type domain, domain_pause, domain_unpause } from '../../xen/common/sched.ts';
+import { type domain, domain_pause, domain_unpause, vcpu_kick } from '../../xen/common/sched.ts';
 import { createXenHost } from '../../xen/host.ts';
 import { domain_create, shared_vcpu_create } from '../../xen/hvm/hvm.ts';
 import { REVISIONS, type RevisionName } from '../../xen/hvm/revision.ts';
@@ -50,6 +50,8 @@ export interface ThreadedOptions {
   measure: boolean;
   /** Devices served by other processes; in place of the guest's own of the same name, or besides. */
   processes?: readonly DeviceProcessOptions[];
+  /** Main file of the device models' threads, in place of ours: tests have device models that misbehave. */
+  deviceMain?: URL;
   output?: (byte: number) => void;
 }
 
@@ -111,7 +113,9 @@ export class ThreadedDomain {
         const data = { memory, server, name, devices, modules, spins };
         const elsewhere = hosts[server] ?? null;
         const thread =
-          elsewhere === null ? new DeviceThread(data) : new DeviceProcess(data, elsewhere);
+          elsewhere === null
+            ? new DeviceThread(data, options.deviceMain)
+            : new DeviceProcess(data, elsewhere);
         if (output !== undefined) thread.onOutput = (bytes) => bytes.forEach(output);
         started.push(thread);
       }
@@ -171,7 +175,13 @@ export class ThreadedDomain {
   async shutDown(): Promise<boolean> {
     const d = this.#domain;
     domain_shutdown(d, SHUTDOWN_suspend);
-    await this.#until(() => d.is_shut_down || this.ended, 'the domain does not shut down');
+    // A deferral can be left over from a request that could not be sent: it ends when the vCPU passes the scheduler,
+    // which on a real CPU a timer sees to.
+    await this.#until(
+      () => d.is_shut_down || this.ended,
+      'the domain does not shut down',
+      () => d.vcpu.forEach(vcpu_kick),
+    );
     return d.is_shut_down && !this.crashed;
   }
 
@@ -265,7 +275,8 @@ export class ThreadedDomain {
     }, 'device models do not stand still');
   }
 
-  async #until(done: () => boolean, otherwise: string): Promise<void> {
+  /** @param slow - called every now and then while `done` is not */
+  async #until(done: () => boolean, otherwise: string, slow: () => void = () => {}): Promise<void> {
     const { clock } = this.#watch;
     const words = this.#words;
     const start = clock.nowMs();
@@ -278,6 +289,7 @@ export class ThreadedDomain {
       // Threads that ended are heard of between turns of the event loop only.
       await new Promise<void>((resolve) => this.#watch.idle(0, resolve));
       for (const v of this.vcpus) v.check();
+      slow();
       if (clock.nowMs() - start > PATIENCE_MS + 4 * this.#answerTimeoutMs) {
         throw new BugError(`${otherwise}, after ${Math.round(clock.nowMs() - start)} ms`);
       }

@@ -15,7 +15,7 @@ import { announce, V_ENDED, V_FAILED, V_RUNNING, vcpuBase } from '../../mem/doma
 import { hostClock } from '../../util/clock.ts';
 import { BugError } from '../../util/errors.ts';
 import { RunMeter } from '../../util/measure.ts';
-import { inFlight } from '../checkpoint.ts';
+import { inFlight, pagesInUse } from '../checkpoint.ts';
 import { GuestLog } from '../guest-log.ts';
 import { Snapshot } from '../snapshot.ts';
 import { Story } from '../story.ts';
@@ -96,6 +96,11 @@ async function main(data: VcpuWorkerData): Promise<void> {
       const problems = inFlight(machine);
       if (problems.length > 0) {
         throw new BugError(`checkpoint of a vCPU in motion: ${problems.join('; ')}`);
+      }
+      for (const problem of pagesInUse(machine)) {
+        if (!thread.failed.some(({ server }) => server === problem.server)) {
+          thread.failed.push(problem);
+        }
       }
       const n = thread.argument;
       snapshot.capture(machine);

@@ -61,7 +61,8 @@ export class shared_domain implements domain {
     if (on) announce(this.#words);
   }
   get shutdown_code(): number {
-    return Atomics.load(this.#words, D_SHUTDOWN_CODE);
+    // Unsigned, as SHUTDOWN_CODE_INVALID is.
+    return Atomics.load(this.#words, D_SHUTDOWN_CODE) >>> 0;
   }
   set shutdown_code(code: number) {
     Atomics.store(this.#words, D_SHUTDOWN_CODE, code);
