@@ -33,6 +33,7 @@ export { RunLoop, type Stop } from './machine/run-loop.ts';
 export { GuestRam } from './mem/guest-ram.ts';
 export { checkpoint } from './toolstack/checkpoint.ts';
 export type { Watch } from './toolstack/limits.ts';
+export { findBug, MUSEUM, type MuseumBug, revisionOf } from './toolstack/museum/index.ts';
 export { type RaceReport, race } from './toolstack/race.ts';
 export { type RunReport, runGuest } from './toolstack/run.ts';
 export { CheckpointSession, type SessionOptions } from './toolstack/session.ts';
@@ -41,4 +42,9 @@ export { type StressOptions, type StressReport, stress } from './toolstack/stres
 export { WINDOW_NAMES, WINDOWS, type WindowName } from './toolstack/windows.ts';
 export { HvmError, type HvmErrorCode, isHvmError } from './util/errors.ts';
 export { type Measured, RunMeter } from './util/measure.ts';
-export { REVISION_NAMES, REVISIONS, type RevisionName } from './xen/hvm/revision.ts';
+export {
+  REVISION_NAMES,
+  REVISIONS,
+  type RevisionName,
+  type XenRevision,
+} from './xen/hvm/revision.ts';

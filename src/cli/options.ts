@@ -7,6 +7,7 @@ import { parseDeviceSpec } from '../dm/registry.ts';
 import type { GuestFormat } from '../machine/guest-manifest.ts';
 import { GUEST_FORMATS } from '../machine/guest-manifest.ts';
 import type { LoadOptions } from '../machine/loader.ts';
+import { findBug } from '../toolstack/museum/index.ts';
 import { HvmError } from '../util/errors.ts';
 import { hex, parseDuration, parseNumber } from '../util/hex.ts';
 import { REVISION_NAMES } from '../xen/hvm/revision.ts';
@@ -151,6 +152,13 @@ export function revisionOption(): Option {
   return new Option('--revision <name>', 'behaviour of the I/O path')
     .choices([...REVISION_NAMES])
     .default('exact');
+}
+
+/** @param others - options it cannot go with */
+export function bugOption(others: readonly string[] = []): Option {
+  return new Option('--bug <id>', "with a defect of the past in it, see 'trapline bugs'")
+    .argParser(findBug)
+    .conflicts(['revision', ...others]);
 }
 
 /** How a run is bounded; null: what the guest's manifest says, else no bound. */

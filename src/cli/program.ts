@@ -7,6 +7,7 @@ import { HvmError } from '../util/errors.ts';
 import { version } from './build.ts';
 import type { CliCommand } from './command.ts';
 import { benchCommand } from './commands/bench.ts';
+import { bugs } from './commands/bugs.ts';
 import { doctor } from './commands/doctor.ts';
 import { exactnessCommand } from './commands/exactness.ts';
 import { ledgerCheck } from './commands/ledger-check.ts';
@@ -34,6 +35,7 @@ export const COMMANDS: readonly CliCommand[] = [
   exactnessCommand(exactnessRunner),
   benchCommand(benchRunner(processClock)),
   ledgerCheck,
+  bugs,
   list,
   doctor,
 ];

@@ -226,6 +226,32 @@ export const listErrorsSchema = z.strictObject({
   errors: z.array(z.strictObject({ code: z.string(), meaning: z.string(), exitCode: z.int() })),
 });
 
+/** `trapline.bugs/1`: `trapline bugs`. */
+export const bugsSchema = z.strictObject({
+  schema: z.literal('trapline.bugs/1'),
+  bugs: z.array(
+    z.strictObject({
+      id: z.string(),
+      commit: z.string().nullable().describe('of Xen, the one that repaired it; null: none did'),
+      date: z.string().nullable().describe('of the commit'),
+      origin: z
+        .enum(['repaired', 'open', 'elsewhere'])
+        .describe('repaired in Xen, observed in it still, or not of Xen'),
+      title: z.string(),
+      story: z.string(),
+      modelled: z.string(),
+      notModelled: z.string(),
+      guest: z.string().describe('one that meets it'),
+      revision: z.string().describe('the one it is put into'),
+      switches: z.record(z.string(), z.boolean()).describe('turned in that revision'),
+      session: z.array(z.string()).describe('what is wrong outside the monitor'),
+      cure: z.string().describe('the revision in which that guest is well'),
+      invariant: z.string().describe('what it breaks'),
+      command: z.string().describe('finds it by luck'),
+    }),
+  ),
+});
+
 /** `trapline.doctor/1`: `trapline doctor`. */
 export const doctorSchema = z.strictObject({
   schema: z.literal('trapline.doctor/1'),
@@ -247,6 +273,7 @@ export const SCHEMAS: readonly z.ZodType[] = [
   listDevicesSchema,
   listRevisionsSchema,
   listErrorsSchema,
+  bugsSchema,
   doctorSchema,
 ];
 
@@ -269,4 +296,5 @@ export type RaceSide = z.infer<typeof raceSide>;
 export type RunDocument = z.infer<typeof runSchema>;
 export type BenchDocument = z.infer<typeof benchSchema>;
 export type LedgerCheckDocument = z.infer<typeof ledgerCheckSchema>;
+export type BugsDocument = z.infer<typeof bugsSchema>;
 export type DoctorDocument = z.infer<typeof doctorSchema>;

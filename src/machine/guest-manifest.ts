@@ -33,6 +33,22 @@ const word = quantity.refine((value) => value <= 0xffff, 'expected at most 0xfff
 const dword = quantity.refine((value) => value <= 0xffffffff, 'expected at most 0xffffffff');
 const address = z.strictObject({ seg: word, off: word });
 
+const page = dword.refine((value) => value % 0x1000 === 0, 'expected a multiple of 0x1000');
+
+/** What the guest asks of the monitor besides devices: see fixtures.ts. */
+const monitorSchema = z.strictObject({
+  /** A port inside the monitor: reads answer all ones, a write broadcasts an INVALIDATE request. */
+  invalidatePort: word.optional(),
+  /** Device memory whose writes go through the buffered ring where they can. */
+  postedPage: page.optional(),
+  /** Device memory that becomes RAM with the first write to it. */
+  ramAfterWrite: page.optional(),
+  /** IN and OUT are run by the emulator, as behind a forced-emulation prefix. */
+  emulatePorts: z.boolean().optional(),
+});
+
+export type MonitorFixtures = z.infer<typeof monitorSchema>;
+
 /** The schema of guest.json. */
 export const guestManifestSchema = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, "expected lower-case letters, digits and '-'"),
@@ -64,6 +80,7 @@ export const guestManifestSchema = z.strictObject({
   /** What it reports when all is well, run with these values. */
   verdict: z.enum(VERDICTS as [Verdict, ...Verdict[]]),
   windows: z.array(z.enum(GUEST_WINDOWS)),
+  monitor: monitorSchema.optional(),
   /** The log ring, if the guest keeps one. */
   log: z
     .strictObject({

@@ -63,6 +63,12 @@ export class GuestRegs implements cpu_user_regs {
     else this.#cpu.regs.rip = value;
   }
 
+  /** As if the port had not touched it: the instruction will run again. */
+  forget(): void {
+    this.advanced = false;
+    this.answered = false;
+  }
+
   /** Gives the CPU what the port decided; its next run goes on from there. */
   release(): void {
     if (!this.pending) return;

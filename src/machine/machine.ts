@@ -34,11 +34,12 @@ import { NullTracer } from '../xen/common/trace.ts';
 import { createXenHost } from '../xen/host.ts';
 import { domain_create, shared_vcpu_create, vcpu_create } from '../xen/hvm/hvm.ts';
 import { hvm_all_ioreq_servers_add_vcpu } from '../xen/hvm/ioreq_server.ts';
-import { p2m_mmio_dm } from '../xen/hvm/p2m.ts';
-import type { RevisionName } from '../xen/hvm/revision.ts';
+import { p2m_mmio_dm, p2m_ram_rw } from '../xen/hvm/p2m.ts';
+import type { RevisionName, XenRevision } from '../xen/hvm/revision.ts';
 import { REVISIONS } from '../xen/hvm/revision.ts';
 import { Bookkeeper } from './bookkeeper.ts';
 import { CountedDevice } from './counted-device.ts';
+import { addFixtures, ramAfterWrite } from './fixtures.ts';
 import { GuestRegs } from './guest-regs.ts';
 import { InterruptLines } from './interrupts.ts';
 import type { LoadedGuest } from './loader.ts';
@@ -55,7 +56,8 @@ export interface MachineOptions {
   guest: LoadedGuest;
   /** In order; ranges must not overlap. */
   devices: readonly DeviceSpec[];
-  revision?: RevisionName;
+  /** By name, or with single switches turned. */
+  revision?: RevisionName | XenRevision;
   /** One byte the guest writes to a console. */
   output?: (byte: number) => void;
   input?: InputSource;
@@ -101,6 +103,7 @@ export class Machine implements Disposable {
    */
   constructor(options: MachineOptions) {
     const { guest, devices, ledger = null, points = NO_POINTS, remote = null } = options;
+    const { revision = 'exact' } = options;
     this.guest = guest;
     this.remote = remote;
     this.ram = new GuestRam(guest.memoryBytes, remote?.memory.ram ?? null);
@@ -132,7 +135,7 @@ export class Machine implements Disposable {
       const trace = tracers.length === 1 ? internal : new TeeTracer(tracers);
       let nextPort = 1;
       const host = createXenHost({
-        revision: REVISIONS[options.revision ?? 'exact'],
+        revision: typeof revision === 'string' ? REVISIONS[revision] : revision,
         points,
         trace,
         evtchn_alloc: () => nextPort++,
@@ -150,6 +153,7 @@ export class Machine implements Disposable {
         const first = Math.floor(start / 4096);
         this.domain.arch.hvm.p2m.set_type(first, Math.floor(end / 4096) - first + 1, p2m_mmio_dm);
       }
+      addFixtures(this.domain, guest.manifest.monitor ?? {});
       this.vcpu = this.#createVcpus();
       this.vcpu.arch.hvm.cpu = this.insnCpu;
       const nowNs = options.nowNs ?? (() => this.cpu.icount);
@@ -202,7 +206,10 @@ export class Machine implements Disposable {
       giveRange(d, id, label, range);
       this.#ranges.push({ name: label, space: range.space, first: range.start, last: range.end });
       if (remote !== null) return;
-      const device = new CountedDevice(factory.create(context));
+      const own = factory.create(context);
+      const page = this.guest.manifest.monitor?.ramAfterWrite;
+      const turns = range.space === 'mmio' && page === range.start;
+      const device = new CountedDevice(turns ? ramAfterWrite(own, d, page) : own);
       servers[id]?.bus.attach(device, range);
       this.#counted.set(label, device);
     });
@@ -271,6 +278,16 @@ export class Machine implements Disposable {
   /** What each device testifies, `name@range`. */
   testimonies(): Record<string, Record<string, unknown>> {
     return Object.assign({}, ...this.servers.map((s) => s.witnesses()));
+  }
+  /** Whether the page that the guest's manifest lets become RAM is RAM now. */
+  get pageIsRam(): boolean {
+    const gpa = this.guest.manifest.monitor?.ramAfterWrite;
+    return gpa !== undefined && this.domain.arch.hvm.p2m.type_at(gpa) === p2m_ram_rw;
+  }
+  set pageIsRam(is: boolean) {
+    const gpa = this.guest.manifest.monitor?.ramAfterWrite;
+    if (gpa === undefined) return;
+    this.domain.arch.hvm.p2m.set_type(Math.floor(gpa / 4096), 1, is ? p2m_ram_rw : p2m_mmio_dm);
   }
   /** Tells devices that input may have arrived. */
   inputArrived(): void {

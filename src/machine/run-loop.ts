@@ -22,11 +22,14 @@ import {
   vcpu_check_softirqs,
   vcpu_runnable,
 } from '../xen/common/sched.ts';
-import { vmexit_mmio, vmexit_pio, vmexit_pio_string } from '../xen/hvm/vmexit.ts';
+import { vmexit_emulate, vmexit_mmio, vmexit_pio, vmexit_pio_string } from '../xen/hvm/vmexit.ts';
 import type { Machine } from './machine.ts';
 
 /** Interrupt flag. */
 const IF = 0x200;
+
+/** An instruction run by the emulator that was begun so often without retiring never will. */
+const MOST_AGAIN = 1000;
 
 /** Why `RunLoop.run()` came back. */
 export type Stop =
@@ -45,7 +48,7 @@ export type Stop =
   /** domain_crash(), a triple fault, or something the CPU host does not do. */
   | 'crashed'
   | 'kicked'
-  /** The vCPU waits for a device model that will not answer. */
+  /** The vCPU waits for a device model that will not answer, or repeats one instruction for ever. */
   | 'stuck';
 
 /** Called before each indivisible step of a device model, in stepwise runs. */
@@ -68,9 +71,13 @@ export class RunLoop {
   /** Stop when the guest reports a verdict. */
   stopAtVerdict = true;
   readonly #count: sched_count = { resumes: 0 };
+  readonly #emulatesPorts: boolean;
+  #lastSeen = -1;
+  #again = 0;
 
   constructor(machine: Machine) {
     this.machine = machine;
+    this.#emulatesPorts = machine.guest.manifest.monitor?.emulatePorts ?? false;
   }
 
   /** Runs until something outside has to decide. */
@@ -145,6 +152,12 @@ export class RunLoop {
       case EXIT_PIO: {
         const { exitDir, exitSize, exitAddr } = cpu;
         books?.begin();
+        if (this.#emulatesPorts) {
+          if (this.#goesNowhere()) return 'stuck';
+          insnCpu.begin(exit);
+          vmexit_emulate(v);
+          return null;
+        }
         regs.begin(exitDir, exitSize, cpu.exitData);
         vmexit_pio(v, exitAddr, exitSize, exitDir, 1);
         return null;
@@ -174,6 +187,14 @@ export class RunLoop {
       default:
         return this.#fault(exit);
     }
+  }
+
+  /** Whether the guest has come back to the same instruction so often that it will for ever. */
+  #goesNowhere(): boolean {
+    const { icount } = this.machine.cpu;
+    this.#again = icount === this.#lastSeen ? this.#again + 1 : 0;
+    this.#lastSeen = icount;
+    return this.#again > MOST_AGAIN;
   }
 
   #halt(): Stop | null {

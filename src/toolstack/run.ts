@@ -8,8 +8,10 @@ import type { LoadOptions } from '../machine/loader.ts';
 import { loadGuest } from '../machine/loader.ts';
 import { Machine } from '../machine/machine.ts';
 import { RunLoop, type Stop } from '../machine/run-loop.ts';
+import { HvmError } from '../util/errors.ts';
 import type { RevisionName } from '../xen/hvm/revision.ts';
 import { Limits, type Watch } from './limits.ts';
+import { type MuseumBug, revisionLabel, revisionOf } from './museum/index.ts';
 import type { StressOutcome } from './stress.ts';
 
 /** What a run is asked for. */
@@ -18,6 +20,8 @@ export interface RunOptions {
   load: LoadOptions;
   devices: readonly DeviceSpec[];
   revision: RevisionName;
+  /** An exhibit of the museum; only what it changes in the monitor counts. */
+  bug?: MuseumBug | null;
   maxInstructions: number | null;
   timeoutMs: number | null;
 }
@@ -53,6 +57,13 @@ export async function runGuest(
   options: RunOptions,
   watch: Watch & RunTerminal,
 ): Promise<RunReport> {
+  const { bug = null } = options;
+  if (bug !== null && Object.keys(bug.faults).length > 0) {
+    throw new HvmError(
+      'HVM_USAGE',
+      `bug '${bug.id}' goes wrong at a checkpoint, and a run has none: expected 'stress'`,
+    );
+  }
   const guest = loadGuest(options.guest, options.load);
   const max = options.maxInstructions ?? guest.manifest.limits.maxInstructions;
   const limits = new Limits(watch, max, options.timeoutMs);
@@ -60,7 +71,7 @@ export async function runGuest(
   using machine = new Machine({
     guest,
     devices,
-    revision: options.revision,
+    revision: options.bug ? revisionOf(options.bug) : options.revision,
     output: watch.output,
     ...(watch.input === undefined ? {} : { input: watch.input }),
   });
@@ -91,7 +102,7 @@ export async function runGuest(
   });
   return {
     outcome: limits.interrupted ? 'interrupted' : outcomeOf(stop, limit, machine),
-    revision: options.revision,
+    revision: revisionLabel(options.revision, options.bug),
     guest: guest.name,
     verdict: machine.verdict,
     crash: machine.domain.crashed,

@@ -13,10 +13,13 @@ import { TeeTracer } from '../machine/tee-tracer.ts';
 import type { RunMeter } from '../util/measure.ts';
 import { Random } from '../util/random.ts';
 import { domain_shutdown } from '../xen/common/domain.ts';
+import type { Tracer } from '../xen/common/trace.ts';
 import type { RevisionName } from '../xen/hvm/revision.ts';
 import { SHUTDOWN_suspend } from '../xen/public/sched.ts';
 import { checkpoint } from './checkpoint.ts';
 import { GuestLog } from './guest-log.ts';
+import { HastySave } from './museum/hasty-save.ts';
+import { type MuseumBug, revisionLabel, revisionOf } from './museum/index.ts';
 import { RoundTrips } from './round-trips.ts';
 import { Snapshot } from './snapshot.ts';
 import { Story } from './story.ts';
@@ -37,7 +40,10 @@ export interface SessionOptions {
   load: LoadOptions;
   /** In place of the manifest's of the same name, or besides. */
   devices: readonly DeviceSpec[];
+  /** Of no matter with `bug`, which has its own. */
   revision: RevisionName;
+  /** An exhibit of the museum, put into the monitor or done by this session. */
+  bug?: MuseumBug | null;
   seed: number;
   ledgerPath: string | null;
   output?: (byte: number) => void;
@@ -62,16 +68,21 @@ export class CheckpointSession implements Disposable {
   /** Hits by window; a window the guest has no instruction for is absent. */
   readonly hits = new Map<WindowName, number>();
   readonly meter: RunMeter | null;
+  /** Why a state that was to be saved is none the guest could have been in; only ever set with `bug`. */
+  unsound: string | null = null;
+  readonly #bug: MuseumBug | null;
   readonly #writer: LedgerWriter | null;
   readonly #driver: WindowDriver;
   readonly #random: Random;
   readonly #misses = new Map<WindowName, number>();
+  readonly #hasty = new HastySave(() => this.machine);
   #windows: WindowName[];
   #window: WindowName = 'between-instructions';
 
   /** @throws HvmError for a guest, devices or a ledger file that cannot be */
   constructor(options: SessionOptions) {
-    const { revision, seed } = options;
+    const { revision, seed, bug = null } = options;
+    this.#bug = bug;
     this.meter = options.meter ?? null;
     // For ever, unless said otherwise: it is the checkpoints that are counted.
     const guest = loadGuest(options.guest, { iterations: 0, ...options.load });
@@ -84,17 +95,17 @@ export class CheckpointSession implements Disposable {
       sinks: [this.checker, ...(this.#writer === null ? [] : [this.#writer])],
     });
     this.#driver = new WindowDriver(() => this.#shutdown());
+    const tracers: Tracer[] = [this.story];
+    if (this.meter !== null) tracers.push(new RoundTrips(this.meter));
+    if (bug?.faults.savesUnpaused) tracers.push(this.#hasty);
     try {
       this.machine = new Machine({
         guest,
         devices,
-        revision,
+        revision: bug === null ? revision : revisionOf(bug),
         ledger: this.ledger,
         points: this.#driver,
-        trace:
-          this.meter === null
-            ? this.story
-            : new TeeTracer([this.story, new RoundTrips(this.meter)]),
+        trace: tracers.length === 1 ? this.story : new TeeTracer(tracers),
         ...(options.output === undefined ? {} : { output: options.output }),
       });
     } catch (error) {
@@ -121,7 +132,7 @@ export class CheckpointSession implements Disposable {
     this.story.follow(machine.vcpu, () => this.ledger.events);
     this.ledger.start({
       guest: guest.name,
-      revision,
+      revision: revisionLabel(revision, bug),
       seed,
       vcpus: 1,
       devices: machine.ledgerDevices,
@@ -130,6 +141,7 @@ export class CheckpointSession implements Disposable {
 
   /** Whether any witness has seen something wrong. */
   get failed(): boolean {
+    if (this.unsound !== null) return true;
     return this.checker.failed || this.log.gap !== null || this.machine.verdict === 'failure';
   }
 
@@ -153,17 +165,28 @@ export class CheckpointSession implements Disposable {
       else this.#missed();
     }
     loop.onServerStep = null;
-    checkpoint(machine, this.snapshot, () => {
-      const n = ++this.checkpoints;
-      this.hits.set(this.#window, (this.hits.get(this.#window) ?? 0) + 1);
-      this.ledger.checkpoint(n, this.#window);
-      this.ledger.drain();
-      this.log.look();
-      this.ledger.resume(n);
-      this.story.captured(n);
-      this.meter?.checkpoint();
+    checkpoint(machine, this.snapshot, () => this.#captured(), {
+      stopReplays: this.#bug?.faults.stopReplays ?? false,
+      inMotion:
+        this.#bug === null
+          ? null
+          : (problems) => {
+              this.unsound = problems.join('; ');
+            },
     });
+    if (this.#bug?.faults.savesUnpaused) this.unsound = this.#hasty.compare(machine);
     return null;
+  }
+
+  #captured(): void {
+    const n = ++this.checkpoints;
+    this.hits.set(this.#window, (this.hits.get(this.#window) ?? 0) + 1);
+    this.ledger.checkpoint(n, this.#window);
+    this.ledger.drain();
+    this.log.look();
+    this.ledger.resume(n);
+    this.story.captured(n);
+    this.meter?.checkpoint();
   }
 
   /** After a violation: lets the guest go on without checkpoints until it notices by itself, or for a while. */

@@ -30,6 +30,8 @@ export class Snapshot {
   injected: UnicornCpu['injected'] = null;
   /** Pages copied by the last `capture()`. */
   pagesCopied = 0;
+  /** Whether a page that becomes RAM under its device has done so. */
+  pageIsRam = false;
   #whole = false;
 
   constructor(machine: Machine) {
@@ -63,6 +65,7 @@ export class Snapshot {
     this.interrupts = machine.interrupts.save();
     this.nextTick = machine.timer.next;
     this.pciCf8 = machine.domain.arch.hvm.pci_cf8;
+    this.pageIsRam = machine.pageIsRam;
   }
 
   /**
@@ -89,5 +92,6 @@ export class Snapshot {
     machine.interrupts.restore(this.interrupts);
     machine.timer.next = this.nextTick;
     machine.domain.arch.hvm.pci_cf8 = this.pciCf8;
+    machine.pageIsRam = this.pageIsRam;
   }
 }

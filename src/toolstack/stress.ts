@@ -6,6 +6,7 @@ import type { LaneStory } from '../ledger/lanes.ts';
 import type { Violation } from '../ledger/violations.ts';
 import type { Measured } from '../util/measure.ts';
 import { Limits, type Watch } from './limits.ts';
+import { revisionLabel } from './museum/index.ts';
 import { CheckpointSession, type SessionEnd, type SessionOptions } from './session.ts';
 import { WINDOW_NAMES } from './windows.ts';
 
@@ -171,7 +172,7 @@ export function judge(
 export function emptyReport(options: StressOptions, guest: string): StressReport {
   return {
     outcome: 'success',
-    revision: options.revision,
+    revision: revisionLabel(options.revision, options.bug),
     guest,
     seed: options.seed,
     checkpoints: 0,
@@ -231,7 +232,7 @@ export function commandLine(options: StressOptions, run: readonly string[]): str
   const words = [
     'trapline stress',
     shellWord(options.guest),
-    `--revision ${options.revision}`,
+    options.bug ? `--bug ${options.bug.id}` : `--revision ${options.revision}`,
     ...run,
     ...options.devices.map((d) => `--device ${deviceWord(d)}`),
   ];
@@ -291,6 +292,15 @@ function otherWitnesses(session: CheckpointSession): StressViolation[] {
         'guest-log',
         'lost',
         `the guest logged ${got} where ${expected} was due (value ${index} of its log), after ${checkpoints} ${checkpoints === 1 ? 'checkpoint' : 'checkpoints'}`,
+      ),
+    );
+  }
+  if (session.unsound !== null) {
+    found.push(
+      seen(
+        'saved-state',
+        'unsound',
+        `checkpoint ${checkpoints + 1}: the state is none the guest could have been in: ${session.unsound}`,
       ),
     );
   }

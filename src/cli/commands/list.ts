@@ -16,6 +16,8 @@ import {
   listRevisionsSchema,
 } from '../schemas.ts';
 
+const SWITCH_NAMES = Object.keys(SWITCHES) as SwitchName[];
+
 /** Text under a title, wrapped to 80 columns. */
 function indented(text: string): string[] {
   return wrap(text, 76).map((line) => `    ${line}`);
@@ -56,8 +58,11 @@ const LISTS: Readonly<Record<string, (output: Output) => void>> = {
   },
   revisions(output) {
     const revisions = REVISION_NAMES.map((key) => {
-      const { name, reason, ...switches } = REVISIONS[key];
-      return { name, reason, switches };
+      const revision = REVISIONS[key];
+      const switches = Object.fromEntries(
+        SWITCH_NAMES.map((name) => [name, revision[name]]),
+      ) as Record<SwitchName, boolean>;
+      return { name: key, reason: revision.reason, switches };
     });
     const document = {
       schema: 'trapline.list-revisions/1' as const,

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // `trapline run <guest>`: one guest until its verdict, its end or a limit.
+
+import type { MuseumBug } from '../../toolstack/museum/index.ts';
 import { ASSERT } from '../../util/assert.ts';
 import type { RevisionName } from '../../xen/hvm/revision.ts';
 import type { CliCommand, RunHooks } from '../command.ts';
@@ -8,7 +10,7 @@ import type { ExitCode } from '../exit-codes.ts';
 import { OUTCOMES } from '../exit-codes.ts';
 import { formatCount, formatDuration } from '../format.ts';
 import type { GuestOptions, GuestRequest, LimitOptions } from '../options.ts';
-import { addGuest, addLimitOptions, guestRequest, revisionOption } from '../options.ts';
+import { addGuest, addLimitOptions, bugOption, guestRequest, revisionOption } from '../options.ts';
 import type { Styler } from '../output.ts';
 import type { ReportOptions } from '../report.ts';
 import { addReportOption, withReport } from '../report.ts';
@@ -18,6 +20,8 @@ import { runSchema } from '../schemas.ts';
 /** What was asked for on the command line, with every default filled in. */
 export interface RunRequest extends GuestRequest {
   revision: RevisionName;
+  /** In place of `revision`, or null. */
+  bug: MuseumBug | null;
   /** null: what the guest's manifest says, else no bound. */
   maxInstructions: number | null;
   timeoutMs: number | null;
@@ -38,7 +42,9 @@ export type RunRunner = (
   hooks: RunHooks & RunTerminal,
 ) => Promise<RunResult> | RunResult;
 
-type RunOptions = GuestOptions & LimitOptions & ReportOptions & { revision: RevisionName };
+type RunOptions = GuestOptions &
+  LimitOptions &
+  ReportOptions & { revision: RevisionName; bug?: MuseumBug };
 
 function endLine(document: RunDocument): string {
   const { crash, guest, limit, outcome, verdict } = document;
@@ -104,7 +110,7 @@ export function runCommand(runner: RunRunner): CliCommand {
     exitCodes: [0, 1, 3, 4, 5, 6, 130, 143],
     configure(command) {
       addGuest(command);
-      command.addOption(revisionOption());
+      command.addOption(revisionOption()).addOption(bugOption());
       addLimitOptions(command);
       addReportOption(command);
     },
@@ -116,6 +122,7 @@ export function runCommand(runner: RunRunner): CliCommand {
       const request: RunRequest = {
         ...guestRequest(guest, options),
         revision: options.revision,
+        bug: options.bug ?? null,
         maxInstructions: options.maxInstructions ?? null,
         timeoutMs: options.timeout ?? null,
       };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // `trapline stress <guest>`: a guest under thousands of checkpoints, and whether every access happened once.
 import { stressPage } from '../../report/stress-page.ts';
+import type { MuseumBug } from '../../toolstack/museum/index.ts';
 import type { ThreadsOptions } from '../../toolstack/stress.ts';
 import { ASSERT } from '../../util/assert.ts';
 import { HvmError } from '../../util/errors.ts';
@@ -17,6 +18,7 @@ import type { GuestOptions, GuestRequest, LimitOptions } from '../options.ts';
 import {
   addGuest,
   addLimitOptions,
+  bugOption,
   checkpointsValue,
   guestRequest,
   revisionOption,
@@ -35,6 +37,8 @@ import { stressCampaign } from './stress-campaign.ts';
 /** What was asked for on the command line, with every default filled in. */
 export interface StressRequest extends GuestRequest {
   revision: RevisionName;
+  /** In place of `revision`, or null. */
+  bug: MuseumBug | null;
   seed: number;
   checkpoints: number;
   /** null: what the guest's manifest says, else no bound. */
@@ -64,7 +68,13 @@ type StressOptions = GuestOptions &
   LimitOptions &
   ReportOptions &
   CampaignFlags &
-  ThreadsFlags & { revision: RevisionName; seed: number; checkpoints?: number; ledger?: string };
+  ThreadsFlags & {
+    revision: RevisionName;
+    bug?: MuseumBug;
+    seed: number;
+    checkpoints?: number;
+    ledger?: string;
+  };
 
 /** Of each run, unless a duration bounds it. */
 const CHECKPOINTS = 10_000;
@@ -154,7 +164,8 @@ export function stressCommand(runner: StressRunner): CliCommand {
           checkpointsValue,
         )
         .addOption(seedOption())
-        .addOption(revisionOption());
+        .addOption(revisionOption())
+        .addOption(bugOption(['seeds', 'threads']));
       addThreadsOptions(command);
       addCampaignOptions(command);
       addLimitOptions(command);
@@ -172,6 +183,7 @@ export function stressCommand(runner: StressRunner): CliCommand {
       const request: StressRequest = {
         ...guestRequest(guest, options),
         revision: options.revision,
+        bug: options.bug ?? null,
         seed: options.seed,
         checkpoints: options.checkpoints ?? (durationMs === null ? CHECKPOINTS : 2 ** 32),
         maxInstructions: options.maxInstructions ?? null,

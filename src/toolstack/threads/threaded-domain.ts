@@ -87,6 +87,12 @@ export class ThreadedDomain {
         `${vcpus} vCPUs: guest '${this.guest.name}' is written for ${most === 1 ? 'one' : `1 to ${most}`}`,
       );
     }
+    if (this.guest.manifest.monitor !== undefined) {
+      throw new HvmError(
+        'HVM_USAGE',
+        `guest '${this.guest.name}' asks for parts of the monitor that a run in threads does not have`,
+      );
+    }
     guestForVcpu(this.guest, vcpus - 1);
     const { asked, processOf } = withProcesses(options.devices, options.processes ?? []);
     const plan = serverPlan(chooseDevices(this.guest, asked));

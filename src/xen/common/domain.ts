@@ -82,7 +82,7 @@ export function vcpu_check_shutdown(v: vcpu): void {
  * @returns false when a shutdown was first
  */
 export function vcpu_start_shutdown_deferral(v: vcpu): boolean {
-  if (v.defer_shutdown) return true;
+  if (v.defer_shutdown && !v.domain.host.revision.answer_ends_deferral) return true;
   v.defer_shutdown = true;
   // Flag first, then the test of the shutdown: pairs with domain_shutdown.
   v.domain.host.points.hit('defer_set', v);

@@ -11,6 +11,7 @@ import {
   IOREQ_READ,
   IOREQ_TYPE_COPY,
   IOREQ_TYPE_PIO,
+  IOREQ_WRITE,
   type ioreq_dir,
   type ioreq_t,
   STATE_IOREQ_NONE,
@@ -246,6 +247,9 @@ function hvmemul_do_external_io(curr: vcpu, is_mmio: boolean, p: ioreq_t): x86em
   host.trace.send(curr, s.id, p, rc);
   if (rc !== X86EMUL_RETRY || io_was_suspended(curr)) {
     io_req.state = STATE_IOREQ_NONE;
+    if (rc === X86EMUL_RETRY && host.revision.refused_write_retires) {
+      if (p.dir === IOREQ_WRITE || p.data_is_ptr) return X86EMUL_OKAY;
+    }
     if (rc === X86EMUL_RETRY) host.trace.refused(curr, io_req);
   } else if (!hvm_ioreq_needs_completion(io_req)) {
     rc = X86EMUL_OKAY;

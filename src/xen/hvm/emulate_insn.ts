@@ -141,7 +141,10 @@ function x86_emulate(curr: vcpu, cpu: insn_cpu): x86emul_rc {
     reps.reps = op === null ? 1 : string_reps(op);
     if (op !== null && reps.reps > 1) {
       const rc = hvmemul_rep_string(curr, op, reps);
-      if (rc === X86EMUL_OKAY) cpu.commit_string(op, reps.reps);
+      // A fault commits what was done before it: nothing, unless it says otherwise.
+      if (rc === X86EMUL_OKAY || (rc === X86EMUL_EXCEPTION && reps.reps > 0)) {
+        cpu.commit_string(op, reps.reps);
+      }
       if (rc !== X86EMUL_UNHANDLEABLE) return rc;
     }
   }
@@ -229,6 +232,11 @@ function _hvm_emulate_one(
   if (rc === X86EMUL_OKAY && vio.mmio_retry) rc = X86EMUL_RETRY;
 
   vio.io_completion = choose_completion(curr, vio, completion);
+  if (curr.domain.host.revision.partial_batch_wants_completion && vio.mmio_retry) {
+    drop_caches(hvm);
+    vio.io_completion = HVMIO_mmio_completion;
+    return rc;
+  }
   if (vio.io_completion === HVMIO_no_completion || vio.io_completion === HVMIO_pio_completion) {
     drop_caches(hvm);
   } else {

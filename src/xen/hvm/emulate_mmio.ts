@@ -227,10 +227,15 @@ function after_copy(
   return hvmemul_linear_mmio_access(curr, gla, size, dir, buffer, known);
 }
 
+/** Whether an earlier pass of the instruction found a device there: memory is not tried again. */
+function was_mmio(curr: vcpu, gla: number, dir: ioreq_dir): boolean {
+  if (curr.domain.host.revision.memory_before_mmio_cache) return false;
+  return hvmemul_find_mmio_cache(curr, gla, dir, false) !== null;
+}
+
 /** A read by linear address within one page: memory if there is any, else a device. */
 export function linear_read(curr: vcpu, gla: number, size: number, buffer: Uint8Array): x86emul_rc {
-  // An entry says that an earlier pass found a device there: memory is not tried again.
-  const cached = hvmemul_find_mmio_cache(curr, gla, IOREQ_READ, false) !== null;
+  const cached = was_mmio(curr, gla, IOREQ_READ);
   let copied: hvm_translation_result = HVMTRANS_bad_gfn_to_mfn;
   if (!cached) {
     const gpa = hvmemul_linear_to_phys(curr, gla, false);
@@ -247,7 +252,7 @@ export function linear_write(
   size: number,
   buffer: Uint8Array,
 ): x86emul_rc {
-  const cached = hvmemul_find_mmio_cache(curr, gla, IOREQ_WRITE, false) !== null;
+  const cached = was_mmio(curr, gla, IOREQ_WRITE);
   let copied: hvm_translation_result = HVMTRANS_bad_gfn_to_mfn;
   if (!cached) {
     const gpa = hvmemul_linear_to_phys(curr, gla, true);

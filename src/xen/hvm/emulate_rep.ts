@@ -4,7 +4,12 @@
 // Differences: the CPU host decodes and translates; switch rep_split_element_alone.
 import type { vcpu } from '../common/sched.ts';
 import { IOREQ_READ, IOREQ_WRITE } from '../public/hvm_ioreq.ts';
-import { hvmemul_do_mmio_addr, hvmemul_do_mmio_buffer, hvmemul_do_pio_addr } from './emulate.ts';
+import {
+  hvmemul_do_mmio_addr,
+  hvmemul_do_mmio_buffer,
+  hvmemul_do_pio_addr,
+  hvmemul_do_pio_buffer,
+} from './emulate.ts';
 import { hvmemul_linear_to_phys, latch_linear_to_phys } from './emulate_mmio.ts';
 import {
   HVMTRANS_gfn_paged_out,
@@ -14,7 +19,7 @@ import {
   hvm_copy_to_guest_phys,
   type hvm_translation_result,
 } from './guest_copy.ts';
-import { valueToBytes } from './intercept.ts';
+import { bytesToValue, valueToBytes } from './intercept.ts';
 import { p2m_mmio_direct, p2m_mmio_dm } from './p2m.ts';
 import type { reps_t } from './state.ts';
 import {
@@ -58,7 +63,7 @@ export function string_reps(op: StringOp): number {
 }
 
 /**
- * Translates the run of a string operand and cuts `reps` to what is physically contiguous.
+ * Translates the run of a string operand and cuts `reps` to what is physically contiguous; 0 with a fault.
  * @returns guest-physical address of the first element; PAGE_FAULT when the CPU has one; SCATTERED
  *   when the first element lies over two pages whose frames are not neighbours
  */
@@ -72,7 +77,20 @@ function run_to_phys(
 ): number {
   reps.reps = Math.min(reps.reps, MAX_REPS);
   const gpa = hvmemul_linear_to_phys(curr, gla, write);
-  if (gpa < 0) return PAGE_FAULT;
+  if (gpa < 0) {
+    reps.reps = 0;
+    return PAGE_FAULT;
+  }
+  if (df && reps.reps > 1 && (gla % PAGE) + size > PAGE) {
+    // The first element goes over a page end: its own second half lies above, away from the run.
+    const above = gpa - (gpa % PAGE) + PAGE;
+    const found = hvmemul_linear_to_phys(curr, gla - (gla % PAGE) + PAGE, write);
+    if (found < 0) {
+      if (!curr.domain.host.revision.fault_keeps_reps) reps.reps = 0;
+      return PAGE_FAULT;
+    }
+    if (found !== above) return SCATTERED;
+  }
   const total = reps.reps * size;
   // Bytes of the run on the first page, then page by page while the frames go on.
   let covered = df ? (gla % PAGE) + size : PAGE - (gla % PAGE);
@@ -83,7 +101,11 @@ function run_to_phys(
     if (found !== want) {
       const whole = Math.floor(covered / size);
       // The first element must be reachable as a whole: if not, the fault is its own.
-      if (whole === 0) return found < 0 ? PAGE_FAULT : SCATTERED;
+      if (whole === 0) {
+        if (found >= 0) return SCATTERED;
+        reps.reps = 0;
+        return PAGE_FAULT;
+      }
       reps.reps = whole;
       break;
     }
@@ -123,7 +145,21 @@ function hvmemul_rep_outs(curr: vcpu, op: StringOp, reps: reps_t): x86emul_rc {
   if (gpa < 0) return no_run(gpa);
   const type = curr.domain.arch.hvm.p2m.type_at(gpa);
   if (type === p2m_mmio_direct || type === p2m_mmio_dm) return X86EMUL_UNHANDLEABLE;
+  if (curr.domain.host.revision.outs_batch_as_one_access) {
+    return outs_as_one_access(curr, op, reps, gpa);
+  }
   return hvmemul_do_pio_addr(curr, op.port, reps, op.size, IOREQ_WRITE, op.df, gpa);
+}
+
+/** A defect: the bytes of all elements as one value. More than eight of them nobody can handle. */
+function outs_as_one_access(curr: vcpu, op: StringOp, reps: reps_t, gpa: number): x86emul_rc {
+  const { bytes, pio_data } = curr.arch.hvm;
+  const width = reps.reps * op.size;
+  if (width > bytes.length) return X86EMUL_UNHANDLEABLE;
+  const copied = hvm_copy_from_guest_phys(curr, bytes, 0, gpa, width);
+  if (copied !== HVMTRANS_okay) return block_result(copied);
+  bytesToValue(bytes, pio_data, width);
+  return hvmemul_do_pio_buffer(curr, op.port, width, IOREQ_WRITE, pio_data);
 }
 
 /** Ours: whether the element at `gpa` in device memory must go alone, because it lies over the end of a page. */

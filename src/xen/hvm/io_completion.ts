@@ -65,6 +65,7 @@ export function handle_hvm_io_completion(v: vcpu): boolean {
   for (let s = get_pending_server(v); s !== null; s = get_pending_server(v)) {
     const sv = s.sv[v.vcpu_id] as hvm_ioreq_vcpu;
     if (hvm_wait_for_io(sv, get_ioreq(s, v), s.id) !== WAIT_DONE) return false;
+    if (host.revision.one_server_waited_for) break;
   }
 
   vio.io_req.state = hvm_ioreq_needs_completion(vio.io_req) ? STATE_IORESP_READY : STATE_IOREQ_NONE;
@@ -74,7 +75,8 @@ export function handle_hvm_io_completion(v: vcpu): boolean {
     const done = complete_io(v);
     if (hvm_repeat_refused_broadcast(v)) return false;
     // Registers and memory are complete: only now may a shutdown call the domain shut down.
-    if (io_instruction_done(v)) {
+    if (host.revision.answer_ends_deferral) vcpu_end_shutdown_deferral(v);
+    else if (io_instruction_done(v)) {
       host.trace.end_deferral(v);
       host.points.hit('undefer_done', v);
     }

@@ -116,8 +116,9 @@ export function hvm_select_ioreq_server(d: domain, p: ioreq_t): hvm_ioreq_server
     last = p.addr + p.size - 1;
   } else {
     type = XEN_DMOP_IO_RANGE_MEMORY;
-    first = hvm_mmio_first_byte(p);
-    last = hvm_mmio_last_byte(p);
+    const upward = d.host.revision.routing_ignores_direction;
+    first = upward ? p.addr : hvm_mmio_first_byte(p);
+    last = upward ? p.addr + p.size * p.count - 1 : hvm_mmio_last_byte(p);
   }
   const servers = d.arch.hvm.ioreq_server;
   for (let id = servers.length - 1; id >= 0; id--) {
@@ -141,7 +142,9 @@ export function hvm_send_buffered_ioreq(curr: vcpu, s: hvm_ioreq_server, p: iore
   if (pg === null) return X86EMUL_UNHANDLEABLE;
 
   // What an entry cannot hold is dropped without a word. Upstream refuses it since 2024.
-  if (p.addr > BUFIOREQ_ADDR_MAX || p.data_is_ptr || p.count !== 1) return X86EMUL_OKAY;
+  if (p.addr > BUFIOREQ_ADDR_MAX || p.data_is_ptr || p.count !== 1) {
+    return curr.domain.host.revision.unbufferable_refused ? X86EMUL_UNHANDLEABLE : X86EMUL_OKAY;
+  }
 
   let code: number;
   if (p.size === 1) code = 0;
@@ -214,7 +217,7 @@ export function hvm_send_ioreq(
   points.hit('defer_done', curr);
   if (!granted) {
     curr.arch.hvm.hvm_io.suspended = true;
-    return X86EMUL_RETRY;
+    return d.host.revision.refused_send_is_okay ? X86EMUL_OKAY : X86EMUL_RETRY;
   }
 
   const sv = s.sv[curr.vcpu_id];

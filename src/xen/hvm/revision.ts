@@ -2,6 +2,8 @@
 // Named behaviours of the I/O path: Xen before the fix, Xen with it, and ours, which goes on from there.
 // Every difference is one switch with one reason, and each switch is tested in one place.
 
+import { type DefectName, NO_DEFECTS } from './defects.ts';
+
 /** What a switch changes, and why. */
 export const SWITCHES = {
   io_suspended_flag: {
@@ -48,6 +50,12 @@ export const SWITCHES = {
       'An instruction may make more than three distinct MMIO accesses; the fixed table would refuse ' +
       'the fourth after the first three have reached the device.',
   },
+  unbufferable_refused: {
+    origin: 'ours, as Xen commit 2e0b545b84',
+    reason:
+      'A request that a buffered ring cannot hold is refused, so that it goes to the device model the ' +
+      'ordinary way, instead of being reported as sent and dropped.',
+  },
   rep_split_element_alone: {
     origin: 'ours: REP MOVS and STOS at the end of a device',
     reason:
@@ -61,11 +69,12 @@ export type SwitchName = keyof typeof SWITCHES;
 /** The names users give. */
 export type RevisionName = 'before-b7e0d8978810' | 'fixed' | 'exact';
 
-export type XenRevision = Readonly<Record<SwitchName, boolean>> & {
-  readonly name: RevisionName;
-  /** One sentence for lists and help. */
-  readonly reason: string;
-};
+export type XenRevision = Readonly<Record<SwitchName, boolean>> &
+  Readonly<Record<DefectName, boolean>> & {
+    readonly name: RevisionName;
+    /** One sentence for lists and help. */
+    readonly reason: string;
+  };
 
 const XEN_4_14_5 = {
   io_suspended_flag: false,
@@ -75,6 +84,7 @@ const XEN_4_14_5 = {
   refused_broadcast_repeated: false,
   emulated_in_retires: false,
   mmio_cache_grows: false,
+  unbufferable_refused: false,
   rep_split_element_alone: false,
 } as const satisfies Record<SwitchName, boolean>;
 
@@ -83,11 +93,13 @@ export const REVISIONS: Readonly<Record<RevisionName, XenRevision>> = {
     name: 'before-b7e0d8978810',
     reason: 'Xen 4.14.5 as released: a shutdown that lands just after a send repeats the access.',
     ...XEN_4_14_5,
+    ...NO_DEFECTS,
   },
   fixed: {
     name: 'fixed',
     reason: 'Xen 4.14.5 with commit b7e0d8978810 and nothing else.',
     ...XEN_4_14_5,
+    ...NO_DEFECTS,
     io_suspended_flag: true,
   },
   exact: {
@@ -100,7 +112,9 @@ export const REVISIONS: Readonly<Record<RevisionName, XenRevision>> = {
     refused_broadcast_repeated: true,
     emulated_in_retires: true,
     mmio_cache_grows: true,
+    unbufferable_refused: true,
     rep_split_element_alone: true,
+    ...NO_DEFECTS,
   },
 };
 
@@ -109,4 +123,12 @@ export const REVISION_NAMES: readonly RevisionName[] = ['before-b7e0d8978810', '
 /** Whether `name` is a revision's. */
 export function isRevisionName(name: string): name is RevisionName {
   return Object.hasOwn(REVISIONS, name);
+}
+
+/** Single switches turned away from a revision: what makes a museum bug of it. */
+export type RevisionChange = Readonly<Partial<Record<SwitchName | DefectName, boolean>>>;
+
+/** The revision `name` with single switches turned. */
+export function revisionWith(name: RevisionName, change: RevisionChange): XenRevision {
+  return { ...REVISIONS[name], ...change };
 }

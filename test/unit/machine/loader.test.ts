@@ -53,15 +53,24 @@ describe('the guests of the package', () => {
 
   test('are all there', () => {
     expect(names).toEqual([
+      'ballooned',
+      'broadcast',
       'counter',
+      'down-counter',
       'echo',
+      'emulated-in',
+      'fault-batch',
       'hello',
       'hello-boot',
       'hello-com',
       'hello-rom',
+      'ins-mmio',
       'interrupts',
       'loop',
       'mmio-counter',
+      'outs-batch',
+      'page-batch',
+      'posted-writes',
       'rep-counter',
       'rmw-ledger',
       'selftest',
@@ -205,7 +214,7 @@ describe('refusals', () => {
       message: "no guest 'conter': did you mean 'counter'?",
     });
     expect(refusal('/no/such/file.bin').message).toMatch(
-      /expected a file, a folder, or one of counter,/,
+      /expected a file, a folder, or one of ballooned, broadcast, counter,/,
     );
     expect(refusal('').code).toBe('HVM_GUEST_MISSING');
     mkdirSync(join(scratch, 'folder'));

@@ -71,9 +71,21 @@ describe('a page fault of a string operand', () => {
     const reps = { reps: 4 };
     const split = string('stos', { dstIndex: BUFFER + PAGE - 2 });
     expect(hvmemul_rep_string(rig.v, split, reps)).toBe(X86EMUL_EXCEPTION);
+    expect(reps.reps).toBe(0);
+    reps.reps = 4;
     const later = string('stos', { dstIndex: BUFFER + PAGE - 8 });
     expect(hvmemul_rep_string(rig.v, later, reps)).toBe(0);
     expect(reps.reps).toBe(2);
+  });
+
+  it('above the first page, downward: the first element is the fault', () => {
+    const rig = new Rig('fixed');
+    const reps = { reps: 4 };
+    const split = string('stos', { dstIndex: BUFFER + PAGE - 2, df: true });
+    expect(hvmemul_rep_string(rig.v, split, reps)).toBe(0);
+    unmapped(rig, BUFFER + PAGE);
+    expect(hvmemul_rep_string(rig.v, split, reps)).toBe(X86EMUL_EXCEPTION);
+    expect(reps.reps).toBe(0);
   });
 });
 

@@ -6,19 +6,20 @@ import { domain_resume, domain_shutdown } from '../../../src/xen/common/domain.t
 import { POINT_NAMES } from '../../../src/xen/common/points.ts';
 import { hvmemul_linear_mmio_access } from '../../../src/xen/hvm/emulate_mmio.ts';
 import { register_portio_handler } from '../../../src/xen/hvm/io_handler.ts';
-import { hvm_io_pending } from '../../../src/xen/hvm/ioreq.ts';
+import { hvm_io_pending, hvm_send_ioreq } from '../../../src/xen/hvm/ioreq.ts';
 import {
   REVISION_NAMES,
   REVISIONS,
   type RevisionName,
   SWITCHES,
 } from '../../../src/xen/hvm/revision.ts';
+import type { hvm_ioreq_server } from '../../../src/xen/hvm/state.ts';
 import {
   X86EMUL_OKAY,
   X86EMUL_RETRY,
   X86EMUL_UNHANDLEABLE,
 } from '../../../src/xen/hvm/x86_emulate.ts';
-import { IOREQ_READ } from '../../../src/xen/public/hvm_ioreq.ts';
+import { IOREQ_READ, newIoreq } from '../../../src/xen/public/hvm_ioreq.ts';
 import { SHUTDOWN_suspend } from '../../../src/xen/public/sched.ts';
 import {
   BUFFER,
@@ -274,6 +275,26 @@ describe('switch mmio_cache_grows', () => {
       }
     }
   });
+});
+
+describe('switch unbufferable_refused', () => {
+  it.each([
+    ['fixed', X86EMUL_OKAY],
+    ['exact', X86EMUL_UNHANDLEABLE],
+  ] as const)(
+    '%s: a buffered send of what the ring cannot hold answers %d',
+    (revision, expected) => {
+      const rig = new Rig(revision, {}, 2);
+      const [s] = rig.d.arch.hvm.ioreq_server;
+      const p = { ...newIoreq(), type: 1, addr: 0x100000, size: 4, count: 1 };
+      expect(hvm_send_ioreq(rig.v, s as hvm_ioreq_server, p, true)).toBe(expected);
+      expect(s?.bufioreq.va?.write_pointer()).toBe(0);
+      expect(hvm_send_ioreq(rig.v, s as hvm_ioreq_server, { ...p, addr: 0xfffff }, true)).toBe(
+        X86EMUL_OKAY,
+      );
+      expect(s?.bufioreq.va?.write_pointer()).toBe(1);
+    },
+  );
 });
 
 describe('revisions', () => {

@@ -2,7 +2,7 @@
 // One instruction on one vCPU with one device model, under any revision, with a shutdown anywhere.
 import { domain_resume } from '../../../src/xen/common/domain.ts';
 import type { domain, vcpu } from '../../../src/xen/common/sched.ts';
-import { REVISIONS, type RevisionName } from '../../../src/xen/hvm/revision.ts';
+import { REVISIONS, type RevisionName, type XenRevision } from '../../../src/xen/hvm/revision.ts';
 import { ReplayMachine } from '../../conformance/machine.ts';
 import { miniCpu } from '../../conformance/mini-cpu.ts';
 import type { Json, JsonObject, Operation } from '../../conformance/scenario.ts';
@@ -17,10 +17,10 @@ export class Rig {
   readonly machine: ReplayMachine;
   readonly d: domain;
 
-  constructor(revision: RevisionName, config: JsonObject = {}, bufioreq = 0) {
+  constructor(revision: RevisionName | XenRevision, config: JsonObject = {}, bufioreq = 0) {
     this.machine = new ReplayMachine(
       { op: 'config', ...config } as Operation,
-      REVISIONS[revision],
+      typeof revision === 'string' ? REVISIONS[revision] : revision,
       miniCpu,
     );
     this.d = this.machine.d;
@@ -219,7 +219,7 @@ export interface Landing {
 
 /** Runs one sample to its end, with a suspend landing where told; resumes whenever it is shut down. */
 export function runSample(
-  revision: RevisionName,
+  revision: RevisionName | XenRevision,
   sample: Sample,
   landing: Landing | null,
 ): Outcome {
