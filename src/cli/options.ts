@@ -90,9 +90,17 @@ function segOffValue(text: string): { seg: number; off: number } {
 }
 
 /** The argument `<guest>` and the options about it. */
-export function addGuest(command: Command): void {
+export function addGuest(command: Command, optional = false): void {
+  command.argument(
+    optional ? '[guest]' : '<guest>',
+    'a guest of the package, a folder with a guest.json, or any file',
+  );
+  addGuestOptions(command);
+}
+
+/** The options alone, for commands that have the guest from elsewhere. */
+export function addGuestOptions(command: Command): void {
   command
-    .argument('<guest>', 'a guest of the package, a folder with a guest.json, or any file')
     .optionsGroup('Guest:')
     .option(
       '--device <name@range>',

@@ -10,10 +10,12 @@ import { benchCommand } from './commands/bench.ts';
 import { bugs } from './commands/bugs.ts';
 import { doctor } from './commands/doctor.ts';
 import { exactnessCommand } from './commands/exactness.ts';
+import { exploreCommand } from './commands/explore.ts';
 import { ledgerCheck } from './commands/ledger-check.ts';
 import { list } from './commands/list.ts';
 import { merge } from './commands/merge.ts';
 import { raceCommand } from './commands/race.ts';
+import { replayCommandOf } from './commands/replay.ts';
 import { runCommand } from './commands/run.ts';
 import { stressCommand } from './commands/stress.ts';
 import type { ExitCode } from './exit-codes.ts';
@@ -23,7 +25,14 @@ import type { CommonOptions } from './options.ts';
 import { addCommonOptions } from './options.ts';
 import { Output, toFailure, wantsColor } from './output.ts';
 import { Progress } from './progress.ts';
-import { exactnessRunner, raceRunner, runRunner, stressRunner } from './runners.ts';
+import {
+  exactnessRunner,
+  exploreRunner,
+  raceRunner,
+  replayRunner,
+  runRunner,
+  stressRunner,
+} from './runners.ts';
 import { Interrupt } from './signals.ts';
 
 /** Every command, in the order of the overview. */
@@ -32,6 +41,8 @@ export const COMMANDS: readonly CliCommand[] = [
   stressCommand(stressRunner),
   merge,
   raceCommand(raceRunner),
+  exploreCommand(exploreRunner),
+  replayCommandOf(replayRunner),
   exactnessCommand(exactnessRunner),
   benchCommand(benchRunner(processClock)),
   ledgerCheck,

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Joins the commands to what they run: the host's clock, its timer and its terminal are given here.
+import { explore } from '../explore/explorer.ts';
+import { replay } from '../explore/replay.ts';
 import { runMatrix } from '../toolstack/exactness/matrix.ts';
 import { race } from '../toolstack/race.ts';
 import { runGuest } from '../toolstack/run.ts';
@@ -8,7 +10,9 @@ import { stressThreads } from '../toolstack/threads/stress-threads.ts';
 import { hostClock } from '../util/clock.ts';
 import { RunMeter } from '../util/measure.ts';
 import type { ExactnessRunner } from './commands/exactness.ts';
+import type { ExploreRunner } from './commands/explore.ts';
 import type { RaceRunner } from './commands/race.ts';
+import type { ReplayRunner } from './commands/replay.ts';
 import type { RunRunner } from './commands/run.ts';
 import type { StressRunner } from './commands/stress.ts';
 import { TerminalInput } from './terminal-input.ts';
@@ -42,3 +46,8 @@ export const exactnessRunner: ExactnessRunner = async (request, hooks) => {
   const ended = result.interrupted ? 'interrupted' : 'success';
   return { ...result, outcome: result.failuresTotal > 0 ? 'failure' : ended };
 };
+
+export const exploreRunner: ExploreRunner = (request, hooks) =>
+  explore(request, { ...host, ...hooks });
+
+export const replayRunner: ReplayRunner = replay;

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { campaignSchema } from '../toolstack/campaign/shapes.ts';
 import { count, crash, stages, verdict, violation } from '../toolstack/result-shapes.ts';
 import { OUTCOMES } from './exit-codes.ts';
+import { exploreSchema, replaySchema } from './explore-schemas.ts';
 import { measuredOrNot, story } from './story-schemas.ts';
 
 const outcome = z.enum(
@@ -265,6 +266,8 @@ export const SCHEMAS: readonly z.ZodType[] = [
   stressSchema,
   campaignSchema,
   raceSchema,
+  exploreSchema,
+  replaySchema,
   exactnessSchema,
   runSchema,
   benchSchema,

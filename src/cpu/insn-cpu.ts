@@ -30,7 +30,7 @@ import {
   isCompareExchange,
   raisesInvalidOpcode,
 } from './classify.ts';
-import type { UnicornCpu } from './unicorn.ts';
+import type { MachineCpu } from './machine-cpu.ts';
 
 const TRAP_FLAG = 0x100;
 const PROTECTION_ENABLE = 1;
@@ -39,9 +39,9 @@ const PAGE_FAULT = 14;
 /** Vectors that push an error code: #DF, #TS, #NP, #SS, #GP, #PF, #AC. */
 const WITH_ERROR_CODE = new Set([8, 10, 11, 12, 13, 14, 17]);
 
-/** Runs the instruction at RIP on a `UnicornCpu`. While one is begun, the CPU is parked at one of its accesses. */
+/** Runs the instruction at RIP on a `MachineCpu`. While one is begun, the CPU is parked at one of its accesses. */
 export class InsnCpu implements insn_cpu {
-  readonly #cpu: UnicornCpu;
+  readonly #cpu: MachineCpu;
   /** Accesses of the instruction that are answered; -1: none begun. */
   #at = -1;
   /** The access at which the CPU is parked, or 0. */
@@ -53,7 +53,7 @@ export class InsnCpu implements insn_cpu {
   /** RIP of a REP string instruction that has one repetition left, or -1. */
   #lastOfLoop = -1;
 
-  constructor(cpu: UnicornCpu) {
+  constructor(cpu: MachineCpu) {
     this.#cpu = cpu;
   }
 

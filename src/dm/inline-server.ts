@@ -50,6 +50,11 @@ export class InlineServer extends DeviceServer implements Actor {
     this.#waitFor = null;
   }
 
+  /** Events not yet looked at, oldest first: vCPU numbers, -1 for the buffered ring. */
+  get backlog(): readonly number[] {
+    return this.#pending;
+  }
+
   /** Whether a request is being served in steps at the moment. */
   get busy(): boolean {
     return this.#current !== null;

@@ -54,11 +54,13 @@ export class VcpuBook {
   lastAccess = 0;
   lastLane = 0;
   /** Rows of insn, rep, count, access, lane, size, seq. */
-  readonly #history = new Float64Array(HISTORY * HISTORY_WIDTH);
+  readonly #history: Float64Array;
   #historyNext = 0;
 
-  constructor(vcpu: number) {
+  /** @param remembered - requests */
+  constructor(vcpu: number, remembered: number = HISTORY) {
     this.vcpu = vcpu;
+    this.#history = new Float64Array(remembered * HISTORY_WIDTH);
     this.#history.fill(-1);
   }
 

@@ -48,11 +48,14 @@ export interface LedgerReport {
 export interface CheckerOptions {
   /** Violations kept in full; all are counted. Default 100. */
   maxViolations?: number;
+  /** Requests remembered per vCPU, to tell a second issue from a late first one. Default 256. */
+  remembered?: number;
 }
 
 /** Checks a history as it goes by. Feed it as a sink, then call `finish()`. */
 export class LiveChecker implements EventSink {
   readonly #reporter: Reporter;
+  readonly #remembered: number | undefined;
   readonly #issues: IssueRules;
   readonly #finishes: FinishRules;
   readonly #books: (VcpuBook | undefined)[] = [];
@@ -69,6 +72,7 @@ export class LiveChecker implements EventSink {
   #finished = false;
 
   constructor(options: CheckerOptions = {}) {
+    this.#remembered = options.remembered;
     this.#reporter = new Reporter(options.maxViolations ?? 100);
     this.#issues = new IssueRules(this.#reporter);
     this.#finishes = new FinishRules(this.#reporter);
@@ -279,7 +283,7 @@ export class LiveChecker implements EventSink {
   #book(vcpu: number): VcpuBook {
     let book = this.#books[vcpu];
     if (book === undefined) {
-      book = new VcpuBook(vcpu);
+      book = new VcpuBook(vcpu, this.#remembered);
       while (this.#books.length < vcpu) this.#books.push(undefined);
       this.#books[vcpu] = book;
     }

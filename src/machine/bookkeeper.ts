@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Writes the ledger: gives every request an identity when it is sent, and follows it from the device to the register.
 import type { InsnCpu } from '../cpu/insn-cpu.ts';
-import type { UnicornCpu } from '../cpu/unicorn.ts';
+import type { MachineCpu } from '../cpu/machine-cpu.ts';
 import type { AccessEvent } from '../dm/request.ts';
 import { type Access, createAccess, FOLD_START, foldElement } from '../ledger/events.ts';
 import type { Ledger } from '../ledger/ledger.ts';
@@ -26,8 +26,13 @@ export class Bookkeeper extends NullTracer {
   onBegun: ((insn: number) => void) | null = null;
   /** Hears what became of an instruction with device accesses: past them, or to be executed again. */
   onSettled: ((retired: boolean) => void) | null = null;
+  /**
+   * Device models may work before hvm_send_ioreq has returned: whoever lets them calls `sending()` at the point
+   * `send_filled`, and what the port says of it afterwards is no news.
+   */
+  early = false;
   readonly #ledger: Ledger;
-  readonly #cpu: UnicornCpu;
+  readonly #cpu: MachineCpu;
   readonly #insnCpu: InsnCpu;
   readonly #regs: GuestRegs;
   /** Requests of the instruction in progress; the first `#open` are in use, the last is in flight. */
@@ -40,7 +45,7 @@ export class Bookkeeper extends NullTracer {
   #granted = false;
   #digest = FOLD_START;
 
-  constructor(ledger: Ledger, cpu: UnicornCpu, insnCpu: InsnCpu, regs: GuestRegs) {
+  constructor(ledger: Ledger, cpu: MachineCpu, insnCpu: InsnCpu, regs: GuestRegs) {
     super();
     this.#ledger = ledger;
     this.#cpu = cpu;
@@ -58,12 +63,22 @@ export class Bookkeeper extends NullTracer {
     this.onBegun?.(this.#insn);
   }
 
+  /** Forgets the instruction in progress: the machine was put back to an earlier state. */
+  forget(): void {
+    this.#open = 0;
+    this.#lastIndex = -1;
+  }
+
   override start_deferral(_v: vcpu, granted: boolean): void {
     this.#granted = granted;
   }
 
   override send(v: vcpu, _serverId: number, p: ioreq_t, rc: x86emul_rc): void {
-    if (rc !== X86EMUL_RETRY || !this.#granted) return;
+    if (rc === X86EMUL_RETRY && this.#granted && !this.early) this.sending(v, p);
+  }
+
+  /** A request is about to be sent: from here on a device may see it. */
+  sending(v: vcpu, p: ioreq_t): void {
     const a = this.#pieces[this.#open] ?? createAccess();
     this.#pieces[this.#open++] = a;
     // Pieces of one access share its index in the instruction and differ in their lane.

@@ -13,6 +13,7 @@ import {
   SEG_SS,
 } from '../cpu/backend.ts';
 import { InsnCpu } from '../cpu/insn-cpu.ts';
+import type { MachineCpu } from '../cpu/machine-cpu.ts';
 import { UnicornCpu } from '../cpu/unicorn.ts';
 import { refuseOverlap } from '../dm/bus.ts';
 import type { DeviceContext, InputSource, Verdict } from '../dm/device.ts';
@@ -69,6 +70,8 @@ export interface MachineOptions {
   trace?: Tracer | null;
   /** Virtual time for devices, in ns; one per instruction unless given. */
   nowNs?: () => number;
+  /** In place of the addon's. */
+  cpu?: (ram: GuestRam) => MachineCpu;
   /** The domain's device models, and its other vCPUs, are in other threads: this machine is one of its vCPUs. */
   remote?: RemoteServers | null;
 }
@@ -77,7 +80,7 @@ export interface MachineOptions {
 export class Machine implements Disposable {
   readonly guest: LoadedGuest;
   readonly ram: GuestRam;
-  readonly cpu: UnicornCpu;
+  readonly cpu: MachineCpu;
   readonly insnCpu: InsnCpu;
   readonly regs: GuestRegs;
   readonly domain: domain;
@@ -120,7 +123,9 @@ export class Machine implements Disposable {
     const pages = devices
       .filter((d) => d.range.space === 'mmio')
       .map((d) => ({ name: d.factory.name, start: d.range.start, end: d.range.end }));
-    this.cpu = new UnicornCpu(this.ram, ramSegments(guest.memoryBytes, pages, guest.pieces));
+    this.cpu =
+      options.cpu?.(this.ram) ??
+      new UnicornCpu(this.ram, ramSegments(guest.memoryBytes, pages, guest.pieces));
     try {
       this.insnCpu = new InsnCpu(this.cpu);
       this.regs = new GuestRegs(this.cpu);
@@ -274,6 +279,10 @@ export class Machine implements Disposable {
     const all: Record<string, Witness> = {};
     for (const [label, { counts }] of this.#counted) all[label] = { ...(counts[0] as Witness) };
     return all;
+  }
+  /** The devices' own counts, in the order of the devices; the objects live as long as the machine. */
+  counts(): Witness[] {
+    return [...this.#counted.values()].flatMap((device) => device.counts);
   }
   /** What each device testifies, `name@range`. */
   testimonies(): Record<string, Record<string, unknown>> {

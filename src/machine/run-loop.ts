@@ -66,6 +66,11 @@ export class RunLoop {
    * that the scheduler looks again, false to make `run()` return.
    */
   onIdle: (() => boolean) | null = null;
+  /**
+   * Called before each entry into the guest: a place where other actors may run. False makes `run()` return 'deadline';
+   * a vCPU that was stopped meanwhile does not enter.
+   */
+  onEnter: (() => boolean) | null = null;
   /** Instruction count at which `run()` returns 'deadline'. */
   deadline = Number.MAX_SAFE_INTEGER;
   /** Stop when the guest reports a verdict. */
@@ -78,6 +83,12 @@ export class RunLoop {
   constructor(machine: Machine) {
     this.machine = machine;
     this.#emulatesPorts = machine.guest.manifest.monitor?.emulatePorts ?? false;
+  }
+
+  /** Forgets where the guest has been: the machine was put back to an earlier state. */
+  forget(): void {
+    this.#lastSeen = -1;
+    this.#again = 0;
   }
 
   /** Runs until something outside has to decide. */
@@ -103,6 +114,10 @@ export class RunLoop {
       }
       this.#settle();
       if (this.stopAtVerdict && machine.verdict !== null) return 'verdict';
+      if (this.onEnter !== null) {
+        if (!this.onEnter()) return 'deadline';
+        if (!v.in_guest) continue;
+      }
       const stop = this.#enter();
       if (stop !== null) return stop;
       // Under a shutdown that was first a crash pauses nobody: the vCPU would do the same again, for ever.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A checkpoint in memory: CPU, RAM, devices. Taken again, it copies only the pages written since.
-import type { UnicornCpu } from '../cpu/unicorn.ts';
+import type { MachineCpu } from '../cpu/machine-cpu.ts';
 import type { ServerState } from '../dm/server.ts';
 import type { Machine } from '../machine/machine.ts';
 import { HvmError } from '../util/errors.ts';
@@ -27,7 +27,7 @@ export class Snapshot {
   /** Vector handed to the CPU and not yet delivered, or -1. */
   irq = -1;
   /** Exception asked for and not yet delivered, or null. */
-  injected: UnicornCpu['injected'] = null;
+  injected: MachineCpu['injected'] = null;
   /** Pages copied by the last `capture()`. */
   pagesCopied = 0;
   /** Whether a page that becomes RAM under its device has done so. */

@@ -108,11 +108,16 @@ describe.each(documents())('%s', (document) => {
 
   for (const block of of('sh').filter(({ output }) => output?.includes('  again: '))) {
     it(`line ${block.line} prints a command that shows the same again`, { timeout: 60_000 }, () => {
+      // A search tells a smaller schedule than the one it found: that one breaks the same, elsewhere.
       const violation = (text: string): string | undefined =>
-        /^ {2}violation: .*\n.*$/m.exec(text)?.[0];
+        /^ {2}violation: .*\n.*$/m.exec(text)?.[0] ??
+        text
+          .match(/^ {2}broken: .*$/gm)
+          ?.sort()
+          .join();
       const first = shell(block.body);
       const again = /^ {2}again: (.*)$/m.exec(first)?.[1] ?? '';
-      expect(violation(first)).toContain('vCPU 0, instruction');
+      expect(violation(first)).toMatch(/vCPU 0, instruction|broken: exactly-once/);
       expect(violation(shell(`npx ${again}`))).toBe(violation(first));
     });
   }

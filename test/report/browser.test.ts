@@ -40,6 +40,12 @@ const RUNS: Record<string, [args: string[], status: number]> = {
   'a write that went twice': [['stress', 'write-ledger', ...UNFIXED.slice(2), '1'], 1],
   'a batch that went twice': [['stress', 'rep-counter', ...UNFIXED.slice(2), '1'], 1],
   'two accesses in one instruction': [['stress', 'rmw-ledger', '--revision', 'fixed'], 1],
+  'a search that found the race': [['explore', 'counter', ...UNFIXED.slice(2, 4)], 1],
+  'a search that found what the fix left open': [
+    ['explore', 'rmw-ledger', '--revision', 'fixed'],
+    1,
+  ],
+  'a search that found nothing': [['explore', 'counter', '--ios', '1', '--checkpoints', '1'], 0],
   'the race': [['race'], 0],
   'the other race': [['race', '--seed', '156'], 0],
 };
@@ -207,6 +213,21 @@ describe('what is on the pages', { timeout: 60_000 }, () => {
         expect(await sides[1]?.locator('.mark-decides').count()).toBeGreaterThan(0);
       });
     }
+  });
+
+  it('a counterexample: numbered events, and lanes beside those of the fix', async () => {
+    await open(fileOf('a search that found the race'), { width: 1280 }, async (page) => {
+      expect(await page.locator('h1').textContent()).toContain('exactly-once');
+      const events = await page.locator('.card > ol > li').allTextContents();
+      expect(events.length).toBeLessThanOrEqual(8);
+      expect(events.join()).toContain('toolstack: domain_shutdown(SUSPEND)');
+      const [left, right] = await page.locator('.sides > section').all();
+      expect((await left?.boundingBox())?.y).toBe((await right?.boundingBox())?.y);
+      expect(await left?.locator('.mark-parts').count()).toBe(1);
+      expect(await left?.locator('.mark-again').count()).toBeGreaterThan(0);
+      expect(await right?.locator('.mark-again, .mark-parts, .mark-lost').count()).toBe(0);
+      expect(await page.locator('pre').textContent()).toContain('trapline replay t1:counter:');
+    });
   });
 
   it('goes on paper', async () => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What is measured: one program on one machine, answered in one of four ways, run for so many units at a time.
 import { EXIT_MMIO, EXIT_PIO, EXIT_PIO_STRING } from '../../cpu/backend.ts';
-import type { UnicornCpu } from '../../cpu/unicorn.ts';
+import type { MachineCpu } from '../../cpu/machine-cpu.ts';
 import { parseDeviceSpec } from '../../dm/registry.ts';
 import { Ledger } from '../../ledger/ledger.ts';
 import { LiveChecker } from '../../ledger/live-checker.ts';
@@ -116,7 +116,7 @@ export class MachineSubject implements Subject {
 }
 
 /** The CPU host with nothing around it. */
-function answerAtOnce(cpu: UnicornCpu): void {
+function answerAtOnce(cpu: MachineCpu): void {
   for (;;) {
     const exit = cpu.run();
     if (exit !== EXIT_PIO && exit !== EXIT_MMIO && exit !== EXIT_PIO_STRING) return;

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// From what a search has found to the document of --json.
+import { type Command, Option } from 'commander';
+import type { ExploreOptions, ExploreReport } from '../explore/explorer.ts';
+import type { Scenario } from '../explore/scenario.ts';
+import type { Told } from '../explore/tell.ts';
+import { revisionLabel } from '../toolstack/museum/index.ts';
+import type { ExploreDocument, ToldDocument } from './explore-schemas.ts';
+
+export function toldDocument(told: Told): ToldDocument {
+  const { scenario, end, preemptions, decisions, findings, steps, turns, story, misfits } = told;
+  const { ios, checkpoints } = scenario;
+  const revision = revisionLabel(scenario.revision, scenario.bug);
+  return {
+    revision,
+    ios,
+    checkpoints,
+    end,
+    events: turns,
+    preemptions,
+    decisions,
+    misfits,
+    findings,
+    steps,
+    story,
+  };
+}
+
+/** The command that replays a schedule of `scenario`: what is not in the string goes beside it. */
+export function replayCommand(schedule: string, { load, devices, cpu }: Scenario): string {
+  const quoted = (text: string): string =>
+    /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+  const words = ['trapline replay', quoted(schedule)];
+  const add = (name: string, value: string | number | undefined): void => {
+    if (value !== undefined) words.push(`--${name} ${quoted(String(value))}`);
+  };
+  for (const { factory, range } of devices) {
+    const space = range.space === 'mmio' ? 'mmio:' : '';
+    add(
+      'device',
+      `${factory.name}@${space}0x${range.start.toString(16)}-0x${range.end.toString(16)}`,
+    );
+  }
+  add('memory', load.memoryBytes);
+  add('format', load.format);
+  if (load.load !== undefined) {
+    add('load', `${load.load.seg.toString(16)}:${load.load.off.toString(16)}`);
+  }
+  add('iterations', load.iterations);
+  add('parameter', load.parameter);
+  add('command-line', load.commandLine);
+  if (cpu !== 'real') add('cpu', cpu);
+  return words.join(' ');
+}
+
+export function exploreDocument(
+  options: ExploreOptions,
+  report: ExploreReport,
+  durationMs: number,
+): ExploreDocument {
+  const { scenario, strategy, bounds, seed, depth } = options;
+  const { guest, cpu, ios, checkpoints } = scenario;
+  const revision = revisionLabel(scenario.revision, scenario.bug);
+  const { stop, complete, schedules, pruned, states, decisions, violationsTotal } = report;
+  const drawn = strategy !== 'dfs' && stop === 'schedules';
+  return {
+    schema: 'trapline.explore/1',
+    outcome:
+      violationsTotal > 0
+        ? 'failure'
+        : complete || drawn
+          ? 'success'
+          : stop === 'interrupted'
+            ? 'interrupted'
+            : 'limit',
+    guest,
+    revision,
+    bug: scenario.bug?.id ?? null,
+    cpu,
+    ios,
+    checkpoints,
+    strategy,
+    preemptions: bounds.preemptions,
+    seed,
+    depth,
+    stop,
+    complete,
+    schedules,
+    pruned,
+    states,
+    decisions,
+    violations: report.violations.map(({ findings, found, schedule, minimal, told, fixed }) => ({
+      findings,
+      found,
+      schedule,
+      replay: replayCommand(schedule, scenario),
+      minimal,
+      told: toldDocument(told),
+      fixed: fixed === null ? null : toldDocument(fixed),
+    })),
+    violationsTotal,
+    determinism: report.determinism,
+    durationMs,
+    schedulesPerSecond: durationMs > 0 ? (report.runs * 1000) / durationMs : 0,
+  };
+}
+
+export function addCpuOption(command: Command): void {
+  command.addOption(
+    new Option(
+      '--cpu <name>',
+      "real: the emulator with the guest's code; scripted: a list of its accesses",
+    )
+      .choices(['real', 'scripted'])
+      .default('real'),
+  );
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Schedules as text: events in plain words, numbered, or step by step with the state after each.
+import { turnsOf } from '../explore/narrator.ts';
+import type { ToldDocument } from './explore-schemas.ts';
+import { wrap } from './format.ts';
+import type { Styler } from './output.ts';
+
+const WIDTH = 80;
+
+function plural(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? '' : 's'}`;
+}
+
+/** `1 access, 1 checkpoint, 1 preemption, 7 events` */
+export function sizeWords({ ios, checkpoints, preemptions, events }: ToldDocument): string {
+  return [
+    `${ios} ${ios === 1 ? 'access' : 'accesses'}`,
+    plural(checkpoints, 'checkpoint'),
+    plural(preemptions, 'preemption'),
+    plural(events, 'event'),
+  ].join(', ');
+}
+
+function indented(text: string, first: string, rest: string): string[] {
+  return wrap(text, WIDTH - rest.length).map((line, i) => `${i === 0 ? first : rest}${line}`);
+}
+
+/** One paragraph per event: what one actor did until another one went on. */
+export function renderTurns(told: ToldDocument, style: Styler): string[] {
+  const lines: string[] = [];
+  for (const { n, actor, place, texts, broken } of turnsOf(told.steps)) {
+    if (n > told.events) break;
+    const where =
+      actor === 'vCPU' || n === 1 || place === 'idle' ? '' : ` (the vCPU stands at ${place})`;
+    const text = `${actor}${where}: ${texts.join('; ')}`;
+    lines.push(...indented(text, `  ${String(n).padStart(2)}. `, '      '));
+    if (broken.length > 0) lines.push(`      ${style('bad', `broken: ${broken.join(', ')}`)}`);
+  }
+  return lines;
+}
+
+/** Every step, and what stands where after it. */
+export function renderSteps(told: ToldDocument, style: Styler): string[] {
+  const lines: string[] = [];
+  let turn = 0;
+  told.steps.forEach(({ turn: n, actor, place, text, state, broken }, i) => {
+    if (n !== turn) {
+      turn = n;
+      lines.push(style('bold', `${n}. ${actor}, the vCPU at ${place}`));
+    }
+    lines.push(...indented(text, `  ${String(i + 1).padStart(3)}  `, '       '));
+    const flags = [
+      state.deferring ? 'deferring' : '',
+      state.stopping ? 'shutting down' : '',
+      state.shutDown ? 'shut down' : '',
+      state.pauseCount > 0 ? `paused ${state.pauseCount}` : '',
+      state.blocked ? 'blocked' : '',
+    ].filter((word) => word !== '');
+    const words = [`slot ${state.slot}`, `io_req ${state.latch}`, ...flags].join(', ');
+    lines.push(`       ${style('dim', words)}`);
+    if (broken.length > 0) lines.push(`       ${style('bad', `broken: ${broken.join(', ')}`)}`);
+  });
+  return lines;
+}
+
+/** What is broken, a line each. */
+export function renderFindings(findings: ToldDocument['findings'], style: Styler): string[] {
+  return findings.flatMap(({ invariant, message }) => [
+    `  ${style('bad', `broken: ${invariant}`)}`,
+    ...indented(message, '    ', '    '),
+  ]);
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What a machine wants of its CPU besides the back-end's contract. The addon's CPU has it; the scripted one, too.
+import type { CpuBackend, CpuRegisters } from './backend.ts';
+
+export interface MachineCpu extends CpuBackend {
+  readonly regs: CpuRegisters & {
+    /** Ends the interrupt shadow. */
+    clearShadow(): void;
+  };
+  /** One byte per RAM page: 1 once the guest or the host stored into it. */
+  readonly dirty: Uint8Array;
+  /** For `kickCpu()` from another thread. */
+  readonly kickId: number;
+  /** Instructions charged and not yet counted. */
+  readonly charged: number;
+  /** An exception asked for and not yet delivered, or null. */
+  injected: { readonly vector: number; readonly errorCode: number } | null;
+  injectException(vector: number, errorCode: number): void;
+  catchExceptions: boolean;
+  readonly exception: { vector: number; errorCode: number };
+  readonly exceptionsTaken: number;
+  readonly irqsTaken: number;
+  a20: boolean;
+  /** Guest-physical address of a linear one, or -1. */
+  translate(linear: number): number;
+  mayWrite(linear: number): boolean;
+  /** Notes an access that the CPU does not make itself in the guest's page tables. */
+  markAccess(linear: number, write: boolean): void;
+  /** The byte an instruction fetch at this linear address would get, or -1. */
+  codeByte(linear: number): number;
+  /** Host changed RAM behind `GuestRam`'s back. */
+  hostWrote(offset: number, length: number): void;
+  /** Calls `page(offset)` for every RAM page written since the last call, and starts over. */
+  takeDirty(page: (offset: number) => void): void;
+}

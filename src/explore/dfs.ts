@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Exhaustive search, depth first: every order within the bound on preemptions, states met before not again.
+import type { Arena } from './arena.ts';
+import { CUT, type Decision } from './decision.ts';
+
+/** One decision on the way to where the search stands. */
+export interface DfsNode {
+  /** Actors still to be tried, the one being tried first. */
+  left: number[];
+}
+
+/** The search's position: `Arena.run(dfs.choose)`, then `next()`, until that is false. */
+export class Dfs {
+  /** Complete runs. */
+  schedules = 0;
+  /** Runs cut short in a state met before. */
+  pruned = 0;
+  /** Path to the run under way. */
+  readonly stack: DfsNode[] = [];
+  /** Preemptions that were left, at most, by state key. */
+  readonly visited: Map<number, number>;
+  readonly #preemptions: number;
+  readonly #prune: boolean;
+
+  /** @param prune - false: states are told apart by their histories, and every order is run */
+  constructor(preemptions: number, prune = true, visited: Map<number, number> = new Map()) {
+    this.#preemptions = preemptions;
+    this.#prune = prune;
+    this.visited = visited;
+  }
+
+  get states(): number {
+    return this.visited.size;
+  }
+
+  /** For `Arena.run()`. */
+  readonly choose = (decision: Decision, arena: Arena): number => {
+    const node = this.stack[decision.n];
+    if (node !== undefined) return node.left[0] as number;
+    // What comes after a violation is not searched: it is known to be wrong.
+    if (arena.findings.length > 0) return decision.options[0] as number;
+    const budget = this.#preemptions - decision.preemptions;
+    if (this.#prune) {
+      const key = arena.stateKey();
+      const before = this.visited.get(key);
+      if (before !== undefined && before >= budget) throw CUT;
+      this.visited.set(key, budget);
+    }
+    const all = !decision.preempting || budget > 0;
+    const left = all ? decision.options.slice(0, decision.count) : [decision.options[0] as number];
+    this.stack.push({ left });
+    return left[0] as number;
+  };
+
+  /** Goes to the next path, after a run. @returns false when the search is complete */
+  next(): boolean {
+    const { stack } = this;
+    for (;;) {
+      const node = stack[stack.length - 1];
+      if (node === undefined) return false;
+      node.left.shift();
+      if (node.left.length > 0) return true;
+      stack.pop();
+    }
+  }
+
+  /** How much is done, 0 to 1: each decision's share is split evenly among its choices. A guess. */
+  get progress(): number {
+    let share = 1;
+    let done = 0;
+    for (const { left } of this.stack) {
+      // Choices already tried are gone from the list; most decisions have two.
+      const all = Math.max(left.length, 2);
+      done += (share * (all - left.length)) / all;
+      share /= all;
+    }
+    return Math.min(1, done);
+  }
+}

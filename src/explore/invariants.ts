@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What must hold in every order: named, and pluggable. Each is a monitor that hears what happens and complains.
+import type { AccessEvent } from '../dm/request.ts';
+import type { LedgerReport } from '../ledger/live-checker.ts';
+import type { Violation } from '../ledger/violations.ts';
+import type { vcpu } from '../xen/common/sched.ts';
+import { hvm_ioreq_needs_completion } from '../xen/hvm/state.ts';
+import {
+  type ioreq_t,
+  STATE_IOREQ_NONE,
+  STATE_IOREQ_READY,
+  STATE_IORESP_READY,
+} from '../xen/public/hvm_ioreq.ts';
+
+/** How a run ended. */
+export interface RunEnd {
+  /** `done`: everything asked for. Else why nothing more happens. */
+  why: 'done' | 'verdict' | 'stuck' | 'crashed' | 'halted' | 'unending';
+  /** In words, for `crashed` and others. */
+  detail: string;
+  /** A shutdown was asked for and its checkpoint is not over. */
+  midCheckpoint: boolean;
+  /** The guest's own verdict. */
+  verdict: string | null;
+  /** What devices complain of. */
+  testimony: readonly { class: string; message: string }[];
+  vcpu: vcpu;
+}
+
+/** What a monitor hears. All absent: it hears nothing. */
+export interface Monitor {
+  reset?(): void;
+  /** The vCPU has left the guest at the first access of instruction number `insn`. */
+  begun?(insn: number): void;
+  /** What became of it: RIP moved past it, or it runs again. */
+  settled?(retired: boolean): void;
+  /** A device was accessed. */
+  access?(event: AccessEvent): void;
+  /** A request was put into the slot. */
+  sent?(v: vcpu, p: ioreq_t): void;
+  /** A request counts as not sent. */
+  refused?(v: vcpu, p: ioreq_t): void;
+  /** A response was taken out of the slot; `io_req` holds what the vCPU gets. */
+  response?(v: vcpu, io_req: ioreq_t): void;
+  /** The ledger's judge has found something. */
+  judged?(violation: Violation): void;
+  /** A checkpoint was captured; problems: why it is no state the guest could have been in. */
+  captured?(n: number, problems: readonly string[]): void;
+  ended?(end: RunEnd, report: LedgerReport): void;
+}
+
+export interface Invariant {
+  readonly name: string;
+  /** One sentence. */
+  readonly meaning: string;
+  /** @param complain - to be called when it is broken */
+  create(complain: (message: string) => void): Monitor;
+}
+
+const exactlyOnce: Invariant = {
+  name: 'exactly-once',
+  meaning: 'each access reaches its device once, is answered once and retires once',
+  create: (complain) => ({
+    judged(violation) {
+      const { class: klass } = violation;
+      if (klass !== 'reordered' && klass !== 'history') complain(violation.message);
+    },
+    ended({ verdict, testimony }) {
+      const said = testimony.find((t) => t.class !== 'reordered');
+      if (said !== undefined) complain(said.message);
+      if (verdict === 'failure') complain('the guest itself reports failure');
+    },
+  }),
+};
+
+const orderKept: Invariant = {
+  name: 'order-kept',
+  meaning: 'accesses happen in the order of the program',
+  create: (complain) => ({
+    judged(violation) {
+      if (violation.class === 'reordered') complain(violation.message);
+    },
+    ended({ testimony }) {
+      const said = testimony.find((t) => t.class === 'reordered');
+      if (said !== undefined) complain(said.message);
+    },
+  }),
+};
+
+const noSendAfterRefusal: Invariant = {
+  name: 'no-send-after-refusal',
+  meaning: 'a request that counts as refused was not sent',
+  create: (complain) => ({
+    refused(v) {
+      for (const s of v.domain.arch.hvm.ioreq_server) {
+        const slot = s?.ioreq.va?.slot(v.vcpu_id);
+        if (slot === undefined || slot.state() === STATE_IOREQ_NONE) continue;
+        complain(
+          'a request counts as refused while it lies in the slot, for the device model to serve',
+        );
+      }
+    },
+  }),
+};
+
+const ripOnce: Invariant = {
+  name: 'rip-once',
+  meaning: 'an instruction whose access a device has served moves RIP once, and is not run again',
+  create: (complain) => {
+    let served = false;
+    return {
+      reset() {
+        served = false;
+      },
+      begun() {
+        served = false;
+      },
+      access() {
+        served = true;
+      },
+      settled(retired) {
+        if (!retired && served)
+          complain('an instruction is run again although a device has served its access');
+        served = false;
+      },
+    };
+  },
+};
+
+const responseOnce: Invariant = {
+  name: 'response-consumed-once',
+  meaning: 'a response that is waited for is taken in by the access it is for',
+  create: (complain) => {
+    let waited = false;
+    return {
+      reset() {
+        waited = false;
+      },
+      sent(_v, p) {
+        waited = hvm_ioreq_needs_completion({ ...p, state: STATE_IOREQ_READY });
+      },
+      response(_v, io_req) {
+        if (waited && io_req.state === STATE_IOREQ_NONE) {
+          complain('a response was taken out of the slot and thrown away: nothing is latched');
+        } else if (!waited && io_req.state === STATE_IORESP_READY) {
+          complain('a response was taken in by an access that waits for none');
+        }
+        waited = false;
+      },
+    };
+  },
+};
+
+const shutdownFinishes: Invariant = {
+  name: 'shutdown-finishes',
+  meaning: 'a shutdown that was asked for ends in a checkpoint and a resume',
+  create: (complain) => ({
+    ended({ why, midCheckpoint }) {
+      if (midCheckpoint && why !== 'crashed')
+        complain('a shutdown was asked for and its checkpoint never ends');
+    },
+  }),
+};
+
+const noLostWakeUp: Invariant = {
+  name: 'no-lost-wake-up',
+  meaning: 'a vCPU that waits is woken, and the guest goes on',
+  create: (complain) => ({
+    ended({ why, midCheckpoint, detail }) {
+      if (midCheckpoint) return;
+      if (why === 'stuck' || why === 'unending') complain(detail);
+    },
+  }),
+};
+
+const savedState: Invariant = {
+  name: 'saved-state',
+  meaning: 'what a checkpoint captures is a state the guest could have been in',
+  create: (complain) => ({
+    judged(violation) {
+      if (violation.class === 'history') complain(violation.message);
+    },
+    captured(n, problems) {
+      if (problems.length > 0) complain(`checkpoint ${n}: ${problems.join('; ')}`);
+    },
+  }),
+};
+
+const noCrash: Invariant = {
+  name: 'no-crash',
+  meaning: 'the domain is not crashed for what its guest did',
+  create: (complain) => ({
+    ended({ why, detail }) {
+      if (why === 'crashed') complain(detail);
+    },
+  }),
+};
+
+/** Every invariant, in the order in which they are asked. */
+export const INVARIANTS: readonly Invariant[] = [
+  exactlyOnce,
+  orderKept,
+  noSendAfterRefusal,
+  ripOnce,
+  responseOnce,
+  shutdownFinishes,
+  noLostWakeUp,
+  savedState,
+  noCrash,
+];

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A search that was stopped, as text: where it stands, what it has counted, which states it has met.
+import { HvmError } from '../util/errors.ts';
+import type { Dfs, DfsNode } from './dfs.ts';
+
+/** Plain data: where a depth-first search stands. */
+export interface SearchState {
+  schedules: number;
+  pruned: number;
+  stack: number[][];
+  /** Keys of states, and the preemptions that were left there: float64 and uint8, base64. */
+  keys: string;
+  budgets: string;
+}
+
+export function saveSearch(dfs: Dfs): SearchState {
+  const keys = new Float64Array(dfs.visited.size);
+  const budgets = new Uint8Array(dfs.visited.size);
+  let i = 0;
+  for (const [key, budget] of dfs.visited) {
+    keys[i] = key;
+    budgets[i++] = budget;
+  }
+  return {
+    schedules: dfs.schedules,
+    pruned: dfs.pruned,
+    stack: dfs.stack.map(({ left }) => left.slice()),
+    keys: Buffer.from(keys.buffer).toString('base64'),
+    budgets: Buffer.from(budgets.buffer).toString('base64'),
+  };
+}
+
+/** Puts a search where another one stopped. */
+export function loadSearch(dfs: Dfs, state: SearchState): void {
+  dfs.schedules = state.schedules;
+  dfs.pruned = state.pruned;
+  dfs.stack.length = 0;
+  for (const left of state.stack) dfs.stack.push({ left: left.slice() } satisfies DfsNode);
+  const bytes = Buffer.from(state.keys, 'base64');
+  const budgets = Buffer.from(state.budgets, 'base64');
+  dfs.visited.clear();
+  for (let i = 0; i < budgets.length; i++) {
+    dfs.visited.set(bytes.readDoubleLE(i * 8), budgets[i] as number);
+  }
+}
+
+const FORMAT = 'trapline.explore-state/1';
+
+/** @param identity - everything that decides what is searched, in one line */
+export function formatState(identity: string, state: SearchState): string {
+  return `${JSON.stringify({ format: FORMAT, identity, ...state })}\n`;
+}
+
+/** @throws HvmError HVM_USAGE when it is no state, damaged, or of another search */
+export function parseState(text: string, identity: string, file: string): SearchState {
+  const refuse = (why: string): never => {
+    throw new HvmError('HVM_USAGE', `cannot go on from '${file}': ${why}`, { details: { file } });
+  };
+  let value: Partial<SearchState & { format: string; identity: string }> = {};
+  try {
+    const parsed: unknown = JSON.parse(text);
+    if (typeof parsed === 'object' && parsed !== null) value = parsed;
+  } catch {
+    refuse('it is not the state of a search; expected a file that --state has written');
+  }
+  if (value.format !== FORMAT) refuse(`its format is '${value.format}'; expected '${FORMAT}'`);
+  if (value.identity !== identity) {
+    refuse(`it is of another search, '${value.identity}'; expected '${identity}'`);
+  }
+  const { schedules, pruned, stack, keys, budgets } = value;
+  const counts = [schedules, pruned];
+  if (
+    !counts.every((n) => typeof n === 'number' && Number.isSafeInteger(n) && n >= 0) ||
+    !Array.isArray(stack) ||
+    stack.length === 0 ||
+    !stack.every(
+      (left) =>
+        Array.isArray(left) &&
+        left.length > 0 &&
+        left.every((a) => Number.isInteger(a) && a >= 0 && a < 12),
+    ) ||
+    typeof keys !== 'string' ||
+    typeof budgets !== 'string' ||
+    Buffer.from(keys, 'base64').length !== 8 * Buffer.from(budgets, 'base64').length
+  ) {
+    refuse('it is damaged: a field is missing or makes no sense');
+  }
+  return value as SearchState;
+}
