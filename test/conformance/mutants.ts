@@ -134,8 +134,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'an unbufferable request is refused',
     file: 'hvm/ioreq.ts',
-    find: 'p.count !== 1)\n    return X86EMUL_OKAY;',
-    replace: 'p.count !== 1)\n    return X86EMUL_UNHANDLEABLE;',
+    find: 'unbufferable_refused ? X86EMUL_UNHANDLEABLE : X86EMUL_OKAY',
+    replace: 'unbufferable_refused ? X86EMUL_UNHANDLEABLE : X86EMUL_UNHANDLEABLE',
   },
   {
     name: 'no truncation at the page end',
@@ -170,9 +170,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the deferral ends after the completion',
     file: 'hvm/io_completion.ts',
-    find: 'vcpu_end_shutdown_deferral(v);',
+    find: 'vcpu_end_shutdown_deferral(v);\n  host.trace',
     replace:
-      'const early = complete_io(v); vcpu_end_shutdown_deferral(v); if (!early) return false;',
+      'const early = complete_io(v); vcpu_end_shutdown_deferral(v); if (!early) return false;\n  host.trace',
   },
   {
     name: 'only one pending server is waited for',
