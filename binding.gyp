@@ -7,6 +7,7 @@
         "native/addon.cc",
         "native/vcpu.cc",
         "native/state.cc",
+        "native/named_state.cc",
         "native/access.cc",
         "native/decode.cc",
         "native/translate.cc",

@@ -44,6 +44,7 @@ class VcpuObject : public Napi::ObjectWrap<VcpuObject> {
                            InstanceMethod<&VcpuObject::translate>("translate"),
                            InstanceMethod<&VcpuObject::save>("save"),
                            InstanceMethod<&VcpuObject::restore>("restore"),
+                           InstanceMethod<&VcpuObject::extended>("extended"),
                            InstanceMethod<&VcpuObject::dispose>("dispose"),
                            InstanceAccessor<&VcpuObject::kickId>("kickId"),
                        });
@@ -199,6 +200,12 @@ class VcpuObject : public Napi::ObjectWrap<VcpuObject> {
     }
     auto bytes = info[0].As<Napi::Uint8Array>();
     if (const char* problem = vcpu_->restore(bytesOf(bytes), bytes.ByteLength())) throwCode(info.Env(), "HVM_CPU", problem);
+  }
+  Napi::Value extended(const Napi::CallbackInfo& info) {
+    if (!alive(info)) return info.Env().Undefined();
+    auto bytes = Napi::Uint8Array::New(info.Env(), Vcpu::EXTENDED_BYTES);
+    vcpu_->extended(bytes.Data());
+    return bytes;
   }
   void dispose(const Napi::CallbackInfo&) { release(); }
   Napi::Value kickId(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), kickId_); }

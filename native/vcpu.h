@@ -55,6 +55,9 @@ class Vcpu {
 
   size_t stateBytes() const;
   void save(uint8_t* into);
+  // FXSAVE image, then ten MSRs; see named_state.cc. A pending access is dropped.
+  static constexpr size_t EXTENDED_BYTES = 512 + 10 * 8;
+  void extended(uint8_t* into);
   const char* restore(const uint8_t* from, size_t bytes);
 
   // --- called by the wrapped library functions, on the fiber ---

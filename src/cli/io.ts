@@ -27,6 +27,8 @@ export interface CliIo {
   quit(code: number): void;
   /** Lets waiting signals and timers in; resolves as soon as they had their turn. */
   breathe(): Promise<void>;
+  /** Resolves when all of stdout has left the process. Absent: it has at once. */
+  drained?(): Promise<void>;
 }
 
 /** The real one. */
@@ -38,6 +40,7 @@ export function hostIo(): CliIo {
     signals: process,
     clock: hostClock,
     quit: (code) => process.exit(code),
+    drained: () => new Promise((resolve) => process.stdout.write('', () => resolve())),
     breathe: () => new Promise((resolve) => setImmediate(resolve)),
   };
 }

@@ -5,21 +5,28 @@ import { benchRunner } from '../toolstack/bench/bench.ts';
 import { processClock } from '../util/clock.ts';
 import { HvmError } from '../util/errors.ts';
 import { version } from './build.ts';
+import { chainRunner } from './chain-runner.ts';
 import type { CliCommand } from './command.ts';
 import { benchCommand } from './commands/bench.ts';
 import { bugs } from './commands/bugs.ts';
+import { diffCommand } from './commands/diff.ts';
 import { doctor } from './commands/doctor.ts';
 import { exactnessCommand } from './commands/exactness.ts';
 import { exploreCommand } from './commands/explore.ts';
+import { inspectCommand } from './commands/inspect.ts';
 import { ledgerCheck } from './commands/ledger-check.ts';
 import { list } from './commands/list.ts';
 import { merge } from './commands/merge.ts';
 import { raceCommand } from './commands/race.ts';
 import { replayCommandOf } from './commands/replay.ts';
+import { restoreCommand } from './commands/restore.ts';
 import { runCommand } from './commands/run.ts';
+import { saveCommand } from './commands/save.ts';
 import { stressCommand } from './commands/stress.ts';
+import { verifyCommand } from './commands/verify.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { HELP_WIDTH, helpTail, programTail } from './help.ts';
+import { imageSource, restoreRunner, saveRunner } from './image-runners.ts';
 import type { CliIo } from './io.ts';
 import type { CommonOptions } from './options.ts';
 import { addCommonOptions } from './options.ts';
@@ -38,12 +45,17 @@ import { Interrupt } from './signals.ts';
 /** Every command, in the order of the overview. */
 export const COMMANDS: readonly CliCommand[] = [
   runCommand(runRunner),
-  stressCommand(stressRunner),
+  stressCommand(stressRunner, chainRunner),
   merge,
   raceCommand(raceRunner),
   exploreCommand(exploreRunner),
   replayCommandOf(replayRunner),
   exactnessCommand(exactnessRunner),
+  saveCommand(saveRunner),
+  restoreCommand(restoreRunner),
+  inspectCommand(imageSource),
+  verifyCommand(imageSource),
+  diffCommand(imageSource),
   benchCommand(benchRunner(processClock)),
   ledgerCheck,
   bugs,

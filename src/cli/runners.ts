@@ -17,7 +17,7 @@ import type { RunRunner } from './commands/run.ts';
 import type { StressRunner } from './commands/stress.ts';
 import { TerminalInput } from './terminal-input.ts';
 
-const host = {
+export const host = {
   clock: hostClock,
   idle: (ms: number, then: () => void): void => {
     setTimeout(then, ms);

@@ -3,8 +3,10 @@
 import { z } from 'zod';
 import { campaignSchema } from '../toolstack/campaign/shapes.ts';
 import { count, crash, stages, verdict, violation } from '../toolstack/result-shapes.ts';
+import { chainSchema } from './chain-schemas.ts';
 import { OUTCOMES } from './exit-codes.ts';
 import { exploreSchema, replaySchema } from './explore-schemas.ts';
+import { diffSchema, inspectSchema, saveSchema, verifySchema } from './image-schemas.ts';
 import { measuredOrNot, story } from './story-schemas.ts';
 
 const outcome = z.enum(
@@ -117,9 +119,8 @@ export const exactnessSchema = z.strictObject({
   durationMs: z.number().min(0),
 });
 
-/** `trapline.run/1`: `trapline run`. */
-export const runSchema = z.strictObject({
-  schema: z.literal('trapline.run/1'),
+/** What `run` and `restore` say of a run. */
+export const runFields = {
   outcome,
   revision: z.string(),
   guest: z.string(),
@@ -130,8 +131,31 @@ export const runSchema = z.strictObject({
   exits: z.record(z.string(), count).describe('by reason'),
   unclaimed: count.describe('accesses no device claimed'),
   devices: z.record(z.string(), z.record(z.string(), z.unknown())).describe('what each testifies'),
+  checkpoints: z
+    .strictObject({
+      taken: count,
+      whole: count.describe('whole images; the others are increments'),
+      bytes: count.describe('of the image file'),
+      last: count.describe('number of the last one since the guest started'),
+    })
+    .nullable()
+    .describe('into an image file; null: none were asked for'),
   console: z.string().describe('what the guest wrote, as Latin-1'),
   durationMs: z.number().min(0),
+};
+
+/** `trapline.run/1`: `trapline run`. */
+export const runSchema = z.strictObject({ schema: z.literal('trapline.run/1'), ...runFields });
+
+/** `trapline.restore/1`: `trapline restore`. */
+export const restoreSchema = z.strictObject({
+  schema: z.literal('trapline.restore/1'),
+  from: z.strictObject({
+    checkpoint: count.describe('number of the checkpoint it went on from'),
+    instructions: count,
+    dropped: z.string().nullable().describe('what was cut off behind that checkpoint'),
+  }),
+  ...runFields,
 });
 
 const timed = z.strictObject({
@@ -264,12 +288,18 @@ export const doctorSchema = z.strictObject({
 export const SCHEMAS: readonly z.ZodType[] = [
   errorSchema,
   stressSchema,
+  chainSchema,
   campaignSchema,
   raceSchema,
   exploreSchema,
   replaySchema,
   exactnessSchema,
   runSchema,
+  saveSchema,
+  restoreSchema,
+  inspectSchema,
+  verifySchema,
+  diffSchema,
   benchSchema,
   ledgerCheckSchema,
   listGuestsSchema,
@@ -297,6 +327,7 @@ export type RaceDocument = z.infer<typeof raceSchema>;
 export type ExactnessDocument = z.infer<typeof exactnessSchema>;
 export type RaceSide = z.infer<typeof raceSide>;
 export type RunDocument = z.infer<typeof runSchema>;
+export type RestoreDocument = z.infer<typeof restoreSchema>;
 export type BenchDocument = z.infer<typeof benchSchema>;
 export type LedgerCheckDocument = z.infer<typeof ledgerCheckSchema>;
 export type BugsDocument = z.infer<typeof bugsSchema>;

@@ -22,6 +22,7 @@ export interface NativeVcpu {
   translate(linear: number): number;
   save(): Uint8Array;
   restore(state: Uint8Array): void;
+  extended(): Uint8Array;
   dispose(): void;
   readonly kickId: number;
 }

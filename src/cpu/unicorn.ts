@@ -84,6 +84,11 @@ export class UnicornCpu implements CpuBackend {
     if (!this.#disposed) this.#vcpu.invalidate(offset, length);
   }
 
+  /** Host put back what was there: translations of it are forgotten, the pages are not marked. Offsets, bytes. */
+  forgetCode(offset: number, length: number): void {
+    this.#vcpu.invalidate(offset, length);
+  }
+
   get deadline(): number {
     return this.#floats[P.PAGE_DEADLINE / 2] ?? 0;
   }
@@ -285,6 +290,11 @@ export class UnicornCpu implements CpuBackend {
       if (this.#disposed) throw cause;
       throw new HvmError('HVM_CPU', (cause as Error).message, { cause });
     }
+  }
+  /** FXSAVE image (512 bytes), then ten 64-bit words: see native/named_state.cc. Drops a pending access. */
+  extended(): Uint8Array {
+    this.regs.flush();
+    return this.#vcpu.extended();
   }
   reset(): void {
     this.regs.forget();

@@ -2,7 +2,15 @@
 // Ledger files: a writer that never leaves half a file under the final name, and streaming readers
 // in bounded memory.
 import { isUtf8 } from 'node:buffer';
-import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  renameSync,
+  writeSync,
+} from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
 import { ASSERT } from '../util/assert.ts';
@@ -26,6 +34,14 @@ import type { Access, EventSink, Mark, Stage, StageCounts } from './events.ts';
 const BUFFER_CHARS = 256 * 1024;
 const READ_BYTES = 256 * 1024;
 
+/** Where lines end that are to be continued. */
+export interface LinePosition {
+  /** Hash of the last line. */
+  head: string;
+  events: number;
+  totals: StageCounts;
+}
+
 /**
  * Turns events into the lines of a ledger file and gives them to `write`, many at a time.
  * For files use `LedgerWriter`.
@@ -38,9 +54,20 @@ export class LineWriter implements EventSink {
   #buffer = '';
   #finished = false;
 
-  constructor(write: (text: string) => void) {
+  /** @param from - where the lines of another writer ended; none: from the first line */
+  constructor(write: (text: string) => void, from: LinePosition | null = null) {
     this.#write = write;
-    this.#line(headerBody());
+    if (from === null) this.#line(headerBody());
+    else {
+      this.#head = from.head;
+      this.#events = from.events;
+      Object.assign(this.#totals, from.totals);
+    }
+  }
+
+  /** Hash of the last line. */
+  get head(): string {
+    return this.#head;
   }
 
   access(stage: Stage, seq: number, access: Access): void {
@@ -89,16 +116,36 @@ export class LedgerWriter implements EventSink {
   readonly partialPath: string;
   readonly #lines: LineWriter;
   #fd: number;
+  #bytes = 0;
 
-  /** @throws HvmError HVM_OUTPUT when the file cannot be created */
-  constructor(path: string) {
+  /**
+   * @param from - goes on with the unfinished file of another process: what stands behind this is cut off
+   * @throws HvmError HVM_OUTPUT when the file cannot be created, or is shorter than that
+   */
+  constructor(path: string, from: (LinePosition & { bytes: number }) | null = null) {
     this.path = path;
     this.partialPath = `${path}.partial`;
     this.#fd = -1;
-    this.#fd = this.#try('create', () => openSync(this.partialPath, 'w'));
+    this.#fd = this.#try('create', () => openSync(this.partialPath, from === null ? 'w' : 'r+'));
+    if (from !== null) {
+      const { size } = fstatSync(this.#fd);
+      if (size < from.bytes) {
+        this.#close();
+        const what = `${size} bytes, expected at least ${from.bytes}`;
+        throw new HvmError('HVM_OUTPUT', `cannot go on with ledger '${this.partialPath}': ${what}`);
+      }
+      this.#bytes = from.bytes;
+      this.#try('cut', () => ftruncateSync(this.#fd, from.bytes));
+    }
     this.#lines = new LineWriter((text) => {
       this.#writeAll(text);
-    });
+    }, from);
+  }
+
+  /** Writes what is buffered. @returns where the file ends */
+  flush(): { bytes: number; head: string } {
+    this.#lines.flush();
+    return { bytes: this.#bytes, head: this.#lines.head };
   }
 
   access(stage: Stage, seq: number, access: Access): void {
@@ -155,7 +202,10 @@ export class LedgerWriter implements EventSink {
     if (this.#fd < 0) return;
     const bytes = Buffer.from(text);
     this.#try('write', () => {
-      for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at);
+      for (let at = 0; at < bytes.length; ) {
+        at += writeSync(this.#fd, bytes, at, bytes.length - at, this.#bytes + at);
+      }
+      this.#bytes += bytes.length;
     });
   }
 

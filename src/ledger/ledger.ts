@@ -59,6 +59,18 @@ export class Ledger {
     this.#mark({ ev: 'start', ...info });
   }
 
+  /** Instead of `start()`: the history of another ledger goes on, as a saved image has its counts. */
+  goOn(from: { events: number; totals: StageCounts; checkpoints: number; resumes: number }): void {
+    ASSERT(this.#state === 'new', 'Ledger.goOn() comes first and once');
+    this.#state = 'open';
+    this.#blockSeq = from.events;
+    this.issuedCount = from.totals.issued;
+    this.answeredCount = from.totals.answered;
+    this.retiredCount = from.totals.retired;
+    this.checkpoints = from.checkpoints;
+    this.resumes = from.resumes;
+  }
+
   /** A device served the request: recorded by the world's side, with the value of a write. */
   issued(access: Access): void {
     this.issuedCount += access.count;

@@ -5,7 +5,7 @@
 import type { OpenPiece } from './book.ts';
 import { VcpuBook } from './book.ts';
 import { DeviceTally } from './device-tally.ts';
-import type { Access, EventSink, Mark, Stage, StageCounts } from './events.ts';
+import type { Access, EventSink, LedgerDevice, Mark, Stage, StageCounts } from './events.ts';
 import { MAX_VCPUS } from './events.ts';
 import { FinishRules } from './finish-rules.ts';
 import { IssueRules } from './issue-rules.ts';
@@ -70,6 +70,8 @@ export class LiveChecker implements EventSink {
   #checkpoints = 0;
   #resumes = 0;
   #finished = false;
+  /** Every event was seen, from the first. */
+  #fresh = true;
 
   constructor(options: CheckerOptions = {}) {
     this.#remembered = options.remembered;
@@ -86,6 +88,20 @@ export class LiveChecker implements EventSink {
   /** The first violation, while the run goes on. */
   get first(): Violation | undefined {
     return this.#reporter.kept[0];
+  }
+
+  /**
+   * Instead of a start: judges what follows a saved checkpoint. What came before is for the check of the whole file;
+   * counts of devices at the end are, too.
+   */
+  goOn(devices: readonly LedgerDevice[], checkpoints: number, resumes: number): void {
+    this.#state = 'running';
+    this.#vcpus = 1;
+    this.#issues.tally = new DeviceTally(devices);
+    this.#checkpoints = checkpoints;
+    this.#resumes = resumes;
+    this.#paused = checkpoints;
+    this.#fresh = false;
   }
 
   /** For the file reader: reports damage of the file itself. */
@@ -249,6 +265,7 @@ export class LiveChecker implements EventSink {
   #end(seq: number, end: Extract<Mark, { ev: 'end' }>): void {
     this.#state = 'ended';
     if (end.stop === 'boundary') this.#closeAll(seq, 'the run ended');
+    if (!this.#fresh) return;
     const said = `${end.totals.issued}/${end.totals.answered}/${end.totals.retired}`;
     const seen = `${this.#accesses.issued}/${this.#accesses.answered}/${this.#accesses.retired}`;
     if (said !== seen) {

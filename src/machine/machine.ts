@@ -79,6 +79,8 @@ export interface MachineOptions {
 /** Builds the parts and joins them; `run-loop.ts` runs them. */
 export class Machine implements Disposable {
   readonly guest: LoadedGuest;
+  /** As given, in order. */
+  readonly devices: readonly DeviceSpec[];
   readonly ram: GuestRam;
   readonly cpu: MachineCpu;
   readonly insnCpu: InsnCpu;
@@ -108,6 +110,7 @@ export class Machine implements Disposable {
     const { guest, devices, ledger = null, points = NO_POINTS, remote = null } = options;
     const { revision = 'exact' } = options;
     this.guest = guest;
+    this.devices = devices;
     this.remote = remote;
     this.ram = new GuestRam(guest.memoryBytes, remote?.memory.ram ?? null);
     this.interrupts =
@@ -283,6 +286,14 @@ export class Machine implements Disposable {
   /** The devices' own counts, in the order of the devices; the objects live as long as the machine. */
   counts(): Witness[] {
     return [...this.#counted.values()].flatMap((device) => device.counts);
+  }
+  /** The devices go on counting from here: after a restore. */
+  setWitnesses(all: Readonly<Record<string, Witness>>): void {
+    for (const [label, { counts }] of this.#counted) {
+      const [mine] = counts;
+      const saved = all[label];
+      if (mine !== undefined && saved !== undefined) Object.assign(mine, saved);
+    }
   }
   /** What each device testifies, `name@range`. */
   testimonies(): Record<string, Record<string, unknown>> {

@@ -36,6 +36,18 @@ export class GuestLog {
     return this.#modulus !== 0 && this.#machine.guest.blockBase !== null;
   }
 
+  /** Where it stands: for a saved image. */
+  get position(): { values: number; next: number; last: number | null } {
+    return { values: this.values, next: this.#next, last: this.#last };
+  }
+
+  /** Goes on where another log stood. */
+  resume(from: { values: number; next: number; last: number | null }): void {
+    this.values = from.values;
+    this.#next = from.next;
+    this.#last = from.last;
+  }
+
   /** To be called at instruction boundaries, often enough that the ring does not lap. */
   look(): void {
     const { guest, ram } = this.#machine;

@@ -10,6 +10,8 @@ import { Machine } from '../machine/machine.ts';
 import { RunLoop, type Stop } from '../machine/run-loop.ts';
 import { HvmError } from '../util/errors.ts';
 import type { RevisionName } from '../xen/hvm/revision.ts';
+import { HeldOutput, holds } from './image/held-output.ts';
+import { type RunImageOptions, RunImages, type RunImagesReport } from './image/run-images.ts';
 import { Limits, type Watch } from './limits.ts';
 import { type MuseumBug, revisionLabel, revisionOf } from './museum/index.ts';
 import type { StressOutcome } from './stress.ts';
@@ -24,6 +26,8 @@ export interface RunOptions {
   bug?: MuseumBug | null;
   maxInstructions: number | null;
   timeoutMs: number | null;
+  /** Checkpoints into an image file; null or absent: none. */
+  image?: RunImageOptions | null;
 }
 
 export interface RunReport {
@@ -37,6 +41,8 @@ export interface RunReport {
   exits: Record<string, number>;
   unclaimed: number;
   devices: Record<string, Record<string, unknown>>;
+  /** null: none were asked for. */
+  checkpoints: RunImagesReport | null;
 }
 type StressOutcomeVerdict = 'success' | 'skip' | 'error' | 'failure' | null;
 
@@ -45,6 +51,8 @@ export interface RunTerminal {
   output(byte: number): void;
   /** Absent: nothing ever arrives. */
   input?: InputSource;
+  /** Resolves when everything written so far has left the process. Absent: it has at once. */
+  flushed?(): Promise<void>;
 }
 
 /** Instructions between two looks at clock, input and signals: some milliseconds. */
@@ -65,25 +73,42 @@ export async function runGuest(
     );
   }
   const guest = loadGuest(options.guest, options.load);
-  const max = options.maxInstructions ?? guest.manifest.limits.maxInstructions;
-  const limits = new Limits(watch, max, options.timeoutMs);
   const devices = chooseDevices(guest, options.devices);
+  const image = options.image ?? null;
+  using output = new HeldOutput(watch.output, holds(image));
   using machine = new Machine({
     guest,
     devices,
     revision: options.bug ? revisionOf(options.bug) : options.revision,
-    output: watch.output,
+    output: output.put,
     ...(watch.input === undefined ? {} : { input: watch.input }),
   });
+  using images = image === null ? null : new RunImages(machine, image, options.revision, output);
+  return await runMachine(machine, images, options, watch);
+}
+
+/** Runs a machine that is ready. @param images - takes a checkpoint now and then; null: none */
+export async function runMachine(
+  machine: Machine,
+  images: RunImages | null,
+  options: Pick<RunOptions, 'bug' | 'revision' | 'maxInstructions' | 'timeoutMs'>,
+  watch: Watch & RunTerminal,
+): Promise<RunReport> {
+  const { cpu, guest } = machine;
+  const max = options.maxInstructions ?? guest.manifest.limits.maxInstructions;
+  const limits = new Limits(watch, max, options.timeoutMs);
   const loop = new RunLoop(machine);
-  const { cpu } = machine;
   let stop: Stop = 'deadline';
   let limit: string | null = null;
   for (;;) {
-    loop.deadline = Math.min(cpu.icount + SLICE, limits.maxInstructions);
+    loop.deadline = Math.min(cpu.icount + SLICE, limits.maxInstructions, images?.next ?? Infinity);
     machine.inputArrived();
     stop = loop.run();
     const { icount } = cpu;
+    if (stop === 'deadline' && images !== null && icount >= images.next) {
+      if (images.outputFirst) await watch.flushed?.();
+      images.take(loop);
+    }
     const pause = watch.tick(icount, limits.maxInstructions);
     if (pause !== undefined) await pause;
     if (limits.interrupted) break;
@@ -96,6 +121,7 @@ export async function runGuest(
       await new Promise<void>((resolve) => watch.idle(IDLE_SLICE_MS, resolve));
     }
   }
+  images?.finish(loop);
   const exits: Record<string, number> = {};
   loop.exits.forEach((n, reason) => {
     if (n > 0) exits[EXIT_NAMES[reason] ?? String(reason)] = n;
@@ -111,6 +137,7 @@ export async function runGuest(
     exits,
     unclaimed: machine.unclaimed,
     devices: machine.testimonies(),
+    checkpoints: images?.report ?? null,
   };
 }
 

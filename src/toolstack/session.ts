@@ -18,6 +18,9 @@ import type { RevisionName } from '../xen/hvm/revision.ts';
 import { SHUTDOWN_suspend } from '../xen/public/sched.ts';
 import { checkpoint } from './checkpoint.ts';
 import { GuestLog } from './guest-log.ts';
+import type { LoadedImage } from './image/load.ts';
+import { guestOfImage, restoreMachine } from './image/restore.ts';
+import type { LedgerPosition } from './image/state.ts';
 import { HastySave } from './museum/hasty-save.ts';
 import { type MuseumBug, revisionLabel, revisionOf } from './museum/index.ts';
 import { RoundTrips } from './round-trips.ts';
@@ -34,6 +37,15 @@ const MOST_BETWEEN = 48;
 /** So many passages of a place may be let go. */
 const MOST_SKIPPED = 3;
 
+const NO_TOTALS = { issued: 0, answered: 0, retired: 0 };
+
+/** Where the image's ledger file goes on; null: from the start. */
+function linePosition(from: LoadedImage | null): ConstructorParameters<typeof LedgerWriter>[1] {
+  const position = from?.state.ledger ?? null;
+  if (position === null || position.file === null) return null;
+  return { ...position.file, events: position.events, totals: position.totals };
+}
+
 /** What a session is made of. */
 export interface SessionOptions {
   guest: string;
@@ -49,6 +61,10 @@ export interface SessionOptions {
   output?: (byte: number) => void;
   /** Meters checkpoints and round trips; none: not measured, which costs nothing. */
   meter?: RunMeter | null;
+  /** Goes on from an image: guest, devices and revision are its own. */
+  from?: LoadedImage | null;
+  /** Between capture and resume, everything standing still. */
+  onCaptured?: ((session: CheckpointSession) => void) | null;
 }
 
 /** Why no further checkpoint could be taken. */
@@ -72,6 +88,7 @@ export class CheckpointSession implements Disposable {
   unsound: string | null = null;
   readonly #bug: MuseumBug | null;
   readonly #writer: LedgerWriter | null;
+  readonly #onCaptured: ((session: CheckpointSession) => void) | null;
   readonly #driver: WindowDriver;
   readonly #random: Random;
   readonly #misses = new Map<WindowName, number>();
@@ -81,16 +98,21 @@ export class CheckpointSession implements Disposable {
 
   /** @throws HvmError for a guest, devices or a ledger file that cannot be */
   constructor(options: SessionOptions) {
-    const { revision, seed, bug = null } = options;
+    const { seed, from = null, bug = null } = options;
+    const revision = from?.state.revision ?? options.revision;
     this.#bug = bug;
     this.meter = options.meter ?? null;
+    this.#onCaptured = options.onCaptured ?? null;
     // For ever, unless said otherwise: it is the checkpoints that are counted.
-    const guest = loadGuest(options.guest, { iterations: 0, ...options.load });
-    const devices = chooseDevices(guest, options.devices);
+    const guest =
+      from === null
+        ? loadGuest(options.guest, { iterations: 0, ...options.load })
+        : guestOfImage(from);
     this.#random = new Random(seed);
     this.#windows = windowsOf(guest.hasManifest ? (guest.manifest.windows as InsnKind[]) : null);
     this.checker = new LiveChecker();
-    this.#writer = options.ledgerPath === null ? null : new LedgerWriter(options.ledgerPath);
+    const { ledgerPath } = options;
+    this.#writer = ledgerPath === null ? null : new LedgerWriter(ledgerPath, linePosition(from));
     this.ledger = new Ledger({
       sinks: [this.checker, ...(this.#writer === null ? [] : [this.#writer])],
     });
@@ -98,16 +120,24 @@ export class CheckpointSession implements Disposable {
     const tracers: Tracer[] = [this.story];
     if (this.meter !== null) tracers.push(new RoundTrips(this.meter));
     if (bug?.faults.savesUnpaused) tracers.push(this.#hasty);
+    const parts = {
+      ledger: this.ledger,
+      points: this.#driver,
+      trace: tracers.length === 1 ? this.story : new TeeTracer(tracers),
+      ...(options.output === undefined ? {} : { output: options.output }),
+    };
     try {
-      this.machine = new Machine({
-        guest,
-        devices,
-        revision: bug === null ? revision : revisionOf(bug),
-        ledger: this.ledger,
-        points: this.#driver,
-        trace: tracers.length === 1 ? this.story : new TeeTracer(tracers),
-        ...(options.output === undefined ? {} : { output: options.output }),
-      });
+      if (from === null) {
+        this.machine = new Machine({
+          guest,
+          devices: chooseDevices(guest, options.devices),
+          revision: bug === null ? revision : revisionOf(bug),
+          ...parts,
+        });
+        this.snapshot = new Snapshot(this.machine);
+      } else {
+        ({ machine: this.machine, snapshot: this.snapshot } = restoreMachine(from, parts));
+      }
     } catch (error) {
       this.#writer?.dispose();
       throw error;
@@ -115,7 +145,6 @@ export class CheckpointSession implements Disposable {
     const { machine } = this;
     this.loop = new RunLoop(machine);
     this.log = new GuestLog(machine);
-    this.snapshot = new Snapshot(machine);
     const books = machine.books;
     for (const server of machine.servers) {
       server.onAccess = (event) => {
@@ -130,6 +159,10 @@ export class CheckpointSession implements Disposable {
       books.onSettled = (retired) => this.story.settled(retired);
     }
     this.story.follow(machine.vcpu, () => this.ledger.events);
+    if (from !== null) {
+      this.#goOn(from);
+      return;
+    }
     this.ledger.start({
       guest: guest.name,
       revision: revisionLabel(revision, bug),
@@ -137,6 +170,25 @@ export class CheckpointSession implements Disposable {
       vcpus: 1,
       devices: machine.ledgerDevices,
     });
+  }
+
+  // The books go on where the image says they stood: between its checkpoint and the resume.
+  #goOn({ state }: LoadedImage): void {
+    const { checkpoint: n, ledger, log } = state;
+    const resumes = n - 1;
+    this.checkpoints = n;
+    this.ledger.goOn(ledger ?? { events: 0, totals: NO_TOTALS, checkpoints: n, resumes });
+    this.checker.goOn(this.machine.ledgerDevices, n, resumes);
+    if (log !== null) this.log.resume(log);
+    this.ledger.resume(n);
+  }
+
+  /** Where the books stand, written out: what an image has to hold. */
+  get ledgerPosition(): LedgerPosition {
+    const { ledger } = this;
+    ledger.drain();
+    const { events, totals, checkpoints, resumes } = ledger;
+    return { events, totals, checkpoints, resumes, file: this.#writer?.flush() ?? null };
   }
 
   /** Whether any witness has seen something wrong. */
@@ -184,6 +236,7 @@ export class CheckpointSession implements Disposable {
     this.ledger.checkpoint(n, this.#window);
     this.ledger.drain();
     this.log.look();
+    this.#onCaptured?.(this);
     this.ledger.resume(n);
     this.story.captured(n);
     this.meter?.checkpoint();

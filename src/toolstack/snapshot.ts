@@ -28,10 +28,15 @@ export class Snapshot {
   irq = -1;
   /** Exception asked for and not yet delivered, or null. */
   injected: MachineCpu['injected'] = null;
+  /** What the guest had reported, and its accesses that nobody claimed. */
+  verdict: Machine['verdict'] = null;
+  unclaimed = 0;
   /** Pages copied by the last `capture()`. */
   pagesCopied = 0;
   /** Whether a page that becomes RAM under its device has done so. */
   pageIsRam = false;
+  /** Their offsets in RAM, in order; of the first capture, which copies all of it, none. */
+  readonly copied: number[] = [];
   #whole = false;
 
   constructor(machine: Machine) {
@@ -47,6 +52,7 @@ export class Snapshot {
     this.injected = cpu.injected;
     this.icount = cpu.icount + this.charged;
     this.pagesCopied = 0;
+    this.copied.length = 0;
     if (!this.#whole) {
       // Everything counts as copied from here on: later captures take what was written since.
       cpu.takeDirty(() => {});
@@ -56,6 +62,7 @@ export class Snapshot {
     } else {
       cpu.takeDirty((offset) => {
         this.ram.set(ram.bytes.subarray(offset, offset + PAGE), offset);
+        this.copied.push(offset);
         this.pagesCopied++;
       });
     }
@@ -66,6 +73,8 @@ export class Snapshot {
     this.nextTick = machine.timer.next;
     this.pciCf8 = machine.domain.arch.hvm.pci_cf8;
     this.pageIsRam = machine.pageIsRam;
+    this.verdict = machine.verdict;
+    this.unclaimed = machine.unclaimed;
   }
 
   /**
@@ -79,11 +88,42 @@ export class Snapshot {
         `a snapshot of ${this.ram.length} bytes of RAM does not fit a machine with ${machine.ram.sizeBytes}`,
       );
     }
-    machine.cpu.restore(this.cpu);
-    machine.cpu.charge(this.charged);
-    machine.cpu.irq = this.irq;
-    machine.cpu.injected = this.injected;
+    this.#restoreCpu(machine);
     machine.ram.writeBytes(0, this.ram);
+    this.#restoreDevices(machine);
+  }
+
+  /**
+   * Back to the state, in the very machine that was captured or restored last: only pages written since are copied.
+   * @returns pages copied
+   */
+  reset(machine: Machine): number {
+    const { cpu, ram } = machine;
+    let pages = 0;
+    cpu.takeDirty((offset) => {
+      ram.bytes.set(this.ram.subarray(offset, offset + PAGE), offset);
+      cpu.forgetCode(offset, PAGE);
+      pages++;
+    });
+    this.#restoreCpu(machine);
+    this.#restoreDevices(machine);
+    return pages;
+  }
+
+  /** From here on `capture()` copies only what is written: the machine and `ram` hold the same. */
+  inStep(machine: Machine): void {
+    machine.cpu.takeDirty(() => {});
+    this.#whole = true;
+  }
+
+  #restoreCpu({ cpu }: Machine): void {
+    cpu.restore(this.cpu);
+    cpu.charge(this.charged);
+    cpu.irq = this.irq;
+    cpu.injected = this.injected;
+  }
+
+  #restoreDevices(machine: Machine): void {
     machine.servers.forEach((server, i) => {
       const state = this.servers[i];
       if (state !== undefined) server.restore(state);
@@ -93,5 +133,7 @@ export class Snapshot {
     machine.timer.next = this.nextTick;
     machine.domain.arch.hvm.pci_cf8 = this.pciCf8;
     machine.pageIsRam = this.pageIsRam;
+    machine.verdict = this.verdict;
+    machine.unclaimed = this.unclaimed;
   }
 }

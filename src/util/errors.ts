@@ -29,6 +29,10 @@ export const ERROR_CODES = {
   HVM_RANGE_OVERLAP: { exit: 2, meaning: 'Two devices claim the same port or memory address.' },
   HVM_MEMORY: { exit: 2, meaning: 'The guest memory size is not a supported one.' },
   HVM_OUTPUT: { exit: 2, meaning: 'An output file cannot be written.' },
+  HVM_IMAGE: {
+    exit: 2,
+    meaning: 'A saved image is damaged, cut off, or none that this build can restore.',
+  },
   HVM_LEDGER: { exit: 2, meaning: 'A ledger file cannot be read as a ledger.' },
   HVM_CAMPAIGN: { exit: 2, meaning: 'A campaign report or state file is damaged, or is none.' },
   HVM_CAMPAIGN_OTHER: {

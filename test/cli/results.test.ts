@@ -392,6 +392,7 @@ const ran: RunResult = {
   exits: { pio: 20, hlt: 1 },
   unclaimed: 0,
   devices: { debugcon: { written: 6 } },
+  checkpoints: null,
 };
 
 describe('trapline run', () => {

@@ -16,6 +16,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'xen/public': ['util'],
   ledger: ['util'],
   mem: ['util', 'xen/public'],
+  image: ['util', 'mem', 'xen/public'],
   xen: ['util', 'mem', 'xen/public', 'xen/common', 'xen/hvm'],
   'xen/common': ['util', 'mem', 'xen/public', 'xen/hvm', 'xen'],
   'xen/hvm': ['util', 'mem', 'xen/public', 'xen/common', 'xen'],
@@ -34,7 +35,18 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 };
 
 /** Layers 0 to 2, named `*0-2` above. */
-const LOW = ['util', 'ledger', 'mem', 'xen/public', 'xen/common', 'xen/hvm', 'xen', 'dm', 'cpu'];
+const LOW = [
+  'util',
+  'ledger',
+  'mem',
+  'image',
+  'xen/public',
+  'xen/common',
+  'xen/hvm',
+  'xen',
+  'dm',
+  'cpu',
+];
 
 interface Import {
   /** Relative to src/. */

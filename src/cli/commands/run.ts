@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // `trapline run <guest>`: one guest until its verdict, its end or a limit.
-
+import type { RunImageOptions } from '../../toolstack/image/run-images.ts';
 import type { MuseumBug } from '../../toolstack/museum/index.ts';
 import { ASSERT } from '../../util/assert.ts';
 import type { RevisionName } from '../../xen/hvm/revision.ts';
 import type { CliCommand, RunHooks } from '../command.ts';
 import { runHooks } from '../command.ts';
+import { Console } from '../console.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { OUTCOMES } from '../exit-codes.ts';
 import { formatCount, formatDuration } from '../format.ts';
+import type { ImageFlags } from '../image-options.ts';
+import { addImageOptions, imageRequest } from '../image-options.ts';
 import type { GuestOptions, GuestRequest, LimitOptions } from '../options.ts';
 import { addGuest, addLimitOptions, bugOption, guestRequest, revisionOption } from '../options.ts';
 import type { Styler } from '../output.ts';
 import type { ReportOptions } from '../report.ts';
 import { addReportOption, withReport } from '../report.ts';
-import type { RunDocument } from '../schemas.ts';
+import type { RestoreDocument, RunDocument } from '../schemas.ts';
 import { runSchema } from '../schemas.ts';
 
 /** What was asked for on the command line, with every default filled in. */
@@ -25,12 +28,16 @@ export interface RunRequest extends GuestRequest {
   /** null: what the guest's manifest says, else no bound. */
   maxInstructions: number | null;
   timeoutMs: number | null;
+  /** Checkpoints into a file; null: none. */
+  image: RunImageOptions | null;
 }
 
 /** What a running guest says and hears. */
 export interface RunTerminal {
   /** One byte the guest wrote. */
   output(byte: number): void;
+  /** Resolves when all of it has left the process. */
+  flushed?(): Promise<void>;
 }
 
 /** Everything of the document that the run knows. */
@@ -44,9 +51,10 @@ export type RunRunner = (
 
 type RunOptions = GuestOptions &
   LimitOptions &
-  ReportOptions & { revision: RevisionName; bug?: MuseumBug };
+  ReportOptions &
+  ImageFlags & { revision: RevisionName; bug?: MuseumBug };
 
-function endLine(document: RunDocument): string {
+function endLine(document: RunDocument | RestoreDocument): string {
   const { crash, guest, limit, outcome, verdict } = document;
   switch (outcome) {
     case 'crashed':
@@ -61,39 +69,14 @@ function endLine(document: RunDocument): string {
 }
 
 /** The end of a run as one line of text; what the guest wrote came before it. */
-export function renderRun(document: RunDocument, style: Styler): string {
-  const { durationMs, instructions, outcome } = document;
+export function renderRun(document: RunDocument | RestoreDocument, style: Styler): string {
+  const { checkpoints, durationMs, instructions, outcome } = document;
   const exits = Object.values(document.exits).reduce((sum, n) => sum + n, 0);
   const cost = `${formatCount(instructions)} instructions, ${formatCount(exits)} exits, ${formatDuration(durationMs)}`;
-  return `${style(outcome === 'success' ? 'good' : 'bad', endLine(document))} (${cost})`;
-}
-
-/** Collects the guest's bytes; passes them on as they come, at most a block at a time. */
-class Console {
-  readonly #write: (text: string) => void;
-  #bytes: number[] = [];
-  #text = '';
-
-  constructor(write: (text: string) => void) {
-    this.#write = write;
-  }
-
-  put(byte: number): void {
-    this.#bytes.push(byte);
-    if (byte === 0x0a || this.#bytes.length >= 4096) this.flush();
-  }
-
-  flush(): void {
-    if (this.#bytes.length === 0) return;
-    const piece = Buffer.from(this.#bytes).toString('latin1');
-    this.#bytes = [];
-    this.#text += piece;
-    this.#write(piece);
-  }
-
-  get text(): string {
-    return this.#text;
-  }
+  const end = `${style(outcome === 'success' ? 'good' : 'bad', endLine(document))} (${cost})`;
+  if (checkpoints === null) return end;
+  const { bytes, last, taken, whole } = checkpoints;
+  return `${end}\n${formatCount(taken)} checkpoints, ${formatCount(whole)} of them whole; the image is at checkpoint ${formatCount(last)}, ${formatCount(bytes)} bytes`;
 }
 
 /** @param runner - builds the machine and runs it */
@@ -102,7 +85,7 @@ export function runCommand(runner: RunRunner): CliCommand {
     name: 'run',
     summary: 'run a guest until its verdict, its end or a limit',
     purpose:
-      'Runs one guest without checkpoints. What it writes to the debug console and the serial line appears on stdout.',
+      'Runs one guest, with --checkpoint-every under checkpoints that go into a file. What it writes to the debug console and the serial line appears on stdout.',
     examples: [
       ['hello', 'a guest that comes with the package'],
       ['boot.img --device serial@0x3f8-0x3ff --timeout 5s', 'a file of your own'],
@@ -110,7 +93,8 @@ export function runCommand(runner: RunRunner): CliCommand {
     exitCodes: [0, 1, 3, 4, 5, 6, 130, 143],
     configure(command) {
       addGuest(command);
-      command.addOption(revisionOption()).addOption(bugOption());
+      command.addOption(revisionOption()).addOption(bugOption(['image']));
+      addImageOptions(command);
       addLimitOptions(command);
       addReportOption(command);
     },
@@ -125,6 +109,7 @@ export function runCommand(runner: RunRunner): CliCommand {
         bug: options.bug ?? null,
         maxInstructions: options.maxInstructions ?? null,
         timeoutMs: options.timeout ?? null,
+        image: imageRequest(options),
       };
       const terminal = new Console((text) => {
         progress.erase();
@@ -135,6 +120,10 @@ export function runCommand(runner: RunRunner): CliCommand {
         const result = await runner(request, {
           ...runHooks(invocation, `run ${guest}`),
           output: (byte) => terminal.put(byte),
+          flushed: async () => {
+            terminal.flush();
+            await io.drained?.();
+          },
         });
         terminal.flush();
         return {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // `trapline stress <guest>`: a guest under thousands of checkpoints, and whether every access happened once.
+import { Option } from 'commander';
 import { stressPage } from '../../report/stress-page.ts';
 import type { MuseumBug } from '../../toolstack/museum/index.ts';
 import type { ThreadsOptions } from '../../toolstack/stress.ts';
@@ -14,6 +15,7 @@ import { timedHooks } from '../duration.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { OUTCOMES } from '../exit-codes.ts';
 import { formatCount, formatDuration, formatTable } from '../format.ts';
+import { addFsyncOption } from '../image-options.ts';
 import type { GuestOptions, GuestRequest, LimitOptions } from '../options.ts';
 import {
   addGuest,
@@ -33,6 +35,7 @@ import type { ThreadsFlags } from '../threads-options.ts';
 import { addThreadsOptions, threadsRequest } from '../threads-options.ts';
 import { renderViolations, renderWindows } from '../violations.ts';
 import { stressCampaign } from './stress-campaign.ts';
+import { type ChainFlags, type ChainRunner, stressChain, wantsChain } from './stress-chain.ts';
 
 /** What was asked for on the command line, with every default filled in. */
 export interface StressRequest extends GuestRequest {
@@ -68,6 +71,7 @@ type StressOptions = GuestOptions &
   LimitOptions &
   ReportOptions &
   CampaignFlags &
+  ChainFlags &
   ThreadsFlags & {
     revision: RevisionName;
     bug?: MuseumBug;
@@ -138,8 +142,15 @@ export function renderStress(document: StressDocument, style: Styler): string {
   ].join('\n');
 }
 
-/** @param runner - the stress run of the toolstack */
-export function stressCommand(runner: StressRunner): CliCommand {
+const NO_CHAIN: ChainRunner = () => {
+  throw new HvmError('HVM_USAGE', '--restore fresh: not here');
+};
+
+/** @param runner - the stress run of the toolstack; @param chainRunner - a chain of processes */
+export function stressCommand(
+  runner: StressRunner,
+  chainRunner: ChainRunner = NO_CHAIN,
+): CliCommand {
   return {
     name: 'stress',
     summary: 'run a guest under checkpoints and judge every access',
@@ -165,7 +176,17 @@ export function stressCommand(runner: StressRunner): CliCommand {
         )
         .addOption(seedOption())
         .addOption(revisionOption())
-        .addOption(bugOption(['seeds', 'threads']));
+        .addOption(bugOption(['seeds', 'threads', 'image']));
+      command
+        .optionsGroup('Images:')
+        .option('--image <folder>', 'with --restore: every checkpoint goes into an image there')
+        .addOption(
+          new Option(
+            '--restore <how>',
+            'fresh: after each checkpoint the process is killed, and a new one goes on from the image',
+          ).choices(['fresh']),
+        );
+      addFsyncOption(command);
       addThreadsOptions(command);
       addCampaignOptions(command);
       addLimitOptions(command);
@@ -194,6 +215,15 @@ export function stressCommand(runner: StressRunner): CliCommand {
       };
       if (request.ledgerPath !== null && (request.threads?.vcpus ?? 1) > 1) {
         throw new HvmError('HVM_USAGE', '--ledger with --vcpus: a ledger file is of one vCPU');
+      }
+      if (wantsChain(options)) {
+        if (campaign !== null || durationMs !== null || options.report !== undefined) {
+          throw new HvmError(
+            'HVM_USAGE',
+            '--restore fresh with a campaign, --duration or --report',
+          );
+        }
+        return await stressChain(chainRunner, request, options, invocation);
       }
       if (campaign !== null) {
         const run = {

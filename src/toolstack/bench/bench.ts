@@ -2,6 +2,7 @@
 // The benchmark: which measurements there are, and all of them, or those asked for, one after the other.
 import type { Clock } from '../../util/clock.ts';
 import { CHECKPOINT_EVERY, CheckpointSubject } from './checkpoint-subject.ts';
+import { ImageSubject } from './image-subject.ts';
 import { ACCESS_PROGRAMS, LOOP_PROGRAMS } from './programs.ts';
 import { type BenchHooks, type Measured, sampleTogether } from './sampler.ts';
 import { measureStages, STAGES } from './stages.ts';
@@ -47,11 +48,14 @@ export const MEASUREMENTS: readonly (readonly [name: string, make: () => Subject
   ),
   ...LOOP_PROGRAMS.map((p) => [`loop/${p.name}`, () => new MachineSubject(p, 'server')] as const),
   ['checkpoint/1MiB', () => new CheckpointSubject()],
+  ['checkpoint/16-pages', () => new ImageSubject('capture')],
+  ['reset/16-pages', () => new ImageSubject('reset')],
+  ['image/increment', () => new ImageSubject('file')],
 ];
 
 export const METHOD: string =
   'ns per access (insb, outsb: per byte, 1024 to an instruction; loop: per instruction; checkpoint: per ' +
-  `checkpoint, ${CHECKPOINT_EVERY} instructions apart), CPU time of one thread, revision exact`;
+  `checkpoint, ${CHECKPOINT_EVERY} instructions apart; 16-pages and image/increment: per checkpoint or reset with 16 dirty pages, on disk without fsync), CPU time of one thread, revision exact`;
 
 function row(name: string, { time }: Measured): BenchRow {
   const perSecond = time.median > 0 ? 1e9 / time.median : 0;

@@ -118,6 +118,23 @@ export const CHECKPOINT_PROGRAM: Program = insns(
   2,
 );
 
+/** What runs before checkpoints with 16 dirty pages: a store to each of 16 pages from 0x20000 up, INC, JMP. */
+export const PAGES_PROGRAM: Program = {
+  name: 'touch-16',
+  unit: 'instruction',
+  code: pagesLoop(16),
+  roundInsns: 18,
+  roundUnits: 18,
+};
+
+/** mov ax, 0x2000; mov gs, ax; then for ever: mov gs:[page], ax for each page; inc ax. */
+function pagesLoop(pages: number): Uint8Array {
+  const stores = Array.from({ length: pages }, (_, i) => [0x65, 0xa3, 0x00, i << 4]).flat();
+  const back = -(stores.length + 4) & 0xffff;
+  const next = [0x40, 0xe9, back & 0xff, back >>> 8];
+  return Uint8Array.from([0xb8, 0x00, 0x20, 0x8e, 0xe8, ...stores, ...next]);
+}
+
 /** `program` as a guest of 1 MiB. */
 export function guestOf(program: Program): LoadedGuest {
   const at = { seg: 0, off: LOAD };

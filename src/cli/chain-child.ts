@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The program of one process of `stress --restore fresh`: told by its parent what to do, killed by it at any moment.
+import type { ChainLink } from '../toolstack/image/chain-link.ts';
+import { runLink } from '../toolstack/image/chain-link.ts';
+import { toFailure } from './output.ts';
+
+const link = JSON.parse(process.argv[2] ?? '{}') as ChainLink;
+try {
+  await runLink(link, (word) => process.send?.(word));
+  process.disconnect?.();
+} catch (error) {
+  const { code, message, exitCode } = toFailure(error);
+  process.stderr.write(`${message} [${code}]\n`);
+  process.exitCode = exitCode;
+  process.disconnect?.();
+}

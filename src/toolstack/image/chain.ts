@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A guest over many processes: each is killed at a drawn moment, the next goes on from the image, and the books over all
+// of them are judged as one.
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { checkLedger, type LedgerCheck } from '../../ledger/checker.ts';
+import { HvmError } from '../../util/errors.ts';
+import { Random } from '../../util/random.ts';
+import type { Watch } from '../limits.ts';
+import type { ChainLink, ChainWord } from './chain-link.ts';
+import { fileSource, loadImage } from './read.ts';
+
+/** A process of the chain, as far as its parent knows it. */
+export interface LinkProcess {
+  /** SIGKILL. */
+  kill(): void;
+  /** Hears each word; ends when the process is gone, with what it wrote to stderr. */
+  watch(word: (word: ChainWord) => void): Promise<{ killed: boolean; errors: string }>;
+}
+
+export interface ChainOptions
+  extends Omit<ChainLink, 'seed' | 'image' | 'ledger' | 'resume' | 'until'> {
+  /** A folder; made if it is not there. */
+  folder: string;
+  seed: number;
+  /** So many checkpoints must each be followed by a kill, and by a new process that goes on from it. */
+  checkpoints: number;
+  start: (link: ChainLink) => LinkProcess;
+}
+
+export interface ChainReport {
+  outcome: 'success' | 'failure' | 'interrupted';
+  guest: string;
+  revision: string;
+  seed: number;
+  checkpoints: number;
+  checkpointsAsked: number;
+  /** Started, the last one included. */
+  processes: number;
+  /** Those of them that were killed. */
+  killed: number;
+  /** Killed before they had committed anything. */
+  barren: number;
+  /** Checkpoints that were the last before a kill, and that another process went on from. */
+  restored: number;
+  /** Checkpoints said to be committed that the image did not have. */
+  forgotten: number;
+  /** Over the whole chain. */
+  ledger: Pick<
+    LedgerCheck,
+    'ok' | 'chain' | 'events' | 'accesses' | 'lost' | 'duplicated' | 'reordered' | 'violationsTotal'
+  >;
+  /** The first thing that was wrong, or null. */
+  problem: string | null;
+}
+
+/** Milliseconds in which a kill is drawn after a checkpoint is committed, and after the start of a process. */
+const AFTER_COMMIT = 12;
+const AFTER_START = 600;
+/** A process that nobody kills in time ends by itself after so many checkpoints: nothing waits for ever. */
+const MOST = 100_000;
+/** One process in so many is killed without regard to what it has done. */
+const BLIND = 8;
+
+/** @throws HvmError when the folder cannot be used, or a process ends by itself with an error */
+export async function chain(options: ChainOptions, watch: Watch): Promise<ChainReport> {
+  const { folder, checkpoints, start, seed, ...rest } = options;
+  const image = join(folder, 'image');
+  const ledger = join(folder, 'ledger.jsonl');
+  prepare(folder, image, ledger);
+  const random = new Random(seed);
+  const counts = { processes: 0, killed: 0, barren: 0, forgotten: 0, restored: 0 };
+  let at = 0;
+  let problem: string | null = null;
+  let done = false;
+  let progressed = false;
+  while (!done && problem === null && !watch.signal.aborted) {
+    const link: ChainLink = {
+      ...rest,
+      image,
+      ledger,
+      seed: (seed + counts.processes) >>> 0,
+      resume: at > 0,
+      until: at + MOST,
+    };
+    // The last one is let go to its end: the books are closed there.
+    if (progressed) counts.restored++;
+    const last = counts.restored >= checkpoints;
+    if (last) link.until = at + 1;
+    counts.processes++;
+    const ran = await runOne(start(link), last ? null : random, watch);
+    if (ran.ended !== null) {
+      const { end, failed, verdict } = ran.ended;
+      const well = end === null || (end === 'verdict' && verdict === 'success');
+      done = well && failed === null;
+      problem = failed ?? (well ? null : `the guest ended: ${verdict ?? end}`);
+    } else if (!ran.killed)
+      throw new HvmError('HVM_IMAGE', `a process of the chain: ${ran.errors}`);
+    else counts.killed++;
+    sweep(folder);
+    if (!existsSync(image)) {
+      counts.barren++;
+      if (ran.committed > 0) counts.forgotten++;
+      continue;
+    }
+    const { state } = await loadImage(fileSource(image));
+    if (state.checkpoint < ran.committed) {
+      counts.forgotten++;
+      problem ??= `checkpoint ${ran.committed} was committed, the image is at ${state.checkpoint}`;
+    }
+    progressed = state.checkpoint > at;
+    if (!progressed) counts.barren++;
+    at = state.checkpoint;
+    const pause = watch.tick(Math.min(counts.restored, checkpoints), checkpoints);
+    if (pause !== undefined) await pause;
+  }
+  return await judge(options, { ...counts, at, problem, done }, ledger);
+}
+
+async function judge(
+  options: ChainOptions,
+  ran: Pick<
+    ChainReport,
+    'processes' | 'killed' | 'barren' | 'forgotten' | 'restored' | 'problem'
+  > & {
+    at: number;
+    done: boolean;
+  },
+  ledger: string,
+): Promise<ChainReport> {
+  const { guest, revision, seed, checkpoints } = options;
+  const { at, done, problem, ...counts } = ran;
+  const partial = `${ledger}.partial`;
+  const books = await checkLedger(existsSync(ledger) ? ledger : partial);
+  // Interrupted, the last process was killed: its books have no end.
+  const bad = problem !== null || counts.forgotten > 0 || (done && !books.ok);
+  const {
+    ok,
+    chain: hashes,
+    events,
+    accesses,
+    lost,
+    duplicated,
+    reordered,
+    violationsTotal,
+  } = books;
+  return {
+    outcome: bad ? 'failure' : done ? 'success' : 'interrupted',
+    guest,
+    revision,
+    seed,
+    checkpoints: at,
+    checkpointsAsked: checkpoints,
+    ...counts,
+    ledger: { ok, chain: hashes, events, accesses, lost, duplicated, reordered, violationsTotal },
+    problem: problem ?? (bad ? (books.violations[0]?.message ?? null) : null),
+  };
+}
+
+function prepare(folder: string, ...files: string[]): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+    for (const file of files) {
+      rmSync(file, { force: true });
+      rmSync(`${file}.partial`, { force: true });
+    }
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new HvmError('HVM_OUTPUT', `cannot use folder '${folder}': ${why}`, { cause });
+  }
+}
+
+/** Half-written images of processes that are gone. */
+function sweep(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    if (/^image\.\d+\.tmp$/.test(name)) rmSync(join(folder, name), { force: true });
+  }
+}
+
+interface Ran {
+  killed: boolean;
+  errors: string;
+  /** Last checkpoint it said it had committed. */
+  committed: number;
+  ended: Extract<ChainWord, { what: 'ended' }> | null;
+}
+
+/** @param random - draws when it is killed; null: it is not */
+async function runOne(process: LinkProcess, random: Random | null, watch: Watch): Promise<Ran> {
+  const ran: Ran = { killed: false, errors: '', committed: 0, ended: null };
+  let armed = false;
+  const arm = (ms: number): void => {
+    if (armed) return;
+    armed = true;
+    watch.idle(ms, () => process.kill());
+  };
+  const stop = (): void => process.kill();
+  watch.signal.addEventListener('abort', stop);
+  if (random !== null && random.below(BLIND) === 0) arm(random.below(AFTER_START));
+  const delay = random?.below(AFTER_COMMIT) ?? 0;
+  const end = await process.watch((word) => {
+    if (word.what === 'ended') ran.ended = word;
+    else {
+      ran.committed = word.checkpoint;
+      if (random !== null) arm(delay);
+    }
+  });
+  watch.signal.removeEventListener('abort', stop);
+  return { ...ran, ...end };
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Images between processes: a guest that moves through a pipe, a chain of killed processes, Ctrl-C. Needs dist/.
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { loadImageBytes } from '../../src/toolstack/image/read.ts';
+import { smallImage } from './damage.ts';
+import { main } from './kill.ts';
+
+let folder = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'trapline-process-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function trapline(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, [main, ...args], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+it('a guest moves to another process through a pipe, devices and all', { timeout: 60_000 }, () => {
+  const straight = JSON.parse(
+    trapline('run', 'counter', '--iterations', '3000', '--json').stdout,
+  ) as Record<string, unknown>;
+  const image = spawnSync(
+    process.execPath,
+    [main, 'save', 'counter', '--iterations', '3000', '--after', '12345', '--output', '-'],
+    { stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 1 << 24 },
+  );
+  expect(image.status).toBe(0);
+  expect(image.stderr.toString()).toContain('counter after 12,345 instructions');
+  const moved = spawnSync(process.execPath, [main, 'restore', '-', '--json'], {
+    input: image.stdout,
+    encoding: 'utf8',
+  });
+  expect(moved.status).toBe(0);
+  const { instructions, verdict, devices } = straight;
+  expect(verdict).toBe('success');
+  expect(JSON.parse(moved.stdout)).toMatchObject({
+    from: { checkpoint: 1, instructions: 12345, dropped: null },
+    instructions,
+    verdict,
+    devices,
+  });
+});
+
+it('a chain of processes, each killed, loses and repeats nothing', { timeout: 120_000 }, () => {
+  const into = join(folder, 'chain');
+  const args = ['--image', into, '--restore', 'fresh', '--checkpoints', '6', '--seed', '3'];
+  const { stdout, status } = trapline('stress', 'write-ledger', ...args, '--json');
+  expect(JSON.parse(stdout)).toMatchObject({
+    outcome: 'success',
+    restored: 6,
+    forgotten: 0,
+    ledger: { ok: true, chain: 'intact', lost: 0, duplicated: 0, violationsTotal: 0 },
+  });
+  expect(status).toBe(0);
+  const { killed, processes } = JSON.parse(stdout) as { killed: number; processes: number };
+  expect(killed).toBe(processes - 1);
+  // The file over all processes, for the checker that took no part.
+  const check = trapline('ledger', 'check', join(into, 'ledger.jsonl'));
+  expect(check.stdout).toContain('every access happened exactly once, in order');
+});
+
+it('Ctrl-C ends a run under checkpoints at a checkpoint', { timeout: 60_000 }, async () => {
+  const image = join(folder, 'interrupted');
+  const args = ['run', 'counter', '--iterations', '0', '--max-instructions', '1000000000000'];
+  const child = spawn(
+    process.execPath,
+    [main, ...args, '--image', image, '--checkpoint-every', '5000', '--no-fsync', '--json'],
+    { stdio: ['ignore', 'pipe', 'ignore'] },
+  );
+  let stdout = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  child.kill('SIGINT');
+  const status = await new Promise((resolve) => child.once('close', resolve));
+  expect(status).toBe(130);
+  const { state, dropped } = loadImageBytes(new Uint8Array(readFileSync(image)));
+  expect(dropped).toBeNull();
+  // The last checkpoint is where the run ended.
+  expect(JSON.parse(stdout)).toMatchObject({
+    outcome: 'interrupted',
+    instructions: state.icount,
+    checkpoints: { last: state.checkpoint },
+  });
+});
+
+it('damage is one line with record and offset, and exit code 2', () => {
+  const image = smallImage();
+  const file = join(folder, 'damaged');
+  image[5000] = (image[5000] ?? 0) ^ 1;
+  writeFileSync(file, image);
+  for (const command of ['restore', 'verify']) {
+    const { status, stderr, stdout } = trapline(command, file);
+    expect(stderr).toMatch(
+      /^trapline: image: record 4 \(HVM_CONTEXT\) at offset \d+: the image is damaged at this record or before it: [^\n]* \[HVM_IMAGE\]\n$/,
+    );
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  }
+  writeFileSync(file, image.subarray(0, 20_000));
+  const { status, stdout } = trapline('inspect', file, '--json');
+  expect(status).toBe(1);
+  expect(JSON.parse(stdout)).toMatchObject({
+    records: [{ type: 'STATIC_DATA_END', offset: 40 }],
+    damage: expect.stringContaining('record 1 (PAGE_DATA) at offset 56: the stream is cut off'),
+  });
+});
+
+it('diff says what a guest did', () => {
+  const [a, b] = [join(folder, 'a'), join(folder, 'b')];
+  trapline('save', 'counter', '--after', '100', '--output', a);
+  trapline('save', 'counter', '--after', '122', '--output', b);
+  const { status, stdout } = trapline('diff', a, b, '--json');
+  expect(status).toBe(1);
+  expect(JSON.parse(stdout)).toMatchObject({
+    same: false,
+    devices: [{ field: 'counter@0x200-0x207.low', before: '8', after: '10' }],
+    registers: expect.arrayContaining([{ field: 'tsc', before: '0x64', after: '0x7a' }]),
+  });
+  expect(trapline('diff', a, a).status).toBe(0);
+});
