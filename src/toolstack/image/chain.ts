@@ -159,7 +159,8 @@ async function judge(
 
 function prepare(folder: string, ...files: string[]): void {
   try {
-    mkdirSync(folder, { recursive: true });
+    // Not recursive: under /proc that never returns in Node 20.
+    if (!existsSync(folder)) mkdirSync(folder);
     for (const file of files) {
       rmSync(file, { force: true });
       rmSync(`${file}.partial`, { force: true });
