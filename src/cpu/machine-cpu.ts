@@ -30,6 +30,8 @@ export interface MachineCpu extends CpuBackend {
   codeByte(linear: number): number;
   /** Host changed RAM behind `GuestRam`'s back. */
   hostWrote(offset: number, length: number): void;
+  /** Host put back what was there: translations are forgotten, pages not marked. */
+  forgetCode(offset: number, length: number): void;
   /** Calls `page(offset)` for every RAM page written since the last call, and starts over. */
   takeDirty(page: (offset: number) => void): void;
 }

@@ -214,6 +214,7 @@ export class ScriptedCpu implements MachineCpu {
     return this.#ram.bytes[linear] ?? -1;
   }
   hostWrote(): void {}
+  forgetCode(): void {}
   takeDirty(): void {}
 
   /** Where it stands; nothing else of it changes. */

@@ -45,6 +45,7 @@ export function tinyImage(checkpoints: number): Uint8Array {
     interrupts: 0,
     nextTick: 0,
     pciCf8: 0,
+    pageIsRam: false,
     verdict: null,
     unclaimed: 0,
     witnesses: { 'counter@0x200-0x207': { reads: 1, writes: 0 } },

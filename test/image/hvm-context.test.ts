@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The HVM context round-trips, and refuses what Xen's loader would.
+
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -20,6 +21,7 @@ import {
 } from '../../src/image/hvm-cpu.ts';
 import { loadGuest } from '../../src/machine/loader.ts';
 import { hvmCpuOf } from '../../src/toolstack/image/cpu-record.ts';
+import { nativeCpu } from '../../src/toolstack/image/native-cpu.ts';
 import { rig, runTo } from './helper.ts';
 
 const place = { record: 4, type: 'HVM_CONTEXT', offset: 1000 };
@@ -56,7 +58,7 @@ describe('the CPU record', () => {
   it('names the registers of a guest that runs', () => {
     using r = rig('counter');
     runTo(r, 1000);
-    const { quads, doubles } = hvmCpuOf(r.machine.cpu);
+    const { quads, doubles } = hvmCpuOf(nativeCpu(r.machine));
     const { regs } = r.machine.cpu;
     expect(quads.rip).toBe(BigInt(regs.rip));
     expect(quads.rax).toBe(BigInt(regs.gpr(0)));
@@ -75,7 +77,7 @@ describe('the CPU record', () => {
     const pieces = [{ what: 'image', gpa: 0x7c00, bytes, readOnly: false }];
     using r = rig({ ...guest, pieces });
     runTo(r, 20);
-    const { fpu } = hvmCpuOf(r.machine.cpu);
+    const { fpu } = hvmCpuOf(nativeCpu(r.machine));
     const v = new DataView(fpu.buffer, fpu.byteOffset);
     // FCW as FNINIT leaves it; two pushed: TOP is 6; the two physical registers in use.
     expect(v.getUint16(0, true)).toBe(0x037f);

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A restored guest goes on as if nothing had happened: every guest, saved at drawn moments.
 import { describe, expect, it } from 'vitest';
-import { listGuestNames } from '../../src/machine/loader.ts';
 import { Random } from '../../src/util/random.ts';
-import { imageOf, restored, rig, runTo } from './helper.ts';
+import { imageGuests, imageOf, restored, rig, runTo } from './helper.ts';
 
 const LATEST = 20_000;
 
-describe.each(listGuestNames())('%s', (name) => {
+describe.each(imageGuests())('%s', (name) => {
   it('is the same after save and restore, wherever it was saved', () => {
     const random = new Random(7);
     using whole = rig(name);
@@ -18,7 +17,13 @@ describe.each(listGuestNames())('%s', (name) => {
     for (let round = 0; round < 4; round++) {
       const at = 1 + random.below(length - 1);
       using straight = rig(name);
-      expect(runTo(straight, at)).toBe('deadline');
+      const stop = runTo(straight, at);
+      if (stop !== 'deadline') {
+        // An instruction that is emulated and the verdict behind it can be one step.
+        expect(stop).toBe('verdict');
+        expect(at).toBeGreaterThan(length - 8);
+        continue;
+      }
       const image = imageOf(straight);
       using copy = restored(image);
       // The same image again, byte for byte: nothing was lost on the way.
@@ -30,6 +35,12 @@ describe.each(listGuestNames())('%s', (name) => {
       expect(Buffer.compare(imageOf(copy, 2), imageOf(straight, 2))).toBe(0);
     }
   });
+});
+
+it('a guest that needs stand-ins for parts of Xen is refused', () => {
+  using r = rig('ballooned');
+  runTo(r, 3);
+  expect(() => imageOf(r)).toThrow(/'ballooned' needs stand-ins/);
 });
 
 it('a chain of saves and restores ends where a straight run does', () => {

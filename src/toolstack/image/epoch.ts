@@ -7,9 +7,11 @@ import { PAGE_BYTES, PAGE_NORMAL, PAGE_XTAB } from '../../image/layout.ts';
 import type { PageOut } from '../../image/page-data.ts';
 import type { EpochState } from '../../image/writer.ts';
 import type { Machine } from '../../machine/machine.ts';
+import { HvmError } from '../../util/errors.ts';
 import type { RevisionName } from '../../xen/hvm/revision.ts';
 import type { Snapshot } from '../snapshot.ts';
 import { encodeCpu } from './cpu-record.ts';
+import { nativeCpu } from './native-cpu.ts';
 import type { ImageState, LedgerPosition, LogPosition } from './state.ts';
 
 /** The guest's clock ticks once per instruction, and an instruction takes a nanosecond. */
@@ -42,7 +44,7 @@ export function epochState(machine: Machine, snapshot: Snapshot, facts: EpochFac
         instance: 0,
         body: encodeHvmHeader({ changeset: 2n ** 64n - 1n, cpuid: 0, tscKhz: TSC_KHZ }),
       },
-      { code: HVM_CPU, instance: 0, body: encodeCpu(machine.cpu) },
+      { code: HVM_CPU, instance: 0, body: encodeCpu(nativeCpu(machine)) },
     ],
     json: JSON.stringify(state),
     cpu: snapshot.cpu,
@@ -51,6 +53,12 @@ export function epochState(machine: Machine, snapshot: Snapshot, facts: EpochFac
 
 function imageState(machine: Machine, snapshot: Snapshot, facts: EpochFacts): ImageState {
   const { guest } = machine;
+  if (guest.manifest.monitor !== undefined) {
+    throw new HvmError(
+      'HVM_USAGE',
+      `guest '${guest.name}' needs stand-ins for parts of Xen (monitor in its guest.json), and images do not hold them: expected a guest without`,
+    );
+  }
   return {
     guest: {
       name: guest.name,
@@ -74,6 +82,7 @@ function imageState(machine: Machine, snapshot: Snapshot, facts: EpochFacts): Im
     interrupts: snapshot.interrupts,
     nextTick: snapshot.nextTick,
     pciCf8: snapshot.pciCf8,
+    pageIsRam: snapshot.pageIsRam,
     verdict: machine.verdict,
     unclaimed: machine.unclaimed,
     witnesses: machine.witnesses(),

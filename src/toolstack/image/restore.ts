@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // From a loaded image to a machine that goes on as if nothing had happened.
+
 import { parseDeviceSpec } from '../../dm/registry.ts';
 import { imageFault } from '../../image/fault.ts';
 import { PAGE_BYTES } from '../../image/layout.ts';
@@ -10,6 +11,7 @@ import { Snapshot } from '../snapshot.ts';
 import { encodeCpu } from './cpu-record.ts';
 import { devicePages } from './epoch.ts';
 import type { LoadedImage } from './load.ts';
+import { nativeCpu } from './native-cpu.ts';
 
 /** The guest of an image: everything of it but what lies in memory. */
 export function guestOfImage({ state }: LoadedImage): LoadedGuest {
@@ -104,6 +106,7 @@ function fill(machine: Machine, image: LoadedImage): Snapshot {
   snapshot.interrupts = state.interrupts;
   snapshot.nextTick = state.nextTick;
   snapshot.pciCf8 = state.pciCf8;
+  snapshot.pageIsRam = state.pageIsRam;
   snapshot.verdict = state.verdict;
   snapshot.unclaimed = state.unclaimed;
   state.servers.forEach(({ devices }, i) => {
@@ -113,7 +116,7 @@ function fill(machine: Machine, image: LoadedImage): Snapshot {
   snapshot.inStep(machine);
   machine.setWitnesses(state.witnesses);
   // The registers by name say the same as the opaque state, or one of them is not what was saved.
-  if (Buffer.compare(encodeCpu(machine.cpu), image.cpuRecord) !== 0) {
+  if (Buffer.compare(encodeCpu(nativeCpu(machine)), image.cpuRecord) !== 0) {
     throw imageFault(place, 'the CPU record and the saved CPU are not of the same moment');
   }
   if (machine.cpu.icount + state.charged !== state.icount) {

@@ -58,6 +58,8 @@ export const imageStateSchema = z.strictObject({
   interrupts: z.int().min(0).max(0xffff),
   nextTick: count,
   pciCf8: z.int().min(0).max(0xffffffff),
+  /** Whether a page that becomes RAM under its device has done so. */
+  pageIsRam: z.boolean(),
   verdict: z.enum(VERDICTS as [Verdict, ...Verdict[]]).nullable(),
   unclaimed: count,
   /** Accesses by device, as each counted them. */
