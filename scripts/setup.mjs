@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { findUnicorn } from '../native/find-unicorn.mjs';
 import { CannotRun, hashOf, isMain, ROOT, readStamp, run, say, writeStamp } from './lib.mjs';
 import { findNodeHeaders, installSystemPackages } from './system.mjs';
+import { installXenVerifier } from './xen-verifier.mjs';
 
 const NODE_MINIMUM = [20, 18];
 
@@ -92,6 +93,8 @@ export function setUp(options = {}) {
   installNpmPackages();
   buildAddon();
   buildDist();
+  // Behind the addon, whose build clears the folder that it is kept in.
+  if (options.tests === true) installXenVerifier();
 }
 
 if (isMain(import.meta.url)) {

@@ -5,7 +5,6 @@ import { accessSync, constants, existsSync, readFileSync, realpathSync } from 'n
 import { delimiter, dirname, join } from 'node:path';
 import { findUnicorn } from '../native/find-unicorn.mjs';
 import { CannotRun, run } from './lib.mjs';
-import { findXenVerifier, installXenVerifier } from './xen-verifier.mjs';
 
 /** The full path of a program on PATH, or null. Looks only: nothing is started. */
 function findProgram(name) {
@@ -86,7 +85,6 @@ const NEEDED = [
  * @throws {CannotRun} otherwise, with the command to type
  */
 export function installSystemPackages({ tests = false } = {}) {
-  if (tests && findXenVerifier() === null) installXenVerifier();
   const needed = NEEDED.filter((need) => tests || need.tests !== true);
   const missing = needed.filter((need) => !need.present());
   if (missing.length === 0) return;
