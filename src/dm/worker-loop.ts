@@ -15,7 +15,7 @@ import {
 } from '../mem/domain-words.ts';
 import type { GuestRam } from '../mem/guest-ram.ts';
 import { IoreqPage } from '../mem/ioreq-page.ts';
-import type { ReportedAccess, ReportRing } from '../mem/report-ring.ts';
+import type { ReportRing } from '../mem/report-ring.ts';
 import type { AccessEvent } from './request.ts';
 import type { DeviceServer } from './server.ts';
 
@@ -59,16 +59,6 @@ export class WorkerLoop {
   readonly #server: DeviceServer;
   readonly #o: WorkerLoopOptions;
   readonly #base: number;
-  readonly #access: ReportedAccess = {
-    mmio: false,
-    addr: 0,
-    size: 1,
-    dir: 0,
-    data: 0,
-    dataHi: 0,
-    element: 0,
-    count: 1,
-  };
   #vcpu = 0;
 
   constructor(server: DeviceServer, options: WorkerLoopOptions) {
@@ -176,16 +166,7 @@ export class WorkerLoop {
   #tell(event: AccessEvent): void {
     // An entry of the buffered ring does not say whose it is.
     if (event.vcpu < 0) return;
-    const a = this.#access;
-    a.mmio = event.space === 'mmio';
-    a.addr = event.addr;
-    a.size = event.size;
-    a.dir = event.dir;
-    a.data = event.data;
-    a.dataHi = event.dataHi;
-    a.element = event.element;
-    a.count = event.count;
-    while (!this.#ring.access(a)) this.#waitForReader();
+    while (!this.#ring.access(event)) this.#waitForReader();
   }
 
   #waitForReader(): void {

@@ -21,7 +21,7 @@ const SIZES: ReadonlySet<number> = new Set([1, 2, 4, 8]);
 
 /** One access, by number: what an `AccessEvent` holds besides names. */
 export interface ReportedAccess {
-  mmio: boolean;
+  space: 'pio' | 'mmio';
   addr: number;
   size: number;
   dir: number;
@@ -40,7 +40,7 @@ export class ReportRing {
   /** Writer: the reader's place when it was last looked at. */
   #tailSeen = 0;
   readonly #access: ReportedAccess = {
-    mmio: false,
+    space: 'pio',
     addr: 0,
     size: 1,
     dir: 0,
@@ -56,11 +56,11 @@ export class ReportRing {
   }
 
   /** False: no room, nothing was written. */
-  access(a: ReportedAccess): boolean {
+  access(a: Readonly<ReportedAccess>): boolean {
     const at = this.#place();
     if (at < 0) return false;
     const w = this.#words;
-    w[at] = IS_ACCESS | (a.mmio ? 2 : 0) | (a.dir << 2) | (a.size << 3);
+    w[at] = IS_ACCESS | (a.space === 'mmio' ? 2 : 0) | (a.dir << 2) | (a.size << 3);
     w[at + 1] = a.addr % TWO_32;
     w[at + 2] = Math.floor(a.addr / TWO_32);
     w[at + 3] = a.data;
@@ -104,7 +104,7 @@ export class ReportRing {
         continue;
       }
       const a = this.#access;
-      a.mmio = (kind & 2) !== 0;
+      a.space = (kind & 2) !== 0 ? 'mmio' : 'pio';
       a.dir = (kind >>> 2) & 1;
       a.size = (kind >>> 3) & 15;
       a.addr = ((w[at + 1] ?? 0) >>> 0) + ((w[at + 2] ?? 0) >>> 0) * TWO_32;

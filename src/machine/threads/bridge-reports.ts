@@ -17,7 +17,7 @@ import {
   vcpuBase,
   wakeSleeper,
 } from '../../mem/domain-words.ts';
-import type { ReportedAccess, ReportRing } from '../../mem/report-ring.ts';
+import type { ReportRing } from '../../mem/report-ring.ts';
 import { InterruptLines } from '../interrupts.ts';
 import { type DomainMemory, reportRing } from './domain-memory.ts';
 
@@ -29,16 +29,6 @@ export class Reports {
   readonly #server: number;
   readonly #rings: readonly ReportRing[];
   readonly #interrupts: InterruptLines;
-  readonly #access: ReportedAccess = {
-    mmio: false,
-    addr: 0,
-    size: 1,
-    dir: 0,
-    data: 0,
-    dataHi: 0,
-    element: 0,
-    count: 1,
-  };
 
   constructor(memory: DomainMemory, server: number) {
     this.#words = new Int32Array(memory.words);
@@ -53,17 +43,8 @@ export class Reports {
   };
 
   readonly onAccess = (event: AccessEvent): void => {
-    const a = this.#access;
-    a.mmio = event.space === 'mmio';
-    a.addr = event.addr;
-    a.size = event.size;
-    a.dir = event.dir;
-    a.data = event.data;
-    a.dataHi = event.dataHi;
-    a.element = event.element;
-    a.count = event.count;
     const ring = this.#rings[event.vcpu] as ReportRing;
-    this.#put(event.vcpu, () => ring.access(a));
+    this.#put(event.vcpu, () => ring.access(event));
   };
 
   readonly onStored = (vcpu: number, gpa: number, length: number): void => {

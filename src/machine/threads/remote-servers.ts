@@ -169,7 +169,7 @@ export class RemoteServers {
     if (this.onAccess === null) return;
     const event = this.#event;
     event.server = this.#names[this.#asked] as string;
-    event.space = a.mmio ? 'mmio' : 'pio';
+    event.space = a.space;
     event.addr = a.addr;
     event.size = a.size as AccessEvent['size'];
     event.dir = a.dir as AccessEvent['dir'];

@@ -33,7 +33,7 @@ function fail(): never {
 
 function access(n: number): ReportedAccess {
   return {
-    mmio: n % 2 === 1,
+    space: n % 2 === 1 ? 'mmio' : 'pio',
     addr: n * 0x1_0000_0001,
     size: ([1, 2, 4, 8] as const)[n % 4] as number,
     dir: (n >> 1) & 1,
