@@ -41,7 +41,7 @@ const NO_TOTALS = { issued: 0, answered: 0, retired: 0 };
 
 /** Where the image's ledger file goes on; null: from the start. */
 function linePosition(from: LoadedImage | null): ConstructorParameters<typeof LedgerWriter>[1] {
-  const position = from?.state.ledger ?? null;
+  const position = from?.state.vcpus[0].ledger ?? null;
   if (position === null || position.file === null) return null;
   return { ...position.file, events: position.events, totals: position.totals };
 }
@@ -174,7 +174,8 @@ export class CheckpointSession implements Disposable {
 
   // The books go on where the image says they stood: between its checkpoint and the resume.
   #goOn({ state }: LoadedImage): void {
-    const { checkpoint: n, ledger, log } = state;
+    const { checkpoint: n } = state;
+    const { ledger, log } = state.vcpus[0];
     const resumes = n - 1;
     this.checkpoints = n;
     this.ledger.goOn(ledger ?? { events: 0, totals: NO_TOTALS, checkpoints: n, resumes });

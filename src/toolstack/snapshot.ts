@@ -65,6 +65,7 @@ export class Snapshot {
         this.copied.push(offset);
         this.pagesCopied++;
       });
+      this.#pageTurned(machine);
     }
     machine.servers.forEach((server, i) => {
       this.servers[i] = server.save();
@@ -75,6 +76,13 @@ export class Snapshot {
     this.pageIsRam = machine.pageIsRam;
     this.verdict = machine.verdict;
     this.unclaimed = machine.unclaimed;
+  }
+
+  /** A page that has become RAM, or a device's again, counts as written. */
+  #pageTurned(machine: Machine): void {
+    const gpa = machine.guest.manifest.monitor?.ramAfterWrite;
+    if (gpa === undefined || machine.pageIsRam === this.pageIsRam) return;
+    if (gpa < this.ram.length && !this.copied.includes(gpa)) this.copied.push(gpa);
   }
 
   /**

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { StreamWriter } from '../../src/image/writer.ts';
 import { loadGuest } from '../../src/machine/loader.ts';
-import { allPages, epochState, pageAt } from '../../src/toolstack/image/epoch.ts';
+import { allPages, epochState, somePages } from '../../src/toolstack/image/epoch.ts';
 import type { LoadedImage } from '../../src/toolstack/image/load.ts';
 import { loadImageBytes } from '../../src/toolstack/image/read.ts';
 import { suspend } from '../../src/toolstack/image/suspend.ts';
@@ -35,8 +35,7 @@ export function smallContinuous(): Uint8Array {
       const facts = { revision: 'exact', checkpoint: n, ledger: null, log: null } as const;
       const state = epochState(r.machine, r.snapshot, facts);
       const { ram, copied } = r.snapshot;
-      const pages =
-        n === 1 ? allPages(r.machine, ram) : copied.map((offset) => pageAt(ram, offset / 4096));
+      const pages = n === 1 ? allPages(r.machine, ram) : somePages(r.machine, ram, copied);
       writer.epoch(pages, state);
       writer.checkpoint();
     });
@@ -48,7 +47,8 @@ export function smallContinuous(): Uint8Array {
 /** Everything a restored guest follows from, as one hash. */
 export function fingerprint(image: LoadedImage): string {
   const hash = createHash('sha256').update(JSON.stringify(image.state)).update(image.cpu);
-  hash.update(image.cpuRecord);
+  for (const { code, instance, body } of image.records)
+    hash.update(`${code} ${instance}`).update(body);
   for (const [pfn, data] of [...image.pages].sort((a, b) => a[0] - b[0])) {
     hash.update(`${pfn}`).update(data ?? 'absent');
   }

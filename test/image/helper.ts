@@ -3,7 +3,7 @@
 import { StreamWriter } from '../../src/image/writer.ts';
 import { chooseDevices } from '../../src/machine/choose-devices.ts';
 import type { LoadedGuest } from '../../src/machine/loader.ts';
-import { listGuestNames, loadGuest } from '../../src/machine/loader.ts';
+import { loadGuest } from '../../src/machine/loader.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { RunLoop } from '../../src/machine/run-loop.ts';
 import { allPages, epochState } from '../../src/toolstack/image/epoch.ts';
@@ -24,11 +24,6 @@ export interface Rig extends Disposable {
 function rigOf(machine: Machine, snapshot: Snapshot, output: number[]): Rig {
   const loop = new RunLoop(machine);
   return { machine, loop, snapshot, output, [Symbol.dispose]: () => machine[Symbol.dispose]() };
-}
-
-/** The guests of the package that images can hold. */
-export function imageGuests(): string[] {
-  return listGuestNames().filter((name) => loadGuest(name).manifest.monitor === undefined);
 }
 
 /** A guest of the package, or one laid out by the test. */

@@ -87,7 +87,7 @@ it('Ctrl-C ends a run under checkpoints at a checkpoint', { timeout: 60_000 }, a
   // The last checkpoint is where the run ended.
   expect(JSON.parse(stdout)).toMatchObject({
     outcome: 'interrupted',
-    instructions: state.icount,
+    instructions: state.vcpus[0].icount,
     checkpoints: { last: state.checkpoint },
   });
 });

@@ -4,8 +4,9 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { listGuestNames } from '../../src/machine/loader.ts';
 import { Random } from '../../src/util/random.ts';
-import { imageGuests, imageOf, rig, runTo } from './helper.ts';
+import { imageOf, rig, runTo } from './helper.ts';
 
 /** Xen's program and its library, where scripts/xen-verifier.mjs leaves them. */
 function verifier(root: string): { program: string; library: string } {
@@ -50,7 +51,7 @@ export function judgeImages(
   tick = (): void => {},
 ): Judged {
   const random = new Random(seed);
-  const names = imageGuests();
+  const names = listGuestNames();
   const folder = mkdtempSync(join(tmpdir(), 'trapline-verify-'));
   const judged: Judged = { images: 0, accepted: 0, refused: null, guests: names.length };
   try {

@@ -34,7 +34,7 @@ export function verifyCommand(source: (file: string) => ImageSource): CliCommand
         guest: state.guest.name,
         checkpoint: state.checkpoint,
         epochs,
-        instructions: state.icount,
+        instructions: state.vcpus[0].icount,
         memory: state.guest.memoryBytes,
         dropped,
       };

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Continuous checkpoints: a whole image first, then increments of the pages written since, and whole again when long.
-import { PAGE_BYTES } from '../../image/layout.ts';
-import type { EpochState } from '../../image/writer.ts';
+import type { EpochState, StreamWriter } from '../../image/writer.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { Snapshot } from '../snapshot.ts';
-import { allPages, type EpochFacts, epochState, pageAt } from './epoch.ts';
+import { allPages, type EpochFacts, epochState, type MemoryShape, somePages } from './epoch.ts';
 import { ImageFile } from './file.ts';
 
 /** Once the file is so many times as long as a whole image, it is written anew. */
@@ -34,35 +33,36 @@ export class Checkpointer implements Disposable {
    * @throws HvmError HVM_OUTPUT; the checkpoint before is intact
    */
   commit(machine: Machine, snapshot: Snapshot, facts: EpochFacts): void {
-    const state = epochState(machine, snapshot, facts);
-    if (this.commits === 0 || this.#file.bytes > LONGEST * this.#wholeBytes) {
-      this.#createWhole(machine, snapshot, state);
-      this.lastIncrement = 0;
-    } else {
-      const before = this.#file.bytes;
-      this.#file.append((writer) => {
-        writer.epoch(written(snapshot), state);
-        writer.checkpoint();
-      });
-      this.lastIncrement = this.#file.bytes - before;
-    }
-    this.commits++;
+    this.commitPages(machine, snapshot.ram, snapshot.copied, epochState(machine, snapshot, facts));
   }
 
-  #createWhole(machine: Machine, snapshot: Snapshot, state: EpochState): void {
-    this.#file.create((writer) => {
-      writer.epoch(allPages(machine, snapshot.ram), state);
+  /**
+   * The same of a captured domain in parts.
+   * @param written - offsets of pages that have changed since the last commit
+   * @throws HvmError HVM_OUTPUT; the checkpoint before is intact
+   */
+  commitPages(
+    shape: MemoryShape,
+    ram: Uint8Array,
+    written: Iterable<number>,
+    state: EpochState,
+  ): void {
+    const whole = this.commits === 0 || this.#file.bytes > LONGEST * this.#wholeBytes;
+    const before = this.#file.bytes;
+    const fill = (writer: StreamWriter): void => {
+      writer.epoch(whole ? allPages(shape, ram) : somePages(shape, ram, written), state);
       writer.checkpoint();
-    });
-    this.whole++;
-    this.#wholeBytes = this.#file.bytes;
+    };
+    if (whole) {
+      this.#file.create(fill);
+      this.whole++;
+      this.#wholeBytes = this.#file.bytes;
+    } else this.#file.append(fill);
+    this.lastIncrement = whole ? 0 : this.#file.bytes - before;
+    this.commits++;
   }
 
   [Symbol.dispose](): void {
     this.#file[Symbol.dispose]();
   }
-}
-
-function* written(snapshot: Snapshot): ReturnType<typeof allPages> {
-  for (const offset of snapshot.copied) yield pageAt(snapshot.ram, offset / PAGE_BYTES);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What changed from one image to another, in the guest's terms: registers, memory ranges, device fields, the rest.
+import { HVM_CPU } from '../../image/hvm-context.ts';
 import { PAGE_BYTES } from '../../image/layout.ts';
 import { registersOf } from './inspect.ts';
 import type { LoadedImage } from './load.ts';
@@ -36,7 +37,7 @@ const GAP = 16;
 const SHOWN = 16;
 
 export function diffImages(a: LoadedImage, b: LoadedImage): ImageDiff {
-  const registers = changes(registersOf(a.cpuRecord), registersOf(b.cpuRecord));
+  const registers = changes(allRegisters(a), allRegisters(b));
   const devices = changes(deviceFields(a), deviceFields(b));
   const { servers: _a, ...restA } = a.state;
   const { servers: _b, ...restB } = b.state;
@@ -46,6 +47,19 @@ export function diffImages(a: LoadedImage, b: LoadedImage): ImageDiff {
   return { registers, memory, devices, other, same };
 }
 
+/** Of every vCPU; those of vCPU 0 without a number. */
+function allRegisters({ records }: LoadedImage): Record<string, string> {
+  const named = records
+    .filter((r) => r.code === HVM_CPU)
+    .flatMap(({ instance, body }) =>
+      Object.entries(registersOf(body)).map(([name, value]) => [
+        instance === 0 ? name : `vcpu${instance}.${name}`,
+        value,
+      ]),
+    );
+  return Object.fromEntries(named) as Record<string, string>;
+}
+
 function deviceFields(image: LoadedImage): Record<string, string> {
   const all = image.state.servers.map((server) => flat(server.devices));
   return Object.assign({}, ...all) as Record<string, string>;
@@ -53,7 +67,8 @@ function deviceFields(image: LoadedImage): Record<string, string> {
 
 /** Leaves of a plain object by path. */
 function flat(value: unknown, path = ''): Record<string, string> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  const leaves = Array.isArray(value) && value.every((item) => typeof item !== 'object');
+  if (typeof value !== 'object' || value === null || leaves) {
     return { [path]: JSON.stringify(value) ?? 'undefined' };
   }
   const parts = Object.entries(value).map(([key, part]) =>

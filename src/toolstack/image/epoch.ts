@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// From a captured machine to what the writer wants: state in named fields, and pages.
+// From captured machines to what the writer wants: state in named fields, records of Xen's, and pages.
 
-import { formatIoRange } from '../../dm/range.ts';
-import { encodeHvmHeader, HVM_CPU, HVM_HEADER } from '../../image/hvm-context.ts';
+import type { ServerState } from '../../dm/server.ts';
+import { encodeHvmHeader, HVM_HEADER } from '../../image/hvm-context.ts';
 import { PAGE_BYTES, PAGE_NORMAL, PAGE_XTAB } from '../../image/layout.ts';
 import type { PageOut } from '../../image/page-data.ts';
 import type { EpochState } from '../../image/writer.ts';
+import type { LoadedGuest } from '../../machine/loader.ts';
 import type { Machine } from '../../machine/machine.ts';
-import { HvmError } from '../../util/errors.ts';
+import { deviceLabel } from '../../machine/servers.ts';
 import type { RevisionName } from '../../xen/hvm/revision.ts';
 import type { Snapshot } from '../snapshot.ts';
-import { encodeCpu } from './cpu-record.ts';
-import { nativeCpu } from './native-cpu.ts';
-import type { ImageState, LedgerPosition, LogPosition } from './state.ts';
+import { type HvmRecord, saveRecords } from './hvm-records.ts';
+import type { ImageState, LedgerPosition, LogPosition, VcpuState } from './state.ts';
 
 /** The guest's clock ticks once per instruction, and an instruction takes a nanosecond. */
 export const TSC_KHZ = 1_000_000;
@@ -29,93 +29,131 @@ export interface EpochFacts {
   log: LogPosition | null;
 }
 
+/** One vCPU of a machine that stands still, just captured. */
+export interface VcpuPart {
+  state: VcpuState;
+  /** Opaque. */
+  cpu: Uint8Array;
+  records: HvmRecord[];
+}
+
+/** Everything of a domain that is neither in a vCPU nor in memory. */
+export interface DomainPart
+  extends Pick<ImageState, 'interrupts' | 'pageIsRam' | 'verdict' | 'revision' | 'checkpoint'> {
+  guest: LoadedGuest;
+  /** `name@range`. */
+  devices: readonly string[];
+  servers: readonly { name: string; state: ServerState }[];
+}
+
+/** @param snapshot - of this very moment */
+export function vcpuPart(
+  machine: Machine,
+  snapshot: Snapshot,
+  { ledger, log }: Pick<EpochFacts, 'ledger' | 'log'>,
+): VcpuPart {
+  const { cpu, charged, icount, injected, irq, nextTick, pciCf8, unclaimed } = snapshot;
+  return {
+    state: {
+      cpuBytes: cpu.length,
+      ...{ icount, charged, irq, injected, nextTick, pciCf8, unclaimed },
+      witnesses: machine.witnesses(),
+      ledger,
+      log,
+    },
+    cpu,
+    records: saveRecords(machine),
+  };
+}
+
+/** One consistent state. @param vcpus - in the order of their numbers */
+export function domainEpoch(domain: DomainPart, vcpus: readonly VcpuPart[]): EpochState {
+  const { guest, servers, devices, revision, checkpoint, interrupts, pageIsRam, verdict } = domain;
+  const { name, format, hasManifest, memoryBytes, blockBase, manifest } = guest;
+  const state = {
+    guest: { name, format, hasManifest, memoryBytes, blockBase, manifest },
+    revision,
+    devices,
+    checkpoint,
+    vcpus: vcpus.map((v) => v.state),
+    servers: servers.map((s) => ({ name: s.name, devices: s.state.devices })),
+    interrupts,
+    pageIsRam,
+    verdict,
+  };
+  const header = encodeHvmHeader({ changeset: 2n ** 64n - 1n, cpuid: 0, tscKhz: TSC_KHZ });
+  // One counter for all: that of vCPU 0.
+  const nsec = vcpus[0]?.state.icount ?? 0;
+  return {
+    tsc: { mode: ALWAYS_EMULATED, khz: TSC_KHZ, nsec, incarnation: 1 },
+    params: [{ index: PARAM_X87_FIP_WIDTH, value: 4n }],
+    entries: [
+      { code: HVM_HEADER, instance: 0, body: header },
+      // By kind, and of each kind by instance, as Xen saves them.
+      ...vcpus.flatMap((v) => v.records).sort((a, b) => a.code - b.code),
+    ],
+    json: JSON.stringify(state),
+    cpu: vcpus.length === 1 && vcpus[0] ? vcpus[0].cpu : Buffer.concat(vcpus.map((v) => v.cpu)),
+  };
+}
+
 /**
- * The state of a machine that stands still, just captured.
+ * The state of a machine on one thread that stands still, just captured.
  * @param snapshot - of this very moment
  */
 export function epochState(machine: Machine, snapshot: Snapshot, facts: EpochFacts): EpochState {
-  const state = imageState(machine, snapshot, facts);
-  return {
-    tsc: { mode: ALWAYS_EMULATED, khz: TSC_KHZ, nsec: snapshot.icount, incarnation: 1 },
-    params: [{ index: PARAM_X87_FIP_WIDTH, value: 4n }],
-    entries: [
-      {
-        code: HVM_HEADER,
-        instance: 0,
-        body: encodeHvmHeader({ changeset: 2n ** 64n - 1n, cpuid: 0, tscKhz: TSC_KHZ }),
-      },
-      { code: HVM_CPU, instance: 0, body: encodeCpu(nativeCpu(machine)) },
-    ],
-    json: JSON.stringify(state),
-    cpu: snapshot.cpu,
-  };
-}
-
-function imageState(machine: Machine, snapshot: Snapshot, facts: EpochFacts): ImageState {
-  const { guest } = machine;
-  if (guest.manifest.monitor !== undefined) {
-    throw new HvmError(
-      'HVM_USAGE',
-      `guest '${guest.name}' needs stand-ins for parts of Xen (monitor in its guest.json), and images do not hold them: expected a guest without`,
-    );
-  }
-  return {
-    guest: {
-      name: guest.name,
-      format: guest.format,
-      hasManifest: guest.hasManifest,
-      memoryBytes: guest.memoryBytes,
-      blockBase: guest.blockBase,
-      manifest: guest.manifest,
-    },
-    revision: facts.revision,
-    devices: machine.devices.map(({ factory, range }) => `${factory.name}@${formatIoRange(range)}`),
-    checkpoint: facts.checkpoint,
-    icount: snapshot.icount,
-    charged: snapshot.charged,
-    irq: snapshot.irq,
-    injected: snapshot.injected,
+  const { revision, checkpoint } = facts;
+  const { interrupts, pageIsRam, verdict } = snapshot;
+  const domain: DomainPart = {
+    guest: machine.guest,
+    devices: machine.devices.map(({ factory, range }) => deviceLabel(factory.name, range)),
     servers: machine.servers.map(({ name }, i) => ({
       name,
-      devices: structuredClone(snapshot.servers[i]?.devices ?? {}) as never,
+      state: snapshot.servers[i] ?? { devices: {} },
     })),
-    interrupts: snapshot.interrupts,
-    nextTick: snapshot.nextTick,
-    pciCf8: snapshot.pciCf8,
-    pageIsRam: snapshot.pageIsRam,
-    verdict: machine.verdict,
-    unclaimed: machine.unclaimed,
-    witnesses: machine.witnesses(),
-    ledger: facts.ledger,
-    log: facts.log,
+    ...{ revision, checkpoint, interrupts, pageIsRam, verdict },
   };
+  return domainEpoch(domain, [vcpuPart(machine, snapshot, facts)]);
+}
+
+/** What decides where RAM lies: memory-mapped devices, and whether the page that can become RAM has done so. */
+export interface MemoryShape {
+  devices: readonly { range: { space: string; start: number; end: number } }[];
+  pageIsRam: boolean;
+  guest: Pick<LoadedGuest, 'manifest'>;
 }
 
 /** Page numbers that belong to memory-mapped devices: no RAM lies there. */
-export function devicePages(
-  devices: readonly { range: { space: string; start: number; end: number } }[],
-  memoryBytes: number,
-): Set<number> {
+export function devicePages(shape: MemoryShape, memoryBytes: number): Set<number> {
   const pages = new Set<number>();
-  for (const { range } of devices) {
+  for (const { range } of shape.devices) {
     if (range.space !== 'mmio') continue;
     const last = Math.min(Math.floor(range.end / PAGE_BYTES), memoryBytes / PAGE_BYTES - 1);
     for (let pfn = Math.floor(range.start / PAGE_BYTES); pfn <= last; pfn++) pages.add(pfn);
   }
+  const turned = shape.guest.manifest.monitor?.ramAfterWrite;
+  if (shape.pageIsRam && turned !== undefined) pages.delete(Math.floor(turned / PAGE_BYTES));
   return pages;
 }
 
 /** Every page of memory; those of devices are not present. */
-export function* allPages(machine: Machine, ram: Uint8Array): Generator<PageOut> {
-  const holes = devicePages(machine.devices, ram.length);
-  for (let pfn = 0; pfn * PAGE_BYTES < ram.length; pfn++) {
-    if (holes.has(pfn)) yield { pfn, type: PAGE_XTAB, data: null };
-    else yield pageAt(ram, pfn);
-  }
+export function* allPages(shape: MemoryShape, ram: Uint8Array): Generator<PageOut> {
+  const holes = devicePages(shape, ram.length);
+  for (let pfn = 0; pfn * PAGE_BYTES < ram.length; pfn++) yield pageAt(ram, pfn, holes);
 }
 
-/** One page of RAM. */
-export function pageAt(ram: Uint8Array, pfn: number): PageOut {
+/** Those of some pages that are worth an increment. @param offsets - into RAM */
+export function* somePages(
+  shape: MemoryShape,
+  ram: Uint8Array,
+  offsets: Iterable<number>,
+): Generator<PageOut> {
+  const holes = devicePages(shape, ram.length);
+  for (const offset of offsets) yield pageAt(ram, offset / PAGE_BYTES, holes);
+}
+
+function pageAt(ram: Uint8Array, pfn: number, holes: ReadonlySet<number>): PageOut {
+  if (holes.has(pfn)) return { pfn, type: PAGE_XTAB, data: null };
   const at = pfn * PAGE_BYTES;
   return { pfn, type: PAGE_NORMAL, data: ram.subarray(at, at + PAGE_BYTES) };
 }

@@ -2,8 +2,7 @@
 // From a stream to the last checkpoint that is whole: pages, named registers, our own state.
 import { imageFault, type Place } from '../../image/fault.ts';
 import type { StreamHeaders } from '../../image/headers.ts';
-import { decodeHvmContext, HVM_CPU, type HvmEntry } from '../../image/hvm-context.ts';
-import { decodeHvmCpu, HVM_CPU_BYTES } from '../../image/hvm-cpu.ts';
+import { decodeHvmContext, HVM_HEADER, type HvmEntry } from '../../image/hvm-context.ts';
 import {
   PAGE_BYTES,
   PAGE_NORMAL,
@@ -22,16 +21,17 @@ import { decodeOwnPart, type OwnPart } from '../../image/own-part.ts';
 import { decodePageData } from '../../image/page-data.ts';
 import { type StreamListener, StreamReader, type StreamRecord } from '../../image/reader.ts';
 import { checkPolicy, decodeHvmParams, decodeTscInfo } from '../../image/small-records.ts';
+import { HVM_RECORDS, type HvmRecord } from './hvm-records.ts';
 import { type ImageState, imageStateSchema } from './state.ts';
 
 /** One checkpoint of an image, whole and checked. */
 export interface LoadedImage {
   headers: StreamHeaders;
   state: ImageState;
-  /** Opaque CPU state. */
+  /** Opaque state of all vCPUs, see `cpuOf()`. */
   cpu: Uint8Array;
-  /** Body of the CPU record. */
-  cpuRecord: Uint8Array;
+  /** Entries of the HVM context, without HEADER. */
+  records: HvmRecord[];
   /** By page number; null: not present. */
   pages: Map<number, Uint8Array | null>;
   /** Checkpoints in the stream that are whole. */
@@ -129,10 +129,9 @@ export class ImageLoader implements StreamListener {
       );
     }
     for (const { code, body: entry, offset } of entries) {
-      if (code !== HVM_CPU || entry.length !== HVM_CPU_BYTES) continue;
-      const { problem } = decodeHvmCpu(entry);
+      const problem = HVM_RECORDS.find((codec) => codec.code === code)?.problem(entry) ?? null;
       if (problem === null) continue;
-      throw imageFault({ ...place, offset: place.offset + offset }, `the CPU's ${problem}`);
+      throw imageFault({ ...place, offset: place.offset + offset }, problem);
     }
     this.#context = {
       own,
@@ -148,8 +147,11 @@ export class ImageLoader implements StreamListener {
         throw imageFault(this.#after, 'follows HVM_CONTEXT: expected the end of the checkpoint');
       }
       const state = parseState(context.own, context.place);
-      const record = context.entries.find((e) => e.code === HVM_CPU && e.instance === 0);
-      if (record === undefined) throw imageFault(context.place, 'the context has no CPU 0');
+      const cpuBytes = state.vcpus.reduce((sum, v) => sum + v.cpuBytes, 0);
+      if (cpuBytes !== context.own.cpu.length) {
+        const have = context.own.cpu.length;
+        throw imageFault(context.place, `${have} bytes of CPU state: expected ${cpuBytes}`);
+      }
       // First judged, then taken in: a refusal leaves the checkpoint before as it was.
       this.#checkPages(state, context.place);
       for (const [pfn, data] of this.#staged) this.#pages.set(pfn, data);
@@ -157,7 +159,7 @@ export class ImageLoader implements StreamListener {
         headers: this.#headers,
         state,
         cpu: context.own.cpu,
-        cpuRecord: record.body,
+        records: context.entries.filter((e) => e.code !== HVM_HEADER),
         place: context.place,
       };
       this.#epochs++;
@@ -206,6 +208,15 @@ export class ImageLoader implements StreamListener {
     }
     return { ...image, pages: this.#pages, epochs: this.#epochs, dropped: cut };
   }
+}
+
+/** The opaque state of one vCPU. */
+export function cpuOf(
+  { state, cpu }: Pick<LoadedImage, 'state' | 'cpu'>,
+  vcpu: number,
+): Uint8Array {
+  const at = state.vcpus.slice(0, vcpu).reduce((sum, v) => sum + v.cpuBytes, 0);
+  return cpu.subarray(at, at + (state.vcpus[vcpu]?.cpuBytes ?? 0));
 }
 
 function parseState(own: OwnPart, place: Place): ImageState {

@@ -28,7 +28,8 @@ export async function restoreRun(
   watch: Watch & RunTerminal,
 ): Promise<RestoreReport> {
   const loaded = await loadImage(options.source, { lastGood: options.lastGood });
-  const { revision, checkpoint, icount } = loaded.state;
+  const { revision, checkpoint, vcpus } = loaded.state;
+  const { icount } = vcpus[0];
   using output = new HeldOutput(watch.output, holds(options.image));
   const { machine, snapshot } = restoreMachine(loaded, {
     output: output.put,

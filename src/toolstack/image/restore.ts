@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // From a loaded image to a machine that goes on as if nothing had happened.
 
-import { parseDeviceSpec } from '../../dm/registry.ts';
-import { imageFault } from '../../image/fault.ts';
+import { type DeviceSpec, parseDeviceSpec } from '../../dm/registry.ts';
+import { imageFault, type Place } from '../../image/fault.ts';
 import { PAGE_BYTES } from '../../image/layout.ts';
 import type { LoadedGuest } from '../../machine/loader.ts';
 import { Machine, type MachineOptions } from '../../machine/machine.ts';
 import { HvmError } from '../../util/errors.ts';
 import { Snapshot } from '../snapshot.ts';
-import { encodeCpu } from './cpu-record.ts';
 import { devicePages } from './epoch.ts';
-import type { LoadedImage } from './load.ts';
-import { nativeCpu } from './native-cpu.ts';
+import { restoreRecords } from './hvm-records.ts';
+import { cpuOf, type LoadedImage } from './load.ts';
 
 /** The guest of an image: everything of it but what lies in memory. */
 export function guestOfImage({ state }: LoadedImage): LoadedGuest {
@@ -36,6 +35,19 @@ export function ramOf(image: LoadedImage): Uint8Array {
   return ram;
 }
 
+/** Pages and devices must agree on where memory is. @throws HvmError HVM_IMAGE */
+function checkHoles(image: LoadedImage, devices: readonly DeviceSpec[]): void {
+  const { guest, pageIsRam } = image.state;
+  const holes = devicePages({ devices, pageIsRam, guest }, guest.memoryBytes);
+  for (const [pfn, data] of image.pages) {
+    if (holes.has(pfn) === (data === null)) continue;
+    throw imageFault(
+      image.place,
+      `page 0x${pfn.toString(16)} and the devices do not agree on whether it is memory`,
+    );
+  }
+}
+
 /**
  * A machine in the image's state, and its snapshot, which the next capture only has to bring up to date.
  * @param options - what a machine wants besides what the image says
@@ -46,32 +58,31 @@ export function restoreMachine(
   options: Omit<MachineOptions, 'guest' | 'devices' | 'revision'>,
 ): { machine: Machine; snapshot: Snapshot } {
   const { state, place } = image;
-  const fail = (what: string, cause?: unknown): never => {
-    throw imageFault(place, what, cause);
-  };
-  let machine: Machine;
-  try {
+  return orMisfit(place, () => {
     const devices = state.devices.map(parseDeviceSpec);
-    const holes = devicePages(devices, state.guest.memoryBytes);
-    for (const [pfn, data] of image.pages) {
-      if (holes.has(pfn) === (data === null)) continue;
-      fail(`page 0x${pfn.toString(16)} and the devices do not agree on whether it is memory`);
+    if (state.vcpus.length > 1) {
+      throw imageFault(
+        place,
+        `${state.vcpus.length} vCPUs: one thread runs one, expected --threads`,
+      );
     }
-    machine = new Machine({
-      ...options,
-      guest: guestOfImage(image),
-      devices,
-      revision: state.revision,
-    });
-  } catch (error) {
-    throw error instanceof HvmError && misfit(error.code)
-      ? imageFault(place, `cannot be restored: ${error.message}`, error)
-      : error;
-  }
+    checkHoles(image, devices);
+    const guest = guestOfImage(image);
+    const machine = new Machine({ ...options, guest, devices, revision: state.revision });
+    try {
+      return { machine, snapshot: fill(machine, image, 0, ramOf(image)) };
+    } catch (error) {
+      machine[Symbol.dispose]();
+      throw error;
+    }
+  });
+}
+
+/** @throws what `build` throws; what the image's own content brings about as a refusal of the image */
+function orMisfit<T>(place: Place, build: () => T): T {
   try {
-    return { machine, snapshot: fill(machine, image) };
+    return build();
   } catch (error) {
-    machine[Symbol.dispose]();
     throw error instanceof HvmError && misfit(error.code)
       ? imageFault(place, `cannot be restored: ${error.message}`, error)
       : error;
@@ -88,38 +99,38 @@ function misfit(code: string): boolean {
   );
 }
 
-function fill(machine: Machine, image: LoadedImage): Snapshot {
+function fill(machine: Machine, image: LoadedImage, id: number, ram: Uint8Array): Snapshot {
   const { state, place } = image;
-  if (state.servers.length !== machine.servers.length) {
+  const vcpu = state.vcpus[id];
+  if (vcpu === undefined) throw imageFault(place, `no vCPU ${id}`);
+  if (machine.remote === null && state.servers.length !== machine.servers.length) {
     throw imageFault(
       place,
       `state of ${state.servers.length} ioreq servers: expected ${machine.servers.length}`,
     );
   }
   const snapshot = new Snapshot(machine);
-  snapshot.ram.set(ramOf(image));
-  snapshot.cpu = image.cpu;
-  snapshot.charged = state.charged;
-  snapshot.irq = state.irq;
-  snapshot.injected = state.injected;
-  snapshot.icount = state.icount;
+  snapshot.ram.set(ram);
+  snapshot.cpu = cpuOf(image, id);
+  snapshot.charged = vcpu.charged;
+  snapshot.irq = vcpu.irq;
+  snapshot.injected = vcpu.injected;
+  snapshot.icount = vcpu.icount;
   snapshot.interrupts = state.interrupts;
-  snapshot.nextTick = state.nextTick;
-  snapshot.pciCf8 = state.pciCf8;
+  snapshot.nextTick = vcpu.nextTick;
+  snapshot.pciCf8 = vcpu.pciCf8;
   snapshot.pageIsRam = state.pageIsRam;
   snapshot.verdict = state.verdict;
-  snapshot.unclaimed = state.unclaimed;
+  snapshot.unclaimed = vcpu.unclaimed;
   state.servers.forEach(({ devices }, i) => {
     snapshot.servers[i] = { devices };
   });
   snapshot.restore(machine);
   snapshot.inStep(machine);
-  machine.setWitnesses(state.witnesses);
-  // The registers by name say the same as the opaque state, or one of them is not what was saved.
-  if (Buffer.compare(encodeCpu(nativeCpu(machine)), image.cpuRecord) !== 0) {
-    throw imageFault(place, 'the CPU record and the saved CPU are not of the same moment');
-  }
-  if (machine.cpu.icount + state.charged !== state.icount) {
+  machine.setWitnesses(vcpu.witnesses);
+  const problem = restoreRecords(machine, image.records);
+  if (problem !== null) throw imageFault(place, problem);
+  if (machine.cpu.icount + vcpu.charged !== vcpu.icount) {
     throw imageFault(place, 'the instruction count is not that of the saved CPU');
   }
   return snapshot;

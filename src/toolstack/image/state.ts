@@ -5,6 +5,9 @@ import { VERDICTS, type Verdict } from '../../dm/index.ts';
 import { GUEST_FORMATS, guestManifestSchema } from '../../machine/guest-manifest.ts';
 import { REVISION_NAMES } from '../../xen/hvm/revision.ts';
 
+/** As many as a domain in threads can have. */
+export const MOST_VCPUS = 8;
+
 const count = z.int().min(0);
 const counts = z.strictObject({ issued: count, answered: count, retired: count });
 const deviceState = z.record(
@@ -29,6 +32,23 @@ export const logPosition = z.strictObject({
   last: count.nullable(),
 });
 
+/** One vCPU, but for its registers and what lies in memory. */
+export const vcpuState = z.strictObject({
+  /** Its share of the opaque CPU state, which is that of all vCPUs, one behind the other. */
+  cpuBytes: count,
+  icount: count,
+  charged: count,
+  irq: z.int().min(-1).max(255),
+  injected: z.strictObject({ vector: z.int().min(0).max(255), errorCode: count }).nullable(),
+  nextTick: count,
+  pciCf8: z.int().min(0).max(0xffffffff),
+  unclaimed: count,
+  /** Its accesses by device, as each counted them. */
+  witnesses: z.record(z.string(), z.strictObject({ reads: count, writes: count })),
+  ledger: ledgerPosition.nullable(),
+  log: logPosition.nullable(),
+});
+
 /** The JSON of `OwnPart`. */
 export const imageStateSchema = z.strictObject({
   guest: z.strictObject({
@@ -47,27 +67,21 @@ export const imageStateSchema = z.strictObject({
   devices: z.array(z.string().min(1)).max(64),
   /** Checkpoints since the guest started, this one included. */
   checkpoint: count,
-  icount: count,
-  charged: count,
-  irq: z.int().min(-1).max(255),
-  injected: z.strictObject({ vector: z.int().min(0).max(255), errorCode: count }).nullable(),
+  vcpus: z
+    .tuple([vcpuState])
+    .rest(vcpuState)
+    .refine((list) => list.length <= MOST_VCPUS, `expected at most ${MOST_VCPUS}`),
   /** In the order of the ioreq servers' numbers. */
   servers: z.array(
     z.strictObject({ name: z.string(), devices: z.record(z.string(), deviceState) }),
   ),
   interrupts: z.int().min(0).max(0xffff),
-  nextTick: count,
-  pciCf8: z.int().min(0).max(0xffffffff),
   /** Whether a page that becomes RAM under its device has done so. */
   pageIsRam: z.boolean(),
   verdict: z.enum(VERDICTS as [Verdict, ...Verdict[]]).nullable(),
-  unclaimed: count,
-  /** Accesses by device, as each counted them. */
-  witnesses: z.record(z.string(), z.strictObject({ reads: count, writes: count })),
-  ledger: ledgerPosition.nullable(),
-  log: logPosition.nullable(),
 });
 
+export type VcpuState = z.infer<typeof vcpuState>;
 export type ImageState = z.infer<typeof imageStateSchema>;
 export type LedgerPosition = z.infer<typeof ledgerPosition>;
 export type LogPosition = z.infer<typeof logPosition>;
