@@ -11,6 +11,8 @@
         "native/access.cc",
         "native/decode.cc",
         "native/translate.cc",
+        "native/fast_call.cc",
+        "native/trap_entry.cc",
         "native/wraps_device.cc",
         "native/wraps_engine.cc",
         "native/self_test.cc",
@@ -34,7 +36,7 @@
         "<@(wrap_flags)",
         "-Wl,--exclude-libs,ALL", "-Wl,--gc-sections"
       ],
-      "libraries": ["<(unicorn_archive)", "-lpthread", "-lm"]
+      "libraries": ["<(unicorn_archive)", "-lpthread", "-ldl", "-lm"]
     }
   ]
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Class Vcpu: what a device access is. Ports with their permission check, memory outside RAM in whole and in parts,
 // string instructions decoded, and where in its block an access stands.
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -53,11 +54,25 @@ uint32_t Vcpu::blockIndex(uintptr_t retaddr, uint32_t* blockCount) {
   return count;
 }
 
-void Vcpu::uncount(uintptr_t retaddr) {
-  uint32_t count = 0;
-  const uint32_t index = blockIndex(retaddr, &count);
-  budget() += count - index;
+// How many instructions of its block, for all of which it was counted, were not executed when it is left at `retaddr`.
+// Remembered by place: looking the block up costs more than an access.
+uint32_t Vcpu::notExecuted(uintptr_t retaddr) {
+  Site& site = sites_[(retaddr ^ retaddr >> 10) % SITES];
+  if (site.retaddr != retaddr) {
+    uint32_t count = 0;
+    const uint32_t index = blockIndex(retaddr, &count);
+    site = {retaddr, count - index};
+  }
+  return site.rest;
 }
+
+// Before the translation `tb` is executed. Lower than the one before it, it may stand where others have stood.
+void Vcpu::forgetSites(void* tb) {
+  if (tb <= lastBlock_) std::fill(sites_.begin(), sites_.end(), Site{0, 0});
+  lastBlock_ = tb;
+}
+
+void Vcpu::uncount(uintptr_t retaddr) { budget() += notExecuted(retaddr); }
 
 void Vcpu::uncountAfter(uintptr_t retaddr) {
   uncount(retaddr);
@@ -105,25 +120,22 @@ void Vcpu::checkPortPermission(uint32_t port, uint32_t size, uintptr_t retaddr) 
   privileged(retaddr);
 }
 
-uint64_t Vcpu::portAccess(bool read, uint32_t port, uint32_t size, uint32_t value, uintptr_t retaddr, bool isString) {
+// INS or OUTS, one element.
+uint64_t Vcpu::stringAccess(bool read, uint32_t port, uint32_t size, uint32_t value, uintptr_t retaddr) {
   if ((env<uint32_t>(ENV_HFLAGS) & HF_PE) != 0) checkPortPermission(port, size, retaddr);
-  uint32_t reason = EXIT_PIO;
-  if (isString) {
-    reason = EXIT_PIO_STRING;
-    __real_cpu_restore_state_x86_64(cpu_, retaddr, false);
-    if (answeredNext_ == answeredCount_) decodeString();
-    if (read && paging()) {
-      // The destination must be writable before the device is asked: a processor faults first.
-      const uint32_t width = page_[PAGE_STRING + STRING_ADDR_SIZE] == 2 ? 0xffffu : 0xffffffffu;
-      const uint64_t linear = static_cast<uint32_t>(segment(SEG_ES).base + (env<uint64_t>(ENV_REGS + 8 * 7) & width));
-      const uint32_t first = 4096 - (linear & 4095);
-      probe_access_x86_64(envOf(cpu_), linear, static_cast<int>(size < first ? size : first), ACCESS_STORE, mmuIndex(), retaddr);
-      if (size > first) {
-        probe_access_x86_64(envOf(cpu_), static_cast<uint32_t>(linear + first), static_cast<int>(size - first), ACCESS_STORE, mmuIndex(), retaddr);
-      }
+  __real_cpu_restore_state_x86_64(cpu_, retaddr, false);
+  if (answeredNext_ == answeredCount_) decodeString();
+  if (read && paging()) {
+    // The destination must be writable before the device is asked: a processor faults first.
+    const uint32_t width = page_[PAGE_STRING + STRING_ADDR_SIZE] == 2 ? 0xffffu : 0xffffffffu;
+    const uint64_t linear = static_cast<uint32_t>(segment(SEG_ES).base + (env<uint64_t>(ENV_REGS + 8 * 7) & width));
+    const uint32_t first = 4096 - (linear & 4095);
+    probe_access_x86_64(envOf(cpu_), linear, static_cast<int>(size < first ? size : first), ACCESS_STORE, mmuIndex(), retaddr);
+    if (size > first) {
+      probe_access_x86_64(envOf(cpu_), static_cast<uint32_t>(linear + first), static_cast<int>(size - first), ACCESS_STORE, mmuIndex(), retaddr);
     }
   }
-  return access(reason, read, size, port & 0xffff, 0, value, retaddr);
+  return access(EXIT_PIO_STRING, read, size, port & 0xffff, 0, value, retaddr);
 }
 
 // --- memory ---
@@ -267,11 +279,9 @@ void Vcpu::stored(uint64_t linear, int mmu) {
 }
 
 uint64_t Vcpu::tsc(uintptr_t retaddr) {
-  uint32_t count = 0;
-  const uint32_t index = blockIndex(retaddr, &count);
   int64_t left = budget();
   if (step_ == Step::Running) left = savedBudget_ - (1 - left);
-  return static_cast<uint64_t>(static_cast<int64_t>(deadline_) - left - (count - index));
+  return static_cast<uint64_t>(static_cast<int64_t>(deadline_) - left - notExecuted(retaddr));
 }
 
 }  // namespace trapline

@@ -6,7 +6,9 @@
 #include <string>
 #include <unordered_map>
 
+#include "fast_call.h"
 #include "self_test.h"
+#include "trap_entry.h"
 #include "vcpu.h"
 
 namespace {
@@ -47,6 +49,7 @@ class VcpuObject : public Napi::ObjectWrap<VcpuObject> {
                            InstanceMethod<&VcpuObject::extended>("extended"),
                            InstanceMethod<&VcpuObject::dispose>("dispose"),
                            InstanceAccessor<&VcpuObject::kickId>("kickId"),
+                           InstanceAccessor<&VcpuObject::runId>("runId"),
                        });
   }
 
@@ -97,6 +100,8 @@ class VcpuObject : public Napi::ObjectWrap<VcpuObject> {
     const std::lock_guard<std::mutex> guard(kickLock);
     kickId_ = nextKickId++;
     kickable()[kickId_] = vcpu_.get();
+    while (runId_ < trapline::RUN_IDS && trapline_running[runId_] != nullptr) runId_++;
+    if (runId_ < trapline::RUN_IDS) trapline_running[runId_] = vcpu_.get();
   }
   ~VcpuObject() override { release(); }
 
@@ -121,6 +126,7 @@ class VcpuObject : public Napi::ObjectWrap<VcpuObject> {
     {
       const std::lock_guard<std::mutex> guard(kickLock);
       kickable().erase(kickId_);
+      if (runId_ < trapline::RUN_IDS) trapline_running[runId_] = nullptr;
     }
     vcpu_.reset();
     ram_.Reset();
@@ -135,7 +141,7 @@ class VcpuObject : public Napi::ObjectWrap<VcpuObject> {
     napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);
     auto* self = static_cast<VcpuObject*>(data);
     if (self->vcpu_ == nullptr) throwCode(env, "HVM_DISPOSED", "this CPU was disposed");
-    else self->vcpu_->run();
+    else trapline_run(self->vcpu_.get());
     return nullptr;
   }
   static napi_value count(napi_env env, napi_callback_info info) {
@@ -210,9 +216,14 @@ class VcpuObject : public Napi::ObjectWrap<VcpuObject> {
   void dispose(const Napi::CallbackInfo&) { release(); }
   Napi::Value kickId(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), kickId_); }
 
+  Napi::Value runId(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), runId_ < trapline::RUN_IDS ? static_cast<double>(runId_) : -1);
+  }
+
   std::unique_ptr<Vcpu> vcpu_;
   Napi::ObjectReference ram_, page_, dirty_;
   uint32_t kickId_ = 0;
+  uint32_t runId_ = 0;
 };
 
 Napi::Value kick(const Napi::CallbackInfo& info) {
@@ -239,6 +250,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Vcpu", VcpuObject::define(env));
   exports.Set("kick", Napi::Function::New(env, kick, "kick"));
   exports.Set("selfTest", Napi::Function::New(env, selfTest, "selfTest"));
+  const napi_value run = trapline::fastFunction([](uint32_t id) { trapline_run_by_id(nullptr, id); }, trapline_run_by_id);
+  exports.Set("run", run == nullptr ? env.Null() : Napi::Value(env, run));
   exports.Set("library", Napi::Function::New(env, library, "library"));
   return exports;
 }

@@ -51,8 +51,12 @@ class Fiber {
     }
     exchange(&owner_, stack_);
   }
-  // Called on the fiber: back to the owner.
+  // Called on the fiber: back to the owner. What stands at the top of either stack is where it goes on: trap_entry.cc
+  // switches in the same way, at the offsets below.
   inline __attribute__((always_inline)) void leave() { exchange(&stack_, owner_); }
+  bool started() const { return started_; }
+  static constexpr size_t STACK_OFFSET = 0;
+  static constexpr size_t OWNER_OFFSET = 8;
 
  private:
   static constexpr size_t GUARD = 4096;
@@ -86,13 +90,17 @@ class Fiber {
           "xmm15", "memory", "cc");
   }
 
-  char* base_ = nullptr;
-  size_t bytes_ = 0;
   void* stack_ = nullptr;
   void* owner_ = nullptr;
+  char* base_ = nullptr;
+  size_t bytes_ = 0;
   Entry entry_ = nullptr;
   void* argument_ = nullptr;
   bool started_ = false;
+
+  static void offsets() {
+    static_assert(offsetof(Fiber, stack_) == STACK_OFFSET && offsetof(Fiber, owner_) == OWNER_OFFSET, "known to assembly");
+  }
 };
 
 }  // namespace trapline

@@ -23,8 +23,8 @@ enum RunWord : uint32_t {
   PAGE_IRQS_TAKEN = 14,    // external interrupts delivered so far
   PAGE_EXCEPTIONS = 15,    // exceptions and software interrupts delivered so far
   PAGE_DEADLINE = 16,      // in, f64: instruction count at which run() returns EXIT_BUDGET
-  PAGE_ICOUNT = 18,        // f64: instructions completed, exceptions delivered included; valid while PAGE_SYNCED is set
-  PAGE_SYNCED = 20,        // 1: the register words and PAGE_ICOUNT describe this exit
+  PAGE_ICOUNT = 18,        // f64: instructions completed, exceptions delivered included; valid while PAGE_COUNTED is set
+  PAGE_SYNCED = 20,        // 1: the register words describe this exit
   PAGE_CHARGE = 21,        // in: instructions to add to the count with ACTION_RETRY (a batch done by the owner)
   PAGE_A20 = 22,           // 1: address line 20 passes; change it with setA20()
 
@@ -37,6 +37,8 @@ enum RunWord : uint32_t {
   PAGE_CATCH = 42,        // in: 1: exceptions are not delivered but exit as EXIT_EXCEPTION
   PAGE_VECTOR = 43,       // EXIT_EXCEPTION: its vector
   PAGE_ERROR_CODE = 44,   // and error code, where it has one
+  PAGE_COUNTED = 45,      // 1: PAGE_ICOUNT describes this exit
+  PAGE_COUNTS = 46,       // in: 1: an exit at IN or OUT leaves the count in PAGE_ICOUNT
 
   PAGE_GPR = 64,      // RAX RCX RDX RBX RSP RBP RSI RDI R8..R15, low and high word each
   PAGE_RIP = 96,      // low, high

@@ -79,6 +79,7 @@ void Vcpu::writeFlags(uint32_t flags) {
 void Vcpu::syncCount() {
   const double count = instructionCount();
   std::memcpy(page_ + PAGE_ICOUNT, &count, 8);
+  page_[PAGE_COUNTED] = 1;
 }
 
 void Vcpu::sync() {
@@ -191,7 +192,7 @@ const char* Vcpu::restore(const uint8_t* from, size_t bytes) {
   budget() = static_cast<int64_t>(deadline_ < 0 ? 0 : deadline_) - static_cast<int64_t>(header.icount);
   halted_ = header.halted != 0;
   page_[PAGE_A20] = env<uint32_t>(ENV_A20_MASK) == ~0u;
-  page_[PAGE_SYNCED] = 0;
+  page_[PAGE_SYNCED] = page_[PAGE_COUNTED] = 0;
   cpuField<uint32_t>(CPU_CFLAGS_NEXT_TB) = ~0u;
   if (std::exchange(ended_, EXIT_NONE) != EXIT_NONE) {
     // The library has returned: enter it again. It takes whole flags there, as after a reset.

@@ -97,6 +97,7 @@ void Vcpu::emitCount() {
 
 void Vcpu::endTranslation(void* tb) {
   translating_ = false;
+  forgetSites(tb);
   for (void* op : countOps_) {
     // The constant is the second argument of a "move immediate"; anything else means an unknown translator.
     auto& value = field<int64_t>(op, OP_ARGS + 8);

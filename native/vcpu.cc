@@ -155,7 +155,7 @@ void Vcpu::body(void* self) {
     }
     while (vcpu->ended_ != EXIT_NONE) {
       vcpu->page_[PAGE_REASON] = vcpu->ended_;
-      vcpu->fiber_.leave();
+      vcpu->leaveFiber();
     }
     vcpu->stopAtBoundary_ = true;  // after reset() or restore(): park before the first instruction
   }
@@ -171,25 +171,48 @@ void Vcpu::takeDeadline() {
 double Vcpu::instructionCount() {
   int64_t left = budget();
   if (step_ == Step::Running) left = savedBudget_ - (1 - left);
-  if (park_ == Park::Trap) {
-    uint32_t count = 0;
-    const uint32_t index = blockIndex(trapReturn_, &count);
-    left += count - index;
-  }
+  if (park_ == Park::Trap) left += notExecuted(trapReturn_);
   return static_cast<double>(toCount(deadline_) - left);
 }
 
 void Vcpu::enterFiber() {
-  Vcpu* outer = std::exchange(activeVcpu, this);
-  onFiber_ = true;
+  entering();
   fiber_.enter();
+}
+
+void Vcpu::leaveFiber() {
+  leaving();
+  fiber_.leave();
+}
+
+void Vcpu::entering() {
+  outer_ = std::exchange(activeVcpu, this);
+  onFiber_ = true;
+}
+
+void Vcpu::leaving() {
   onFiber_ = false;
-  activeVcpu = outer;
+  activeVcpu = outer_;
 }
 
 uint32_t Vcpu::run() {
-  page_[PAGE_SYNCED] = 0;
-  if (ended_ != EXIT_NONE) return page_[PAGE_REASON] = ended_;
+  if (prepare()) enterFiber();
+  return page_[PAGE_REASON];
+}
+
+Fiber* Vcpu::fiberToEnter() {
+  if (!prepare()) return nullptr;
+  entering();
+  return &fiber_;
+}
+
+// Everything that comes before the switch to the fiber. False: there is nothing to run, the page has the reason.
+bool Vcpu::prepare() {
+  page_[PAGE_SYNCED] = page_[PAGE_COUNTED] = 0;
+  if (ended_ != EXIT_NONE) {
+    page_[PAGE_REASON] = ended_;
+    return false;
+  }
   if (step_ == Step::None) takeDeadline();
   const uint32_t action = page_[PAGE_ACTION];
   page_[PAGE_ACTION] = ACTION_RETRY;
@@ -214,7 +237,10 @@ uint32_t Vcpu::run() {
     }
   } else {
     // A step does not wake a halted CPU, and must not run the instruction behind its HLT.
-    if (action == ACTION_FINISH && halted_) return page_[PAGE_REASON] = EXIT_HLT;
+    if (action == ACTION_FINISH && halted_) {
+      page_[PAGE_REASON] = EXIT_HLT;
+      return false;
+    }
     budget() -= page_[PAGE_CHARGE];
     if (action == ACTION_ROLLBACK) stopAtBoundary_ = true;
     if (action == ACTION_FINISH) {
@@ -223,14 +249,13 @@ uint32_t Vcpu::run() {
     }
   }
   page_[PAGE_CHARGE] = 0;
-  enterFiber();
-  return page_[PAGE_REASON];
+  return true;
 }
 
 void Vcpu::park(Park where, uint32_t reason) {
   park_ = where;
   page_[PAGE_REASON] = reason;
-  fiber_.leave();
+  leaveFiber();
 }
 
 void Vcpu::parkUnsupported(uint32_t why, uint64_t detail) {
@@ -346,6 +371,11 @@ uint64_t Vcpu::access(uint32_t reason, bool read, uint32_t size, uint64_t addres
   if (resume_ == Resume::Answer) pending = now;
   // IN and OUT make one access each; anything else may make another, and then this answer must be at hand.
   if (resume_ == Resume::Answer && reason == EXIT_PIO) return load64<uint64_t>(page_ + PAGE_DATA);
+  return resumed(reason, read, size, address, data, retaddr);
+}
+
+// The owner has said what becomes of the access at which the fiber was parked.
+uint64_t Vcpu::resumed(uint32_t reason, bool read, uint32_t size, uint64_t address, uint64_t data, uintptr_t retaddr) {
   if (resume_ != Resume::Restart) {
     if (answeredCount_ == MAX_ACCESSES) unsupportedAt(UNSUPPORTED_TOO_MANY, address, retaddr);
     const uint64_t answer = read ? load64<uint64_t>(page_ + PAGE_DATA) : data;
@@ -368,6 +398,47 @@ uint64_t Vcpu::access(uint32_t reason, bool read, uint32_t size, uint64_t addres
   step_ = Step::None;
   answeredCount_ = answeredNext_ = 0;
   restart(retaddr);
+}
+
+namespace {
+// By size: the bits of an access.
+constexpr uint64_t LANES[5] = {0, 0xff, 0xffff, 0, 0xffffffff};
+}  // namespace
+
+// An IN or OUT that is no string instruction, up to the switch of stacks in trap_entry.cc. It is the only access of its
+// instruction: no answers are kept, and its flags are what they were.
+Vcpu::TrapStart Vcpu::portBegins(uint32_t port, uint32_t value, uint32_t kind, uintptr_t retaddr) {
+  const bool read = (kind & PORT_READ) != 0;
+  const uint32_t size = kind & 7;
+  port &= 0xffff;
+  if ((env<uint32_t>(ENV_HFLAGS) & HF_PE) != 0) checkPortPermission(port, size, retaddr);
+  if (__builtin_expect(answeredCount_ != 0, 0)) {
+    // Of an instruction before this one, or of this one's first execution.
+    if (step_ != Step::None) {
+      return {nullptr, access(EXIT_PIO, read, size, port, 0, value & LANES[size], retaddr) & LANES[size]};
+    }
+    answeredCount_ = answeredNext_ = 0;
+  }
+  page_[PAGE_REASON] = EXIT_PIO;
+  page_[PAGE_DIR] = read;
+  page_[PAGE_SIZE] = size;
+  store64<uint64_t>(page_ + PAGE_ADDR, port);
+  store64<uint64_t>(page_ + PAGE_LINEAR, 0);
+  store64<uint64_t>(page_ + PAGE_DATA, read ? 0 : value & LANES[size]);
+  page_[PAGE_ACCESS_INDEX] = 0;
+  port_ = {port, value, kind};
+  trapReturn_ = retaddr;
+  park_ = Park::Trap;
+  if (page_[PAGE_COUNTS] != 0) syncCount();
+  leaving();
+  return {&fiber_, reinterpret_cast<uintptr_t>(this)};
+}
+
+uint64_t Vcpu::portEnds() {
+  park_ = Park::Boundary;
+  const uint32_t size = port_.kind & 7;
+  if (__builtin_expect(resume_ == Resume::Answer, 1)) return load64<uint64_t>(page_ + PAGE_DATA) & LANES[size];
+  return resumed(EXIT_PIO, (port_.kind & PORT_READ) != 0, size, port_.port, port_.value & LANES[size], trapReturn_) & LANES[size];
 }
 
 // Whether the access at `retaddr` belongs to the instruction whose access was answered last. Every block that begins

@@ -69,7 +69,16 @@ class Vcpu {
   }
   static Vcpu* active();  // the one whose run() is on this thread, for library calls that carry no context
 
-  uint64_t portAccess(bool read, uint32_t port, uint32_t size, uint32_t value, uintptr_t retaddr, bool isString);
+  // Where an IN or OUT parks: at `fiber`, null when `value` is the answer already. Otherwise `value` is the Vcpu.
+  struct TrapStart {
+    Fiber* fiber;
+    uint64_t value;
+  };
+  static constexpr uint32_t PORT_READ = 8;  // of `kind`, beside the size
+  TrapStart portBegins(uint32_t port, uint32_t value, uint32_t kind, uintptr_t retaddr);
+  uint64_t portEnds();
+  Fiber* fiberToEnter();  // for a switch that the caller makes; null: run() has been done
+  uint64_t stringAccess(bool read, uint32_t port, uint32_t size, uint32_t value, uintptr_t retaddr);
   uint64_t mmioLoad(uint64_t linear, uint32_t size, int mmuIndex, uintptr_t retaddr);
   void mmioStore(uint64_t linear, uint32_t size, uint64_t value, int mmuIndex, uintptr_t retaddr);
   uint64_t physicalAccess(bool read, uint64_t gpa, uint32_t size, uint64_t value);  // from a C helper of the library
@@ -124,6 +133,15 @@ class Vcpu {
   struct PendingFlags {
     uint64_t destination, source, source2;  // CC_DST, CC_SRC, CC_SRC2
   };
+  struct Port {
+    uint32_t port, value, kind;
+  };
+  // A place in translated code that calls a helper.
+  struct Site {
+    uintptr_t retaddr;
+    uint32_t rest;  // of its block's instructions: not executed before it
+  };
+  static constexpr size_t SITES = 1024;
   struct Gap {
     Vcpu* vcpu;
     uint64_t gpa;
@@ -149,6 +167,7 @@ class Vcpu {
   uint8_t* hostOf(uint64_t gpa) const;
   uint64_t access(uint32_t reason, bool read, uint32_t size, uint64_t address, uint64_t linear, uint64_t data,
                   uintptr_t retaddr);
+  uint64_t resumed(uint32_t reason, bool read, uint32_t size, uint64_t address, uint64_t data, uintptr_t retaddr);
   bool sameInstruction(uintptr_t retaddr);
   uint64_t replayed(uint32_t reason, bool read, uint32_t size, uint64_t address, uint64_t data, uintptr_t retaddr);
   [[noreturn]] void restart(uintptr_t retaddr);
@@ -171,7 +190,13 @@ class Vcpu {
   uint32_t blockIndex(uintptr_t retaddr, uint32_t* blockCount);
   uint32_t readFlags();
   void writeFlags(uint32_t flags);
+  uint32_t notExecuted(uintptr_t retaddr);
+  void forgetSites(void* tb);
+  bool prepare();
   void enterFiber();
+  void leaveFiber();
+  void entering();
+  void leaving();
   void takeDeadline();
   void wrapIp();
   double instructionCount();
@@ -218,6 +243,10 @@ class Vcpu {
   bool reorderedTranslated_ = false;  // CMPS or PUSHA
   uint64_t cmpsValue_ = 0;            // of the operand that was read ahead
   bool onFiber_ = false;
+  Vcpu* outer_ = nullptr;  // whose run() this one's is called from
+  Port port_ = {};         // the IN or OUT at which the fiber is parked
+  void* lastBlock_ = nullptr;
+  std::vector<Site> sites_ = std::vector<Site>(SITES);
   int64_t savedBudget_ = 0;
   double deadline_ = 0;
   uint64_t containedPc_ = ~0ull;

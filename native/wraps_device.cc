@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Wrapped library functions through which a guest reaches a device: port helpers, and every load and store helper.
+// Wrapped library functions through which a guest reaches a device: string port helpers, and every load and store helper.
 // The linker sends the library's calls of NAME to __wrap_NAME (see unicorn.gypi); __real_NAME is the library's own.
 #include "vcpu.h"
 
@@ -9,30 +9,23 @@ using trapline::Vcpu;
 #define RETADDR reinterpret_cast<uintptr_t>(__builtin_return_address(0))
 
 namespace {
-uint64_t in(void* env, uint32_t port, uint32_t size, uintptr_t retaddr, bool isString) {
-  return Vcpu::ofEnv(env)->portAccess(true, port, size, 0, retaddr, isString);
+uint64_t in(void* env, uint32_t port, uint32_t size, uintptr_t retaddr) {
+  return Vcpu::ofEnv(env)->stringAccess(true, port, size, 0, retaddr);
 }
-void out(void* env, uint32_t port, uint32_t size, uint32_t value, uintptr_t retaddr, bool isString) {
-  Vcpu::ofEnv(env)->portAccess(false, port, size, value, retaddr, isString);
+void out(void* env, uint32_t port, uint32_t size, uint32_t value, uintptr_t retaddr) {
+  Vcpu::ofEnv(env)->stringAccess(false, port, size, value, retaddr);
 }
 }  // namespace
 
 extern "C" {
 
-uint64_t __wrap_helper_inb_x86_64(void* env, uint32_t port) { return static_cast<uint8_t>(in(env, port, 1, RETADDR, false)); }
-uint64_t __wrap_helper_inw_x86_64(void* env, uint32_t port) { return static_cast<uint16_t>(in(env, port, 2, RETADDR, false)); }
-uint64_t __wrap_helper_inl_x86_64(void* env, uint32_t port) { return static_cast<uint32_t>(in(env, port, 4, RETADDR, false)); }
-void __wrap_helper_outb_x86_64(void* env, uint32_t port, uint32_t v) { out(env, port, 1, v & 0xff, RETADDR, false); }
-void __wrap_helper_outw_x86_64(void* env, uint32_t port, uint32_t v) { out(env, port, 2, v & 0xffff, RETADDR, false); }
-void __wrap_helper_outl_x86_64(void* env, uint32_t port, uint32_t v) { out(env, port, 4, v, RETADDR, false); }
-
-// INS and OUTS: called instead of the above, see Vcpu::afterInsn().
-uint64_t trapline_insb(void* env, uint32_t port) { return static_cast<uint8_t>(in(env, port, 1, RETADDR, true)); }
-uint64_t trapline_insw(void* env, uint32_t port) { return static_cast<uint16_t>(in(env, port, 2, RETADDR, true)); }
-uint64_t trapline_insl(void* env, uint32_t port) { return static_cast<uint32_t>(in(env, port, 4, RETADDR, true)); }
-void trapline_outsb(void* env, uint32_t port, uint32_t v) { out(env, port, 1, v & 0xff, RETADDR, true); }
-void trapline_outsw(void* env, uint32_t port, uint32_t v) { out(env, port, 2, v & 0xffff, RETADDR, true); }
-void trapline_outsl(void* env, uint32_t port, uint32_t v) { out(env, port, 4, v, RETADDR, true); }
+// INS and OUTS: called instead of the helpers in trap_entry.cc, see Vcpu::afterInsn().
+uint64_t trapline_insb(void* env, uint32_t port) { return static_cast<uint8_t>(in(env, port, 1, RETADDR)); }
+uint64_t trapline_insw(void* env, uint32_t port) { return static_cast<uint16_t>(in(env, port, 2, RETADDR)); }
+uint64_t trapline_insl(void* env, uint32_t port) { return static_cast<uint32_t>(in(env, port, 4, RETADDR)); }
+void trapline_outsb(void* env, uint32_t port, uint32_t v) { out(env, port, 1, v & 0xff, RETADDR); }
+void trapline_outsw(void* env, uint32_t port, uint32_t v) { out(env, port, 2, v & 0xffff, RETADDR); }
+void trapline_outsl(void* env, uint32_t port, uint32_t v) { out(env, port, 4, v, RETADDR); }
 
 // Loads and stores of translated code that missed the TLB, cross a page or meet a device. `oi` holds the MMU index in
 // its low four bits.

@@ -25,6 +25,8 @@ export interface NativeVcpu {
   extended(): Uint8Array;
   dispose(): void;
   readonly kickId: number;
+  /** What `NativeAddon.run` takes; -1: this CPU has to be run by its own `run`. */
+  readonly runId: number;
 }
 
 /** Exports of the addon. */
@@ -36,6 +38,11 @@ export interface NativeAddon {
     segments: Float64Array,
   ) => NativeVcpu;
   kick(id: number): boolean;
+  /**
+   * `NativeVcpu.run` of the CPU with this `runId`, called by optimised code without a detour; null where the engine is
+   * not one that the addon knows. Nothing happens for a CPU that was disposed.
+   */
+  readonly run: ((runId: number) => void) | null;
   /** Null when the linked emulator library is the one this addon was written for, else one sentence. */
   selfTest(): string | null;
   /** Version of the emulator library. */

@@ -23,6 +23,9 @@ export interface RamSegment {
 const STRING_NAMES = [null, 'ins', 'outs', 'movs', 'stos'] as const;
 const TWO_32 = 4294967296;
 
+/** The addon's; one function for all CPUs, so that calls of it stay cheap with many of them. */
+let runById: (runId: number) => void = () => {};
+
 /** A CPU of the native addon. One thread owns it; any number may exist in any number of threads. */
 export class UnicornCpu implements CpuBackend {
   readonly kind = 'unicorn';
@@ -33,6 +36,8 @@ export class UnicornCpu implements CpuBackend {
   readonly kickId: number;
   readonly #vcpu: NativeVcpu;
   readonly #run: () => void;
+  /** For `runById`; -1: not to be used. */
+  #runId = -1;
   readonly #count: () => void;
   readonly #words: Uint32Array;
   readonly #floats: Float64Array;
@@ -67,6 +72,10 @@ export class UnicornCpu implements CpuBackend {
     }
     this.#run = this.#vcpu.run;
     this.#count = this.#vcpu.count;
+    if (addon.run !== null) {
+      runById = addon.run;
+      this.#runId = this.#vcpu.runId;
+    }
     this.kickId = this.#vcpu.kickId;
     this.regs = new PageRegisters(this.#words, this.#vcpu);
     this.deadline = Number.MAX_SAFE_INTEGER;
@@ -96,14 +105,16 @@ export class UnicornCpu implements CpuBackend {
     this.#floats[P.PAGE_DEADLINE / 2] = count;
   }
   get icount(): number {
-    const count = this.#count;
-    count();
+    if (this.#words[P.PAGE_COUNTED] === 0) {
+      const count = this.#count;
+      count();
+    }
     return this.#floats[P.PAGE_ICOUNT / 2] ?? 0;
   }
 
   #enter(): ExitReason {
-    const run = this.#run;
-    run();
+    if (this.#runId >= 0) runById(this.#runId);
+    else this.#run();
     return (this.#words[P.PAGE_REASON] ?? 0) as ExitReason;
   }
   run(): ExitReason {
@@ -303,6 +314,8 @@ export class UnicornCpu implements CpuBackend {
   /** Idempotent; also while an exit is pending. Everything else throws HVM_DISPOSED afterwards. */
   [Symbol.dispose](): void {
     this.#disposed = true;
+    this.#runId = -1;
+    this.#words[P.PAGE_COUNTED] = 0;
     this.#vcpu.dispose();
   }
 }

@@ -115,9 +115,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'OUTD loses its upper lanes',
-    file: 'wraps_device.cc',
-    find: '{ out(env, port, 4, v, RETADDR, false); }',
-    replace: '{ out(env, port, 4, v & 0xffff, RETADDR, false); }',
+    file: 'vcpu.cc',
+    find: 'read ? 0 : value & LANES[size]',
+    replace: 'read ? 0 : value & LANES[size] & 0xffff',
     cells: 'known: OUT 4',
   },
   {
@@ -153,8 +153,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a batch stays charged',
     file: 'vcpu.cc',
-    find: '  page_[PAGE_CHARGE] = 0;\n  enterFiber();',
-    replace: '  enterFiber();',
+    find: '  page_[PAGE_CHARGE] = 0;\n  return true;',
+    replace: '  return true;',
     cells: 'known: count of REP INSB',
   },
   {
@@ -239,16 +239,16 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'INW loses a byte lane',
-    file: 'wraps_device.cc',
-    find: 'return static_cast<uint16_t>(in(env, port, 2, RETADDR, false));',
-    replace: 'return static_cast<uint8_t>(in(env, port, 2, RETADDR, false));',
+    file: 'vcpu.cc',
+    find: 'LANES[5] = {0, 0xff, 0xffff, 0, 0xffffffff};',
+    replace: 'LANES[5] = {0, 0xff, 0xff, 0, 0xffffffff};',
     cells: 'known: IN 2',
   },
   {
     name: 'INSW on its own loses a byte lane',
     file: 'wraps_device.cc',
-    find: 'return static_cast<uint16_t>(in(env, port, 2, RETADDR, true));',
-    replace: 'return static_cast<uint8_t>(in(env, port, 2, RETADDR, true));',
+    find: 'return static_cast<uint16_t>(in(env, port, 2, RETADDR));',
+    replace: 'return static_cast<uint8_t>(in(env, port, 2, RETADDR));',
     cells: 'INSW single-stepped',
   },
   {

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The way of one IN or OUT between JavaScript and translated code, in as few mispredicted jumps as possible.
+//
+// A processor predicts a "ret" from the "call"s it has seen. Between entering the guest and leaving it at a trap the
+// stacks are exchanged, so the address on top of either stack is not the one that was called last, and each "ret" across
+// the switch costs some 15 cycles. The functions here are entered by "call" and left by "jmp": a "jmp" is predicted
+// from where it went before. Everything they call returns to them in the ordinary way.
+#include "trap_entry.h"
+
+using trapline::Fiber;
+using trapline::Vcpu;
+
+extern "C" {
+__attribute__((visibility("hidden"), used)) Vcpu::TrapStart trapline_port_begins(void* env, uint32_t port, uint32_t value,
+                                                                                 uint32_t kind, uintptr_t retaddr) {
+  return Vcpu::ofEnv(env)->portBegins(port, value, kind, retaddr);
+}
+__attribute__((visibility("hidden"), used)) uint64_t trapline_port_ends(Vcpu* vcpu) { return vcpu->portEnds(); }
+__attribute__((visibility("hidden"), used)) Fiber* trapline_fiber_to_enter(Vcpu* vcpu) { return vcpu->fiberToEnter(); }
+}
+
+Vcpu* trapline_running[trapline::RUN_IDS] = {};
+
+static_assert(Vcpu::PORT_READ == 8 && Fiber::STACK_OFFSET == 0 && Fiber::OWNER_OFFSET == 8 && trapline::RUN_IDS == 4096, "used below");
+
+// Exchanges stacks as Fiber::exchange() does: the address to go on at is pushed last.
+//   env in rdi, port in esi, value in edx (OUT), kind in ecx; the return address identifies the instruction
+// The library aborts an instruction by a longjmp out of trapline_port_begins() or trapline_port_ends(): nothing here
+// minds. The calling convention's registers are kept over the switch by being pushed.
+asm(R"(
+  .text
+  .macro TRAPLINE_KEEP
+    push %rbp
+    push %rbx
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+  .endm
+  .macro TRAPLINE_GIVE_BACK
+    pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %rbx
+    pop %rbp
+  .endm
+  .macro TRAPLINE_IN name, kind
+    .globl \name
+    .hidden \name
+    .type \name, @function
+  \name:
+    mov $\kind, %ecx
+    xor %edx, %edx
+    jmp trapline_port
+  .endm
+  .macro TRAPLINE_OUT name, kind
+    .globl \name
+    .hidden \name
+    .type \name, @function
+  \name:
+    mov $\kind, %ecx
+    jmp trapline_port
+  .endm
+
+  TRAPLINE_IN __wrap_helper_inb_x86_64, 9
+  TRAPLINE_IN __wrap_helper_inw_x86_64, 10
+  TRAPLINE_IN __wrap_helper_inl_x86_64, 12
+  TRAPLINE_OUT __wrap_helper_outb_x86_64, 1
+  TRAPLINE_OUT __wrap_helper_outw_x86_64, 2
+  TRAPLINE_OUT __wrap_helper_outl_x86_64, 4
+
+  .type trapline_port, @function
+trapline_port:
+    mov (%rsp), %r8
+    TRAPLINE_KEEP
+    sub $8, %rsp
+    call trapline_port_begins
+    test %rax, %rax
+    jz 2f
+    mov %rdx, (%rsp)
+    lea 1f(%rip), %rcx
+    push %rcx
+    mov %rsp, (%rax)
+    mov 8(%rax), %rsp
+    pop %rcx
+    jmp *%rcx
+1:
+    mov (%rsp), %rdi
+    call trapline_port_ends
+    mov %rax, %rdx
+2:
+    add $8, %rsp
+    TRAPLINE_GIVE_BACK
+    mov %rdx, %rax
+    pop %rcx
+    jmp *%rcx
+  .size trapline_port, . - trapline_port
+
+  # void trapline_run_by_id(void* ignored, uint32_t id), void trapline_run(Vcpu*): run() without its result.
+  .globl trapline_run_by_id
+  .hidden trapline_run_by_id
+  .type trapline_run_by_id, @function
+trapline_run_by_id:
+    cmp $4096, %esi
+    jae 3f
+    lea trapline_running(%rip), %rax
+    mov (%rax,%rsi,8), %rdi
+    test %rdi, %rdi
+    jz 3f
+    jmp trapline_run
+3:
+    ret
+  .size trapline_run_by_id, . - trapline_run_by_id
+
+  .globl trapline_run
+  .hidden trapline_run
+  .type trapline_run, @function
+trapline_run:
+    sub $8, %rsp
+    call trapline_fiber_to_enter
+    add $8, %rsp
+    test %rax, %rax
+    jz 2f
+    TRAPLINE_KEEP
+    lea 1f(%rip), %rcx
+    push %rcx
+    mov %rsp, 8(%rax)
+    mov (%rax), %rsp
+    pop %rcx
+    jmp *%rcx
+1:
+    TRAPLINE_GIVE_BACK
+2:
+    pop %rcx
+    jmp *%rcx
+  .size trapline_run, . - trapline_run
+)");
