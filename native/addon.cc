@@ -41,6 +41,7 @@ class VcpuObject : public Napi::ObjectWrap<VcpuObject> {
                            InstanceMethod<&VcpuObject::rollback>("rollback"),
                            InstanceMethod<&VcpuObject::reset>("reset"),
                            InstanceMethod<&VcpuObject::setA20>("setA20"),
+                           InstanceMethod<&VcpuObject::setDevice>("setDevice"),
                            InstanceMethod<&VcpuObject::invalidate>("invalidate"),
                            InstanceMethod<&VcpuObject::rearmDirty>("rearmDirty"),
                            InstanceMethod<&VcpuObject::translate>("translate"),
@@ -176,6 +177,15 @@ class VcpuObject : public Napi::ObjectWrap<VcpuObject> {
   }
   void setA20(const Napi::CallbackInfo& info) {
     if (alive(info)) vcpu_->setA20(info[0].ToBoolean());
+  }
+  void setDevice(const Napi::CallbackInfo& info) {
+    if (!alive(info)) return;
+    const double gpa = info[0].ToNumber();
+    const double bytes = info[1].ToNumber();
+    const bool inside = gpa >= 0 && bytes >= 0 && gpa + bytes <= 4294967296.0;
+    if (!inside || !vcpu_->setDevice(static_cast<uint64_t>(gpa), static_cast<uint64_t>(bytes), info[2].ToBoolean())) {
+      throwCode(info.Env(), "HVM_CPU", "only whole pages of RAM below 1 MiB may become device memory");
+    }
   }
   void invalidate(const Napi::CallbackInfo& info) {
     if (!alive(info)) return;

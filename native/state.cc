@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Class Vcpu: registers to and from the run page, save and restore, address translation.
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -146,6 +147,18 @@ void Vcpu::setA20(bool on) {
   rollback();
   x86_cpu_set_a20_x86_64(cpu_, on ? 1 : 0);
   page_[PAGE_A20] = on;
+}
+
+bool Vcpu::setDevice(uint64_t gpa, uint64_t bytes, bool device) {
+  if (((gpa | bytes) & 4095) != 0 || gpa + bytes > LOW_MEMORY) return false;
+  for (uint64_t page = gpa; page < gpa + bytes; page += 4096) {
+    const auto holds = [page](const RamSegment& s) { return page >= s.gpa && page < s.gpa + s.bytes; };
+    const auto segment = std::find_if(segments_.begin(), segments_.end(), holds);
+    if (segment == segments_.end()) return false;
+    ramPage_[page >> 12] = device ? 0 : static_cast<uint8_t>(1 + (segment - segments_.begin()));
+  }
+  tlb_flush_x86_64(cpu_);
+  return true;
 }
 
 namespace {

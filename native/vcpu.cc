@@ -88,10 +88,10 @@ const char* Vcpu::open(const std::vector<RamSegment>& segments) {
   }
 
   uint64_t covered = 0;
-  auto mapGap = [&](uint64_t from, uint64_t to) -> bool {
+  auto mapGap = [&](uint64_t from, uint64_t to, uint64_t base = 0) -> bool {
     if (from >= to) return true;
     gaps_.push_back(std::make_unique<Gap>(Gap{this, from}));
-    return uc_mmio_map(uc_, from, to - from, gapRead, gaps_.back().get(), gapWrite, gaps_.back().get()) == UC_ERR_OK;
+    return uc_mmio_map(uc_, base + from, to - from, gapRead, gaps_.back().get(), gapWrite, gaps_.back().get()) == UC_ERR_OK;
   };
   for (size_t i = 0; i < segments_.size(); i++) {
     const RamSegment& s = segments_[i];
@@ -104,7 +104,7 @@ const char* Vcpu::open(const std::vector<RamSegment>& segments) {
     std::memset(ramPage_ + (s.gpa >> 12), static_cast<int>(i + 1), s.bytes >> 12);
     covered = s.gpa + s.bytes;
   }
-  if (!mapGap(covered, FOUR_GIB)) return "the emulator library refused a device region";
+  if (!mapGap(covered, FOUR_GIB) || !mapGap(0, LOW_MEMORY, FOUR_GIB)) return "the emulator library refused a device region";
   for (RamSegment& s : segments_) {
     s.ramAddress = qemu_ram_addr_from_host_x86_64(uc_, ram_ + s.offset);
     if (qemu_map_ram_ptr_x86_64(uc_, nullptr, s.ramAddress) != ram_ + s.offset) return "the emulator library does not find its RAM";

@@ -48,6 +48,8 @@ class Vcpu {
   void rollback();     // drops a pending exit: nothing of its instruction has happened
   void reset();        // power-on state, instruction count kept
   void setA20(bool on);
+  // Whole pages of RAM below 1 MiB become device memory, or RAM again; what they hold stays. False: not such pages.
+  bool setDevice(uint64_t gpa, uint64_t bytes, bool device);
   void invalidate(uint64_t offset, uint64_t bytes);  // host wrote RAM: forget translations of it
   void rearmDirty();   // after the owner cleared bytes of the dirty map
   int64_t translate(uint64_t linear);  // guest-physical address, or -1
@@ -91,6 +93,8 @@ class Vcpu {
   [[noreturn]] void privileged(uintptr_t retaddr);  // #GP(0) at `retaddr`
   int mmuIndex();
   uint64_t physical(uint64_t linear);          // all ones: not mapped
+  // Where the TLB is to look for `gpa`: RAM that is device memory at the moment has a device region of its own.
+  uint64_t region(uint64_t gpa) const { return gpa < LOW_MEMORY && ramPage_[gpa >> 12] == 0 ? FOUR_GIB + gpa : gpa; }
   static constexpr int32_t MAX_BLOCK = 64;  // instructions per block; also keeps the translator's temporaries in bounds
   [[noreturn]] void halt(int length);
   void tripleFault() { ended_ = EXIT_SHUTDOWN; }
@@ -203,6 +207,7 @@ class Vcpu {
   void applyReset();
 
   static constexpr uint64_t FOUR_GIB = 1ull << 32;
+  static constexpr uint64_t LOW_MEMORY = 1ull << 20;
 
   uint8_t* const ram_;
   const uint64_t ramBytes_;

@@ -134,7 +134,7 @@ void* __wrap_memory_mapping(void* uc, uint64_t address) {
 void __real_tlb_set_page_with_attrs_x86_64(void* cpu, uint64_t linear, uint64_t physical, uint32_t attrs, int protection, int mmu, uint64_t size);
 void __wrap_tlb_set_page_with_attrs_x86_64(void* cpu, uint64_t linear, uint64_t physical, uint32_t attrs, int protection, int mmu, uint64_t size) {
   Vcpu* vcpu = Vcpu::ofCpu(cpu);
-  if (vcpu != nullptr) physical = vcpu->physical(linear);
+  if (vcpu != nullptr) physical = vcpu->region(vcpu->physical(linear));
   __real_tlb_set_page_with_attrs_x86_64(cpu, linear, physical, attrs, protection, mmu, size);
 }
 

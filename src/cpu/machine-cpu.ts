@@ -21,6 +21,8 @@ export interface MachineCpu extends CpuBackend {
   readonly exceptionsTaken: number;
   readonly irqsTaken: number;
   a20: boolean;
+  /** Makes pages of RAM below 1 MiB device memory from the next instruction on, or RAM again. Their bytes stay. */
+  setDevice(gpa: number, bytes: number, device: boolean): void;
   /** Guest-physical address of a linear one, or -1. */
   translate(linear: number): number;
   mayWrite(linear: number): boolean;

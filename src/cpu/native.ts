@@ -17,6 +17,7 @@ export interface NativeVcpu {
   rollback(): void;
   reset(): void;
   setA20(on: boolean): void;
+  setDevice(gpa: number, bytes: number, device: boolean): void;
   invalidate(offset: number, bytes: number): void;
   rearmDirty(): void;
   translate(linear: number): number;

@@ -214,6 +214,7 @@ export class ScriptedCpu implements MachineCpu {
     return this.#ram.bytes[linear] ?? -1;
   }
   hostWrote(): void {}
+  setDevice(): void {}
   forgetCode(): void {}
   takeDirty(): void {}
 

@@ -251,6 +251,18 @@ export class UnicornCpu implements CpuBackend {
     this.regs.flush();
     this.#vcpu.setA20(on);
   }
+  /**
+   * Makes pages of RAM below 1 MiB device memory from the next instruction on, or RAM again. Their bytes stay.
+   * No part of `save()`.
+   * @throws HvmError HVM_CPU for anything else than whole pages of RAM
+   */
+  setDevice(gpa: number, bytes: number, device: boolean): void {
+    try {
+      this.#vcpu.setDevice(gpa, bytes, device);
+    } catch (cause) {
+      throw new HvmError('HVM_CPU', (cause as Error).message, { cause });
+    }
+  }
   /** Guest-physical address of a linear one under the guest's page tables, or -1. */
   translate(linear: number): number {
     this.regs.flush();
