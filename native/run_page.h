@@ -19,7 +19,8 @@ enum RunWord : uint32_t {
   PAGE_ACCESS_INDEX = 10,  // accesses of this instruction already answered
   PAGE_UNSUPPORTED = 11,   // EXIT_UNSUPPORTED: see Unsupported
   PAGE_ACTION = 12,        // in: what run() does with the exit it finds pending, see Action
-  PAGE_IRQ_VECTOR = 13,    // in: vector to deliver at the next boundary that allows it, or -1; set to -1 when taken
+  PAGE_IRQ_VECTOR = 13,    // in: vector to deliver at the next boundary that allows it, or -1; set to -1 when taken;
+                           // -2: exit as EXIT_IRQ_WINDOW at that boundary instead
   PAGE_IRQS_TAKEN = 14,    // external interrupts delivered so far
   PAGE_EXCEPTIONS = 15,    // exceptions and software interrupts delivered so far
   PAGE_DEADLINE = 16,      // in, f64: instruction count at which run() returns EXIT_BUDGET
@@ -62,6 +63,7 @@ enum StringKind : uint32_t { KIND_NONE = 0, KIND_INS = 1, KIND_OUTS = 2, KIND_MO
 enum Exit : uint32_t {
   EXIT_NONE = 0, EXIT_PIO = 1, EXIT_PIO_STRING = 2, EXIT_MMIO = 3, EXIT_HLT = 4, EXIT_BUDGET = 5,
   EXIT_KICK = 6, EXIT_SHUTDOWN = 7, EXIT_UNSUPPORTED = 8, EXIT_BOUNDARY = 9, EXIT_EXCEPTION = 10,
+  EXIT_IRQ_WINDOW = 11,
 };
 
 // What run() does with a pending access.

@@ -42,6 +42,7 @@ Vcpu::Vcpu(uint8_t* ram, uint64_t ramBytes, uint32_t* page, uint8_t* dirty)
 
 namespace {
 constexpr uint32_t INVALID_OPCODE = 6;
+constexpr uint32_t IRQ_WINDOW = ~1u;
 
 void onException(uc_engine*, uint32_t vector, void* self) {
   auto* vcpu = static_cast<Vcpu*>(self);
@@ -222,7 +223,7 @@ bool Vcpu::prepare() {
         stopAfterStep_ = false;
         // Something has to happen at the very next boundary: the rest of the block must not run first.
         resume_ = step_ != Step::None || budget() < 0 || kick_.load(std::memory_order_relaxed) ||
-                          (static_cast<int32_t>(page_[PAGE_IRQ_VECTOR]) >= 0 && (env<uint64_t>(ENV_EFLAGS) & 0x200))
+                          (page_[PAGE_IRQ_VECTOR] != ~0u && (env<uint64_t>(ENV_EFLAGS) & 0x200))
                       ? Resume::AnswerByStep
                       : Resume::Answer;
         break;
@@ -312,14 +313,18 @@ bool Vcpu::boundary() {
       park(Park::Boundary, EXIT_KICK);
     } else if ((env<uint32_t>(ENV_HFLAGS) & HF_LMA) != 0) {
       parkUnsupported(UNSUPPORTED_LONG_MODE, 0);
-    } else if (static_cast<int32_t>(page_[PAGE_IRQ_VECTOR]) >= 0 && (env<uint64_t>(ENV_EFLAGS) & 0x200) != 0 &&
+    } else if (page_[PAGE_IRQ_VECTOR] != ~0u && (env<uint64_t>(ENV_EFLAGS) & 0x200) != 0 &&
                (env<uint32_t>(ENV_HFLAGS) & HF_INHIBIT_IRQ) == 0) {
-      const uint32_t vector = page_[PAGE_IRQ_VECTOR] & 0xff;
-      page_[PAGE_IRQ_VECTOR] = ~0u;
+      const uint32_t vector = std::exchange(page_[PAGE_IRQ_VECTOR], ~0u);
+      if (vector == IRQ_WINDOW) {
+        park(Park::Boundary, EXIT_IRQ_WINDOW);
+        changed = true;
+        continue;
+      }
       page_[PAGE_IRQS_TAKEN]++;
       halted_ = false;
       delivering_ = true;
-      do_interrupt_x86_hardirq_x86_64(envOf(cpu_), static_cast<int>(vector), 1);
+      do_interrupt_x86_hardirq_x86_64(envOf(cpu_), static_cast<int>(vector & 0xff), 1);
       delivering_ = false;
     } else if (halted_) {
       park(Park::Boundary, EXIT_HLT);

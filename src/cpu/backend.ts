@@ -26,7 +26,15 @@ export const EXIT_BOUNDARY = 9;
 /** With `catchExceptions`: an exception that was not delivered. RIP on its instruction (behind it for INT n). */
 export const EXIT_EXCEPTION = 10;
 
-export type ExitReason = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10;
+/** The CPU would take an interrupt now: `irq` was IRQ_WINDOW. At a boundary. */
+export const EXIT_IRQ_WINDOW = 11;
+
+export type ExitReason = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11;
+
+/** `irq` with nothing to deliver. */
+export const IRQ_NONE: number = -1;
+/** `irq` that asks for EXIT_IRQ_WINDOW: an interrupt controller decides only then. */
+export const IRQ_WINDOW: number = -2;
 
 /** Names of the exits, by number, for messages. */
 export const EXIT_NAMES: readonly string[] = [
@@ -41,6 +49,7 @@ export const EXIT_NAMES: readonly string[] = [
   'unsupported',
   'boundary',
   'exception',
+  'interrupt window',
 ];
 
 /** Order of the general registers in `CpuRegisters.gpr()`: the hardware's. */
@@ -134,7 +143,7 @@ export interface CpuBackend extends Disposable {
   /** Instructions to add to the count, for repetitions that were done without this CPU. */
   charge(instructions: number): void;
 
-  /** Vector to deliver at the next boundary that allows it, -1 for none. Reads -1 again once delivered. */
+  /** Vector to deliver at the next boundary that allows it, IRQ_NONE or IRQ_WINDOW. Reads IRQ_NONE again once done. */
   irq: number;
   /** Makes a running `run()`, or the next one, return EXIT_KICK. Other threads use `kickCpu(kickId)`. */
   kick(): void;

@@ -61,7 +61,7 @@ export class StartState {
       now.writes = writes;
     }
     machine.interrupts.restore(snapshot.interrupts);
-    machine.timer.next = snapshot.nextTick;
+    machine.timer.restore(snapshot.nextTick);
     machine.pageIsRam = snapshot.pageIsRam;
     machine.verdict = null;
     machine.books?.forget();

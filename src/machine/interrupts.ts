@@ -2,6 +2,24 @@
 // Interrupt lines of a machine without an interrupt controller: line n is vector 8 + n, as a PC's BIOS sets it up.
 import type { CpuBackend } from '../cpu/backend.ts';
 
+/** What drives a machine's interrupts: lines of devices on one side, the CPU on the other. */
+export interface InterruptSource {
+  /** Drives a line high. Idempotent. */
+  raise(line: number): void;
+  /** Drives it low. Idempotent. */
+  lower(line: number): void;
+  /** An edge. */
+  pulse(line: number): void;
+  /** Whether the CPU is to be interrupted. */
+  readonly pending: boolean;
+  /** Hands a CPU that has nothing to deliver a vector, or asks it for EXIT_IRQ_WINDOW. */
+  offer(cpu: CpuBackend): void;
+  /** The window has come: the vector is decided now. */
+  window(cpu: CpuBackend): void;
+  save(): number;
+  restore(state: number): void;
+}
+
 const FIRST_VECTOR = 8;
 const LINES = 8;
 
@@ -9,7 +27,7 @@ const LINES = 8;
  * Eight edge-triggered lines, lowest number first, in two words: those that are high, and edges not yet taken. Nothing
  * masks them but the CPU's interrupt flag. Any thread may drive a line; the vCPU's takes them.
  */
-export class InterruptLines {
+export class InterruptLines implements InterruptSource {
   readonly #words: Int32Array;
   readonly #high: number;
   readonly #latched: number;
@@ -46,6 +64,8 @@ export class InterruptLines {
     Atomics.and(this.#words, this.#latched, ~bit);
     cpu.irq = FIRST_VECTOR + 31 - Math.clz32(bit);
   }
+  /** Vectors are handed over without asking for a window. */
+  window(): void {}
   save(): number {
     const high = Atomics.load(this.#words, this.#high);
     return (high << LINES) | Atomics.load(this.#words, this.#latched);

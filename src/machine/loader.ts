@@ -15,6 +15,8 @@ import {
 } from './guest-manifest.ts';
 import { type EntryRegisters, layOut, type Piece } from './image-formats.ts';
 
+import type { PcConfig } from './pc/config.ts';
+
 export type { EntryRegisters, Piece } from './image-formats.ts';
 
 /** Overrides of what the manifest or the file's name says. */
@@ -49,6 +51,8 @@ export interface LoadedGuest {
   readonly entry: EntryRegisters;
   /** Guest-physical address `readParameterBlock()` wants, or null for a guest without a block. */
   readonly blockBase: number | null;
+  /** The PC it runs on; null: a bare machine. */
+  readonly pc: PcConfig | null;
 }
 
 const DEFAULT_MEMORY = 0x100000;
@@ -109,6 +113,7 @@ export function loadGuest(ref: string, options: LoadOptions = {}): LoadedGuest {
     pieces: laid.pieces,
     entry: laid.entry,
     blockBase,
+    pc: null,
   };
 }
 

@@ -42,12 +42,15 @@ import { Bookkeeper } from './bookkeeper.ts';
 import { CountedDevice } from './counted-device.ts';
 import { addFixtures, ramAfterWrite } from './fixtures.ts';
 import { GuestRegs } from './guest-regs.ts';
-import { InterruptLines } from './interrupts.ts';
+import { InterruptLines, type InterruptSource } from './interrupts.ts';
 import type { LoadedGuest } from './loader.ts';
 import { ramSegments } from './memory-map.ts';
+import { pcSegments } from './pc/memory.ts';
+import { Pc } from './pc/platform.ts';
 import { createServer, deviceLabel, enableServer, giveRange, serverOfDevice } from './servers.ts';
 import { TeeTracer } from './tee-tracer.ts';
 import { type RemoteServers, threadHost } from './threads/remote-servers.ts';
+import type { TimeSource } from './time-source.ts';
 import { VirtualTimer } from './virtual-timer.ts';
 
 const GUEST_DOMAIN = 1;
@@ -91,9 +94,11 @@ export class Machine implements Disposable {
   readonly servers: readonly InlineServer[];
   /** Device models elsewhere, or null. */
   readonly remote: RemoteServers | null;
-  readonly interrupts: InterruptLines;
-  /** Line 0's tick, as the guest's manifest asks for it. */
-  readonly timer: VirtualTimer;
+  readonly interrupts: InterruptSource;
+  /** What happens by itself: line 0's tick as the guest's manifest asks for it, or the clocks of a PC. */
+  readonly timer: TimeSource;
+  /** The board around the CPU, or null for a bare machine. */
+  readonly pc: Pc | null;
   readonly books: Bookkeeper | null;
   /** What the guest reported last, or null. */
   verdict: Verdict | null = null;
@@ -113,22 +118,25 @@ export class Machine implements Disposable {
     this.devices = devices;
     this.remote = remote;
     this.ram = new GuestRam(guest.memoryBytes, remote?.memory.ram ?? null);
-    this.interrupts =
-      remote === null
-        ? new InterruptLines()
-        : new InterruptLines(remote.words, D_IRQ_HIGH, D_IRQ_LATCHED);
-    this.timer = new VirtualTimer(guest.manifest.timer?.everyInstructions ?? 0);
+    const { pc: config, memoryBytes } = guest;
+    this.pc = config === null ? null : new Pc(config, memoryBytes, () => this.cpu.icount);
+    const all = [...(this.pc?.devices ?? []), ...devices];
     const taken: { name: string; range: DeviceSpec['range'] }[] = [];
-    for (const { factory, range } of devices) {
+    for (const { factory, range } of all) {
       for (const other of taken) refuseOverlap(factory.name, range, other.name, other.range);
       taken.push({ name: factory.name, range });
     }
-    const pages = devices
+    const pages = all
       .filter((d) => d.range.space === 'mmio')
       .map((d) => ({ name: d.factory.name, start: d.range.start, end: d.range.end }));
     this.cpu =
       options.cpu?.(this.ram) ??
-      new UnicornCpu(this.ram, ramSegments(guest.memoryBytes, pages, guest.pieces));
+      new UnicornCpu(
+        this.ram,
+        config === null
+          ? ramSegments(memoryBytes, pages, guest.pieces)
+          : pcSegments(memoryBytes, config),
+      );
     try {
       this.insnCpu = new InsnCpu(this.cpu);
       this.regs = new GuestRegs(this.cpu);
@@ -142,6 +150,7 @@ export class Machine implements Disposable {
       if (options.trace) tracers.push(options.trace);
       const trace = tracers.length === 1 ? internal : new TeeTracer(tracers);
       let nextPort = 1;
+      const nowNs = options.nowNs ?? (() => this.pc?.clock.nowNs() ?? this.cpu.icount);
       const host = createXenHost({
         revision: typeof revision === 'string' ? REVISIONS[revision] : revision,
         points,
@@ -154,6 +163,7 @@ export class Machine implements Disposable {
               }
             : (_d, port) => remote.send(port),
         ...(remote === null ? {} : threadHost(remote.memory, remote.vcpuId)),
+        hvm_get_guest_time: nowNs,
         inject_hw_exception: (_v, vector, ec) => this.cpu.injectException(vector, ec),
       });
       this.domain = domain_create(GUEST_DOMAIN, this.ram, host, remote?.words ?? null);
@@ -164,7 +174,13 @@ export class Machine implements Disposable {
       addFixtures(this.domain, guest.manifest.monitor ?? {});
       this.vcpu = this.#createVcpus();
       this.vcpu.arch.hvm.cpu = this.insnCpu;
-      const nowNs = options.nowNs ?? (() => this.cpu.icount);
+      this.interrupts =
+        this.pc?.init(this.domain) ??
+        (remote === null
+          ? new InterruptLines()
+          : new InterruptLines(remote.words, D_IRQ_HIGH, D_IRQ_LATCHED));
+      const every = guest.manifest.timer?.everyInstructions ?? 0;
+      this.timer = this.pc?.clock ?? new VirtualTimer(every, this.interrupts);
       const context: DeviceContext = {
         output: options.output ?? (() => {}),
         input: options.input ?? { take: () => NO_INPUT },
@@ -175,7 +191,7 @@ export class Machine implements Disposable {
         },
         nowNs,
       };
-      this.#addServers(devices, context, servers);
+      this.#addServers(all, context, servers);
       this.#load();
     } catch (error) {
       this.cpu[Symbol.dispose]();
@@ -251,6 +267,8 @@ export class Machine implements Disposable {
   #load(): void {
     const { pieces, entry } = this.guest;
     for (const { gpa, bytes } of pieces) this.ram.writeBytes(gpa, bytes);
+    // A PC starts at its reset vector, as it stands after power-on.
+    if (this.pc !== null) return;
     const { regs } = this.cpu;
     const segment = (index: number, selector: number, code: boolean): void =>
       regs.setSegment(index, {

@@ -4,6 +4,7 @@ import {
   EXIT_BOUNDARY,
   EXIT_BUDGET,
   EXIT_HLT,
+  EXIT_IRQ_WINDOW,
   EXIT_KICK,
   EXIT_MMIO,
   EXIT_NAMES,
@@ -24,6 +25,7 @@ import {
 } from '../xen/common/sched.ts';
 import { vmexit_emulate, vmexit_mmio, vmexit_pio, vmexit_pio_string } from '../xen/hvm/vmexit.ts';
 import type { Machine } from './machine.ts';
+import type { PcBoard } from './pc/platform.ts';
 
 /** Interrupt flag. */
 const IF = 0x200;
@@ -157,7 +159,8 @@ export class RunLoop {
 
   /** One stay in the guest and the handling of its exit. */
   #enter(): Stop | null {
-    const { cpu, regs, insnCpu, interrupts, timer, vcpu: v, books } = this.machine;
+    const { cpu, regs, insnCpu, interrupts, timer, vcpu: v, books, pc } = this.machine;
+    if (pc?.board.changed) this.#obeyBoard(pc.board);
     regs.release();
     cpu.deadline = Math.min(this.deadline, timer.next);
     if (interrupts.pending) interrupts.offer(cpu);
@@ -193,9 +196,12 @@ export class RunLoop {
         return this.#halt();
       case EXIT_BUDGET: {
         const { icount } = cpu;
-        if (timer.due(icount)) interrupts.pulse(0);
+        timer.reached(icount);
         return icount >= this.deadline ? 'deadline' : null;
       }
+      case EXIT_IRQ_WINDOW:
+        interrupts.window(cpu);
+        return null;
       case EXIT_KICK:
         // Another thread wants the vCPU off its CPU: the scheduler sees to it.
         return v.sched_pending ? null : 'kicked';
@@ -212,17 +218,28 @@ export class RunLoop {
     return this.#again > MOST_AGAIN;
   }
 
+  /** Address line 20 and the reset line act between two instructions. */
+  #obeyBoard(board: PcBoard): void {
+    const { cpu, regs } = this.machine;
+    regs.settle();
+    board.changed = false;
+    if (board.resetWanted) cpu.reset();
+    board.resetWanted = false;
+    cpu.a20 = board.a20;
+  }
+
   #halt(): Stop | null {
     const { cpu, interrupts, timer } = this.machine;
     if ((cpu.regs.rflags & IF) === 0) return 'dead';
     if (interrupts.pending || cpu.irq >= 0) return null;
-    if (timer.every === 0) return 'halted';
+    const { next } = timer;
+    if (next === Number.MAX_SAFE_INTEGER) return 'halted';
     // Nothing happens until the next tick, or until the deadline if that comes first: the time in between is skipped.
     const now = cpu.icount;
-    const wake = Math.min(timer.next, this.deadline);
+    const wake = Math.min(next, this.deadline);
     cpu.charge(Math.max(0, wake - now));
-    if (timer.due(wake)) interrupts.pulse(0);
-    else return 'deadline';
+    if (next > wake) return 'deadline';
+    timer.reached(wake);
     return null;
   }
 

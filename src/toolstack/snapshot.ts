@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A checkpoint in memory: CPU, RAM, devices. Taken again, it copies only the pages written since.
+import { IRQ_NONE } from '../cpu/backend.ts';
 import type { MachineCpu } from '../cpu/machine-cpu.ts';
 import type { ServerState } from '../dm/server.ts';
 import type { Machine } from '../machine/machine.ts';
+import type { PcState } from '../machine/pc/platform.ts';
 import { HvmError } from '../util/errors.ts';
 
 const PAGE = 4096;
@@ -16,7 +18,7 @@ export class Snapshot {
   /** By server name and id. */
   readonly servers: ServerState[] = [];
   interrupts = 0;
-  /** Instruction count of the timer's next tick. */
+  /** What the machine's timer says of itself. */
   nextTick = 0;
   /** Value latched at port 0xcf8. */
   pciCf8 = 0;
@@ -35,6 +37,8 @@ export class Snapshot {
   pagesCopied = 0;
   /** Whether a page that becomes RAM under its device has done so. */
   pageIsRam = false;
+  /** The platform of a PC, or null. */
+  pc: PcState | null = null;
   /** Their offsets in RAM, in order; of the first capture, which copies all of it, none. */
   readonly copied: number[] = [];
   #whole = false;
@@ -48,7 +52,8 @@ export class Snapshot {
     const { cpu, ram } = machine;
     this.cpu = cpu.save();
     this.charged = cpu.charged;
-    this.irq = cpu.irq;
+    // Asking for a window is done anew at each entry.
+    this.irq = Math.max(cpu.irq, IRQ_NONE);
     this.injected = cpu.injected;
     this.icount = cpu.icount + this.charged;
     this.pagesCopied = 0;
@@ -71,9 +76,10 @@ export class Snapshot {
       this.servers[i] = server.save();
     });
     this.interrupts = machine.interrupts.save();
-    this.nextTick = machine.timer.next;
+    this.nextTick = machine.timer.save();
     this.pciCf8 = machine.domain.arch.hvm.pci_cf8;
     this.pageIsRam = machine.pageIsRam;
+    this.pc = machine.pc?.save() ?? null;
     this.verdict = machine.verdict;
     this.unclaimed = machine.unclaimed;
   }
@@ -138,9 +144,10 @@ export class Snapshot {
       server.forget();
     });
     machine.interrupts.restore(this.interrupts);
-    machine.timer.next = this.nextTick;
+    machine.timer.restore(this.nextTick);
     machine.domain.arch.hvm.pci_cf8 = this.pciCf8;
     machine.pageIsRam = this.pageIsRam;
+    if (this.pc !== null) machine.pc?.restore(this.pc);
     machine.verdict = this.verdict;
     machine.unclaimed = this.unclaimed;
   }

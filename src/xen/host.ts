@@ -48,6 +48,8 @@ export interface XenHost {
   vcpu_wake(v: vcpu): void;
   /** Makes `v`, which another thread runs, leave the guest. */
   vcpu_kick(v: vcpu): void;
+  /** The guest's time in ns since it was started. */
+  hvm_get_guest_time(d: domain): number;
   /** Hands an exception to the guest before its next instruction. */
   inject_hw_exception(v: vcpu, vector: number, ec: number): void;
 }
@@ -81,6 +83,7 @@ export function createXenHost(overrides: Partial<XenHost> = {}): XenHost {
     vcpu_sleep_sync: () => {},
     vcpu_wake: () => {},
     vcpu_kick: () => {},
+    hvm_get_guest_time: () => 0,
     inject_hw_exception: () => {},
     ...overrides,
   };

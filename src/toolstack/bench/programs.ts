@@ -170,5 +170,6 @@ export function guestOf(program: Program): LoadedGuest {
       flags: 2,
     },
     blockBase: null,
+    pc: null,
   };
 }

@@ -104,6 +104,7 @@ function makeGuest(cell: Cell): LoadedGuest {
     pieces: [piece(0, FIRST_DEVICE), piece(DEVICES_END, bytes)],
     entry: at,
     blockBase: null,
+    pc: null,
   };
 }
 

@@ -25,6 +25,7 @@ export function guestOfImage({ state }: LoadedImage): LoadedGuest {
     pieces: [],
     entry: { cs: 0, ip: 0, ds: 0, es: 0, ss: 0, sp: 0, ax: 0, dx: 0, flags: 2 },
     blockBase: guest.blockBase,
+    pc: null,
   };
 }
 

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What a PC is made of: plain JSON, part of an image.
+import { z } from 'zod';
+
+const whole = z.int().nonnegative();
+
+/** A floppy or a disk: where its bytes come from. Images hold only what was written to it. */
+export const mediumSchema = z.strictObject({
+  path: z.string().min(1),
+  bytes: whole,
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  /** Writes go to the file; else into memory, and nobody else sees them. */
+  writable: z.boolean(),
+});
+export type MediumConfig = z.infer<typeof mediumSchema>;
+
+export const pcConfigSchema = z.strictObject({
+  /** As it is printed. */
+  bios: z.string().min(1),
+  /** C0000 to FFFFF is memory that the BIOS may write, as behind a chip set's shadow RAM; else ROM. */
+  shadow: z.boolean(),
+  /** The flash chip at the top of 4 GiB: it takes the last so many bytes of memory. 0: F0000 appears there. */
+  flashBytes: whole,
+  /** Local time at power-on, seconds since 1970. */
+  startSeconds: z.int(),
+  floppies: z.array(mediumSchema.nullable()).max(2),
+  disks: z.array(mediumSchema).max(4),
+});
+export type PcConfig = z.infer<typeof pcConfigSchema>;
+
+/** Nanoseconds of virtual time that an instruction takes: ten million a second, as a fast 80386. */
+export const NS_PER_INSTRUCTION = 100;

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// From images on the host to a guest that is a whole PC: ROMs, floppies, disks.
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { HvmError } from '../../util/errors.ts';
+import type { LoadedGuest } from '../loader.ts';
+import type { MediumConfig, PcConfig } from './config.ts';
+import { checkPcMemory, checkRoms, romPieces } from './memory.ts';
+
+/** A ROM and the name it is printed under. */
+export interface Rom {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** What a PC is asked for. */
+export interface PcOptions {
+  readonly bios: Rom;
+  readonly vgaBios?: Rom | null;
+  /** The BIOS writes where it lies and wants all of itself below 4 GiB: SeaBIOS. */
+  readonly shadow?: boolean;
+  /** Images of drives A and B; null: an empty drive. */
+  readonly floppies?: readonly (string | null)[];
+  readonly disks?: readonly string[];
+  /** Images are written to; else what is written stays in memory. */
+  readonly writable?: boolean;
+  /** 16 MiB unless said. */
+  readonly memoryBytes?: number;
+  /** Local time at power-on, seconds since 1970; 2020-01-01T12:00:00 unless said. */
+  readonly startSeconds?: number;
+  /** For messages and reports. */
+  readonly name?: string;
+}
+
+export const PC_MEMORY = 0x1000000;
+export const PC_START_SECONDS = 1577880000;
+/** No bound but the caller's. */
+const NO_LIMIT = 2 ** 52;
+
+/** @throws HvmError for images that are not there or cannot be what they are given as */
+export function loadPc(options: PcOptions): LoadedGuest {
+  const { bios, vgaBios = null, shadow = false, memoryBytes = PC_MEMORY } = options;
+  const roms = { bios: bios.bytes, vgaBios: vgaBios?.bytes ?? null };
+  checkPcMemory(memoryBytes);
+  checkRoms(roms, { bios: bios.name, vga: vgaBios?.name ?? '' });
+  const writable = options.writable ?? false;
+  const flash = shadow || bios.bytes.length > 0x10000;
+  const config: PcConfig = {
+    bios: vgaBios === null ? bios.name : `${bios.name} with ${vgaBios.name}`,
+    shadow,
+    flashBytes: flash ? bios.bytes.length : 0,
+    startSeconds: options.startSeconds ?? PC_START_SECONDS,
+    floppies: (options.floppies ?? []).map((p) => (p === null ? null : readMedium(p, writable))),
+    disks: (options.disks ?? []).map((p) => readMedium(p, writable)),
+  };
+  const name = options.name ?? 'pc';
+  return {
+    name,
+    path: '',
+    format: 'rom',
+    manifest: {
+      name:
+        name
+          .toLowerCase()
+          .replace(/[^a-z0-9-]+/g, '-')
+          .replace(/^-+|-+$/g, '') || 'pc',
+      purpose: 'A PC.',
+      format: 'rom',
+      memory: memoryBytes,
+      vcpus: 1,
+      devices: [],
+      limits: { maxInstructions: NO_LIMIT },
+      verdict: 'success',
+      windows: [],
+    },
+    hasManifest: false,
+    memoryBytes,
+    pieces: romPieces(roms, memoryBytes, config),
+    entry: { cs: 0xf000, ip: 0xfff0, ds: 0, es: 0, ss: 0, sp: 0, ax: 0, dx: 0, flags: 2 },
+    blockBase: null,
+    pc: config,
+  };
+}
+
+const CHUNK = 1 << 20;
+
+/** An image's size and sum. @throws HvmError HVM_GUEST_MISSING */
+export function readMedium(path: string, writable: boolean): MediumConfig {
+  try {
+    const { size } = statSync(path);
+    const file = openSync(path, 'r');
+    try {
+      const hash = createHash('sha256');
+      const chunk = new Uint8Array(CHUNK);
+      for (let at = 0; at < size; at += CHUNK) {
+        const n = readSync(file, chunk, 0, CHUNK, at);
+        hash.update(chunk.subarray(0, n));
+      }
+      return { path, bytes: size, sha256: hash.digest('hex'), writable };
+    } finally {
+      closeSync(file);
+    }
+  } catch (cause) {
+    const why = (cause as NodeJS.ErrnoException).code ?? 'unknown error';
+    throw new HvmError('HVM_GUEST_MISSING', `cannot read image ${path}: ${why}`, { cause });
+  }
+}

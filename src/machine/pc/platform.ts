@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A PC of the real-mode age: which devices it has, at which ports, how they are wired, and the state of all that is
+// inside the monitor.
+import type { DeviceContext } from '../../dm/device.ts';
+import { type Board, type PortDevice, PortView, type Timed } from '../../dm/devices/board.ts';
+import { BiosLog, Port92, PostPort } from '../../dm/devices/board-ports.ts';
+import { Cmos } from '../../dm/devices/cmos.ts';
+import { debugcon } from '../../dm/devices/debugcon.ts';
+import { I8042 } from '../../dm/devices/i8042.ts';
+import { serial } from '../../dm/devices/serial.ts';
+import { verdict } from '../../dm/devices/verdict.ts';
+import type { DeviceFactory } from '../../dm/factory.ts';
+import { parseIoRange } from '../../dm/range.ts';
+import type { DeviceSpec } from '../../dm/registry.ts';
+import { BugError } from '../../util/errors.ts';
+import type { domain } from '../../xen/common/sched.ts';
+import { calendarOf } from '../../xen/hvm/calendar.ts';
+import { type RTCState, rtc_advance, rtc_init, rtc_next_event } from '../../xen/hvm/rtc.ts';
+import { type hvm_irq, vpic_init } from '../../xen/hvm/vpic.ts';
+import { type PITState, pit_advance, pit_init, pit_next_event } from '../../xen/hvm/vpit.ts';
+import { PcClock } from './clock.ts';
+import type { PcConfig } from './config.ts';
+import { PicInterrupts } from './interrupts.ts';
+import { CONVENTIONAL_END, extendedBytes } from './memory.ts';
+
+/** Everything of the platform that is neither RAM nor a device of an ioreq server. JSON. */
+export interface PcState {
+  irq: hvm_irq;
+  pit: PITState;
+  rtc: RTCState;
+  a20: boolean;
+}
+
+/** The parts inside the monitor; there once the domain is. */
+interface Inside {
+  irq: hvm_irq;
+  pit: PITState;
+  rtc: RTCState;
+}
+
+/** What the wires ask of the CPU, done by the run loop at the next instruction boundary. */
+export class PcBoard implements Board {
+  a20 = true;
+  resetWanted = false;
+  /** Whether something is asked for that has not been done. */
+  changed = false;
+
+  setA20(on: boolean): void {
+    if (on === this.a20) return;
+    this.a20 = on;
+    this.changed = true;
+  }
+  resetCpu(): void {
+    this.resetWanted = true;
+    this.changed = true;
+  }
+}
+
+export class Pc {
+  readonly config: PcConfig;
+  readonly memoryBytes: number;
+  readonly board: PcBoard = new PcBoard();
+  /** In the order of their servers. */
+  readonly devices: readonly DeviceSpec[];
+  readonly clock: PcClock;
+  /** What the BIOS wrote to its log at port 402h. */
+  biosLog = '';
+  #keyboard: I8042 | null = null;
+  #inside: Inside | null = null;
+  readonly #timed: Timed[] = [];
+
+  /** @param icount - the CPU's instruction count */
+  constructor(config: PcConfig, memoryBytes: number, icount: () => number) {
+    this.config = config;
+    this.memoryBytes = memoryBytes;
+    this.clock = new PcClock(icount, this.#timed);
+    this.devices = this.#list();
+  }
+
+  get keyboard(): I8042 {
+    return there(this.#keyboard);
+  }
+
+  /** Puts what is inside the monitor into the domain. @returns the machine's interrupt lines */
+  init(d: domain): PicInterrupts {
+    const irq = vpic_init(d);
+    const pit = pit_init(d);
+    const rtc = rtc_init(d, irq, this.config.startSeconds);
+    this.#inside = { irq, pit, rtc };
+    this.#timed.push(
+      { nextEventNs: () => pit_next_event(pit), advance: (now) => pit_advance(pit, irq, now) },
+      { nextEventNs: () => rtc_next_event(rtc), advance: (now) => rtc_advance(rtc, irq, now) },
+    );
+    return new PicInterrupts(irq);
+  }
+
+  #list(): DeviceSpec[] {
+    const { board } = this;
+    const specs: DeviceSpec[] = [];
+    const add = (name: string, range: string, create: DeviceFactory['create']): void => {
+      specs.push({
+        factory: { name, summary: '', defaultRange: range, create },
+        range: parseIoRange(range, () => 1),
+      });
+    };
+    /** One device behind several ranges. */
+    const addViews = (
+      name: string,
+      ranges: readonly string[],
+      create: (context: DeviceContext) => PortDevice,
+    ): void => {
+      let made: PortDevice | null = null;
+      ranges.forEach((range, index) => {
+        const { start } = parseIoRange(range, () => 1);
+        add(name, range, (context) => {
+          made ??= create(context);
+          return new PortView(made, start, index === 0);
+        });
+      });
+    };
+    addViews('i8042', ['0x60', '0x64'], (context) => {
+      this.#keyboard = new I8042(context, board);
+      this.#timed.push(this.#keyboard);
+      return this.#keyboard;
+    });
+    add('cmos', '0x70-0x71', () => new Cmos(this.#cmosContents()));
+    add('post', '0x80', () => new PostPort());
+    add('port92', '0x92', () => new Port92(board));
+    add('bios-log', '0x402', () => new BiosLog((byte) => this.#log(byte)));
+    for (const factory of [serial, debugcon, verdict]) {
+      specs.push({ factory, range: parseIoRange(factory.defaultRange, () => 1) });
+    }
+    return specs;
+  }
+
+  #cmosContents(): ConstructorParameters<typeof Cmos>[0] {
+    const { config, memoryBytes } = this;
+    const { year } = calendarOf(Math.floor(config.startSeconds / 86400));
+    return {
+      conventionalBytes: CONVENTIONAL_END,
+      extendedBytes: extendedBytes(memoryBytes, config),
+      floppies: [0, 0],
+      disks: config.disks.length,
+      century: Math.floor(year / 100),
+      bootFromDisk: config.floppies[0] == null && config.disks.length > 0,
+    };
+  }
+
+  #log(byte: number): void {
+    if (this.biosLog.length < 1 << 20) this.biosLog += String.fromCharCode(byte);
+  }
+
+  save(): PcState {
+    const { irq, pit, rtc } = there(this.#inside);
+    return structuredClone({ irq, pit, rtc, a20: this.board.a20 });
+  }
+
+  restore(state: PcState): void {
+    const { irq, pit, rtc } = there(this.#inside);
+    const from = structuredClone(state);
+    irq.isa_irq = from.irq.isa_irq;
+    for (const [i, s] of irq.vpic.entries()) Object.assign(s, from.irq.vpic[i]);
+    const { channels, ...rest } = from.pit;
+    Object.assign(pit, rest);
+    for (const [i, c] of pit.channels.entries()) Object.assign(c, channels[i]);
+    Object.assign(rtc, from.rtc);
+    this.board.a20 = from.a20;
+    this.board.resetWanted = false;
+    this.board.changed = false;
+  }
+}
+
+function there<T>(part: T | null): T {
+  if (part === null) throw new BugError('the PC is not built yet');
+  return part;
+}

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What tells a run loop when something happens by itself, in instructions of the CPU.
+
+export interface TimeSource {
+  /** Instruction count at which `reached()` has something to do; MAX_SAFE_INTEGER: never. */
+  readonly next: number;
+  /** The count has come to `icount`. */
+  reached(icount: number): void;
+  /** A whole number, for a saved state. */
+  save(): number;
+  restore(state: number): void;
+}
