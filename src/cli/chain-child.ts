@@ -3,10 +3,12 @@
 import type { ChainLink } from '../toolstack/image/chain-link.ts';
 import { runLink } from '../toolstack/image/chain-link.ts';
 import { toFailure } from './output.ts';
+import { host } from './runners.ts';
 
 const link = JSON.parse(process.argv[2] ?? '{}') as ChainLink;
 try {
-  await runLink(link, (word) => process.send?.(word));
+  const watch = { ...host, signal: new AbortController().signal, tick: () => undefined };
+  await runLink(link, (word) => process.send?.(word), watch);
   process.disconnect?.();
 } catch (error) {
   const { code, message, exitCode } = toFailure(error);

@@ -29,7 +29,7 @@ export const COMMAND_REPORT = 3;
 export const COMMAND_STOP = 4;
 /** To the state after power-on. Of device models in other processes. */
 export const COMMAND_RESET = 5;
-/** To the state that was sent along. Of device models in other processes. */
+/** To the state that was sent along. */
 export const COMMAND_RESTORE = 6;
 
 /** What a loop is joined to. */
@@ -48,6 +48,8 @@ export interface WorkerLoopOptions {
   spins: number;
   /** Called for COMMAND_REPORT. */
   report: () => void;
+  /** Called for COMMAND_RESTORE; absent: its devices have no state. */
+  restore?: () => void;
   /** Called before the thread sleeps: what devices have written to consoles goes out. */
   idle: () => void;
 }
@@ -136,7 +138,8 @@ export class WorkerLoop {
     } else if (command === COMMAND_REPORT) {
       this.#o.idle();
       this.#o.report();
-    } else this.#o.idle();
+    } else if (command === COMMAND_RESTORE) this.#o.restore?.();
+    else this.#o.idle();
     Atomics.store(words, this.#base + S_COMMAND, COMMAND_NONE);
     Atomics.notify(words, this.#base + S_COMMAND);
     announce(words);

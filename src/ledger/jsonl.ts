@@ -4,6 +4,7 @@
 import { isUtf8 } from 'node:buffer';
 import {
   closeSync,
+  existsSync,
   fstatSync,
   fsyncSync,
   ftruncateSync,
@@ -126,6 +127,7 @@ export class LedgerWriter implements EventSink {
     this.path = path;
     this.partialPath = `${path}.partial`;
     this.#fd = -1;
+    if (from !== null) this.#reopen();
     this.#fd = this.#try('create', () => openSync(this.partialPath, from === null ? 'w' : 'r+'));
     if (from !== null) {
       const { size } = fstatSync(this.#fd);
@@ -142,9 +144,10 @@ export class LedgerWriter implements EventSink {
     }, from);
   }
 
-  /** Writes what is buffered. @returns where the file ends */
-  flush(): { bytes: number; head: string } {
+  /** Writes what is buffered. @param sync - and waits for the disk; @returns where the file ends */
+  flush(sync = false): { bytes: number; head: string } {
     this.#lines.flush();
+    if (sync && this.#fd >= 0) this.#try('sync', () => fsyncSync(this.#fd));
     return { bytes: this.#bytes, head: this.#lines.head };
   }
 
@@ -186,6 +189,12 @@ export class LedgerWriter implements EventSink {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  /** A file whose run came to its end goes on as well: what stands behind the position is no part of it then. */
+  #reopen(): void {
+    if (existsSync(this.partialPath) || !existsSync(this.path)) return;
+    this.#try('reopen', () => renameSync(this.path, this.partialPath));
   }
 
   #close(): void {

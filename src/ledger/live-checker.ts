@@ -94,9 +94,14 @@ export class LiveChecker implements EventSink {
    * Instead of a start: judges what follows a saved checkpoint. What came before is for the check of the whole file;
    * counts of devices at the end are, too.
    */
-  goOn(devices: readonly LedgerDevice[], checkpoints: number, resumes: number): void {
+  goOn(
+    devices: readonly LedgerDevice[],
+    vcpus: number,
+    checkpoints: number,
+    resumes: number,
+  ): void {
     this.#state = 'running';
-    this.#vcpus = 1;
+    this.#vcpus = vcpus;
     this.#issues.tally = new DeviceTally(devices);
     this.#checkpoints = checkpoints;
     this.#resumes = resumes;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A guest under checkpoints: one machine, its books, and a shutdown at a drawn place, again and again.
 import type { DeviceSpec } from '../dm/registry.ts';
-import { LedgerWriter } from '../ledger/jsonl.ts';
-import { Ledger } from '../ledger/ledger.ts';
-import { LiveChecker } from '../ledger/live-checker.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { LiveChecker } from '../ledger/live-checker.ts';
 import { chooseDevices } from '../machine/choose-devices.ts';
 import type { LoadOptions } from '../machine/loader.ts';
 import { loadGuest } from '../machine/loader.ts';
@@ -16,6 +15,7 @@ import { domain_shutdown } from '../xen/common/domain.ts';
 import type { Tracer } from '../xen/common/trace.ts';
 import type { RevisionName } from '../xen/hvm/revision.ts';
 import { SHUTDOWN_suspend } from '../xen/public/sched.ts';
+import { Books } from './books.ts';
 import { checkpoint } from './checkpoint.ts';
 import { GuestLog } from './guest-log.ts';
 import type { LoadedImage } from './image/load.ts';
@@ -36,15 +36,6 @@ const MISSES = 8;
 const MOST_BETWEEN = 48;
 /** So many passages of a place may be let go. */
 const MOST_SKIPPED = 3;
-
-const NO_TOTALS = { issued: 0, answered: 0, retired: 0 };
-
-/** Where the image's ledger file goes on; null: from the start. */
-function linePosition(from: LoadedImage | null): ConstructorParameters<typeof LedgerWriter>[1] {
-  const position = from?.state.vcpus[0].ledger ?? null;
-  if (position === null || position.file === null) return null;
-  return { ...position.file, events: position.events, totals: position.totals };
-}
 
 /** What a session is made of. */
 export interface SessionOptions {
@@ -74,8 +65,6 @@ export type SessionEnd = Exclude<Stop, 'shutdown' | 'deadline'> | 'limit';
 export class CheckpointSession implements Disposable {
   readonly machine: Machine;
   readonly loop: RunLoop;
-  readonly ledger: Ledger;
-  readonly checker: LiveChecker;
   readonly log: GuestLog;
   readonly story: Story = new Story();
   readonly snapshot: Snapshot;
@@ -87,7 +76,7 @@ export class CheckpointSession implements Disposable {
   /** Why a state that was to be saved is none the guest could have been in; only ever set with `bug`. */
   unsound: string | null = null;
   readonly #bug: MuseumBug | null;
-  readonly #writer: LedgerWriter | null;
+  readonly #books: Books;
   readonly #onCaptured: ((session: CheckpointSession) => void) | null;
   readonly #driver: WindowDriver;
   readonly #random: Random;
@@ -110,12 +99,7 @@ export class CheckpointSession implements Disposable {
         : guestOfImage(from);
     this.#random = new Random(seed);
     this.#windows = windowsOf(guest.hasManifest ? (guest.manifest.windows as InsnKind[]) : null);
-    this.checker = new LiveChecker();
-    const { ledgerPath } = options;
-    this.#writer = ledgerPath === null ? null : new LedgerWriter(ledgerPath, linePosition(from));
-    this.ledger = new Ledger({
-      sinks: [this.checker, ...(this.#writer === null ? [] : [this.#writer])],
-    });
+    this.#books = new Books(options.ledgerPath, from?.state.vcpus[0].ledger ?? null);
     this.#driver = new WindowDriver(() => this.#shutdown());
     const tracers: Tracer[] = [this.story];
     if (this.meter !== null) tracers.push(new RoundTrips(this.meter));
@@ -139,7 +123,7 @@ export class CheckpointSession implements Disposable {
         ({ machine: this.machine, snapshot: this.snapshot } = restoreMachine(from, parts));
       }
     } catch (error) {
-      this.#writer?.dispose();
+      this.#books[Symbol.dispose]();
       throw error;
     }
     const { machine } = this;
@@ -163,7 +147,7 @@ export class CheckpointSession implements Disposable {
       this.#goOn(from);
       return;
     }
-    this.ledger.start({
+    this.#books.start({
       guest: guest.name,
       revision: revisionLabel(revision, bug),
       seed,
@@ -175,21 +159,21 @@ export class CheckpointSession implements Disposable {
   // The books go on where the image says they stood: between its checkpoint and the resume.
   #goOn({ state }: LoadedImage): void {
     const { checkpoint: n } = state;
-    const { ledger, log } = state.vcpus[0];
-    const resumes = n - 1;
+    const { log } = state.vcpus[0];
     this.checkpoints = n;
-    this.ledger.goOn(ledger ?? { events: 0, totals: NO_TOTALS, checkpoints: n, resumes });
-    this.checker.goOn(this.machine.ledgerDevices, n, resumes);
     if (log !== null) this.log.resume(log);
-    this.ledger.resume(n);
+    this.#books.goOn(this.machine.ledgerDevices, 1, n);
   }
 
-  /** Where the books stand, written out: what an image has to hold. */
-  get ledgerPosition(): LedgerPosition {
-    const { ledger } = this;
-    ledger.drain();
-    const { events, totals, checkpoints, resumes } = ledger;
-    return { events, totals, checkpoints, resumes, file: this.#writer?.flush() ?? null };
+  get ledger(): Ledger {
+    return this.#books.ledger;
+  }
+  get checker(): LiveChecker {
+    return this.#books.checker;
+  }
+  /** Where the books stand, written out: what an image has to hold. @param sync - wait for the disk */
+  ledgerPosition(sync: boolean): LedgerPosition {
+    return this.#books.position(sync);
   }
 
   /** Whether any witness has seen something wrong. */
@@ -253,16 +237,15 @@ export class CheckpointSession implements Disposable {
 
   /** Ends the books; call once. The ledger file is complete afterwards. */
   finish(boundary: boolean, reason: string): void {
-    this.ledger.end({
+    this.#books.end({
       stop: boundary ? 'boundary' : 'midway',
       reason,
       witnesses: this.machine.witnesses(),
     });
-    this.#writer?.finish();
   }
 
   [Symbol.dispose](): void {
-    this.#writer?.dispose();
+    this.#books[Symbol.dispose]();
     this.machine[Symbol.dispose]();
   }
 

@@ -48,23 +48,37 @@ it('a guest moves to another process through a pipe, devices and all', { timeout
   });
 });
 
-it('a chain of processes, each killed, loses and repeats nothing', { timeout: 120_000 }, () => {
-  const into = join(folder, 'chain');
-  const args = ['--image', into, '--restore', 'fresh', '--checkpoints', '6', '--seed', '3'];
-  const { stdout, status } = trapline('stress', 'write-ledger', ...args, '--json');
-  expect(JSON.parse(stdout)).toMatchObject({
-    outcome: 'success',
-    restored: 6,
-    forgotten: 0,
-    ledger: { ok: true, chain: 'intact', lost: 0, duplicated: 0, violationsTotal: 0 },
-  });
-  expect(status).toBe(0);
-  const { killed, processes } = JSON.parse(stdout) as { killed: number; processes: number };
-  expect(killed).toBe(processes - 1);
-  // The file over all processes, for the checker that took no part.
-  const check = trapline('ledger', 'check', join(into, 'ledger.jsonl'));
-  expect(check.stdout).toContain('every access happened exactly once, in order');
-});
+const MODEL = 'counter@0x200=node examples/device-model-node/counter.mjs';
+
+it.each([
+  ['devices on the thread of the vCPU', 'write-ledger', 6, []],
+  ['devices in threads', 'rep-counter', 4, ['--threads']],
+  ['two vCPUs', 'smp-counter', 3, ['--threads', '--vcpus', '2']],
+  ['a device in another process', 'counter', 3, ['--threads', '--device-process', MODEL]],
+])(
+  'a chain of processes, each killed, loses and repeats nothing: %s',
+  {
+    timeout: 180_000,
+  },
+  (_, guest, checkpoints, more) => {
+    const into = join(folder, 'chain');
+    const args = ['--image', into, '--restore', 'fresh', '--checkpoints', `${checkpoints}`];
+    const { stdout, stderr } = trapline('stress', guest, ...args, '--seed', '3', ...more, '--json');
+    expect(stderr).toBe('');
+    expect(JSON.parse(stdout)).toMatchObject({
+      outcome: 'success',
+      restored: checkpoints,
+      forgotten: 0,
+      ledger: { ok: true, chain: 'intact', lost: 0, duplicated: 0, violationsTotal: 0 },
+    });
+    const { killed, processes, ledger } = JSON.parse(stdout);
+    expect(killed).toBe(processes - 1);
+    expect(ledger.accesses.retired).toBeGreaterThan(0);
+    // The file over all processes, for the checker that took no part.
+    const check = trapline('ledger', 'check', join(into, 'ledger.jsonl'));
+    expect(check.stdout).toContain('every access happened exactly once, in order');
+  },
+);
 
 it('Ctrl-C ends a run under checkpoints at a checkpoint', { timeout: 60_000 }, async () => {
   const image = join(folder, 'interrupted');

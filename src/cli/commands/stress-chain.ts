@@ -77,8 +77,11 @@ export async function stressChain(
   invocation: Invocation,
 ): Promise<ExitCode> {
   const { io, output, progress } = invocation;
-  if (request.threads !== null || request.ledgerPath !== null) {
-    throw new HvmError('HVM_USAGE', '--restore fresh with --threads or --ledger: expected neither');
+  if (request.ledgerPath !== null) {
+    throw new HvmError(
+      'HVM_USAGE',
+      '--restore fresh with --ledger: the books are kept in the folder of --image',
+    );
   }
   const startMs = io.clock.nowMs();
   const result = await runner(
@@ -94,6 +97,7 @@ export async function stressChain(
       folder: flags.image ?? '',
       linger: LINGER,
       fsync: flags.fsync,
+      threads: request.threads,
     },
     runHooks(invocation, `stress ${request.guest}`),
   );

@@ -7,7 +7,8 @@ import {
   Worker,
 } from 'node:worker_threads';
 import type { DeviceSpec } from '../../dm/registry.ts';
-import { COMMAND_NONE } from '../../dm/worker-loop.ts';
+import type { ServerState } from '../../dm/server.ts';
+import { COMMAND_NONE, COMMAND_RESTORE } from '../../dm/worker-loop.ts';
 import {
   announce,
   D_DEAD_SERVERS,
@@ -146,9 +147,11 @@ export class DeviceThread {
     wakeSleeper(this.#words, base + S_ASLEEP);
   }
 
-  /** Sends something that goes with a command. */
-  protected say(message: unknown): void {
-    this.#port.postMessage(message);
+  /** Puts a saved state back; `idle` says when, and `refusal`, after `hear()`, why not. */
+  restore(state: ServerState): void {
+    this.refusal = null;
+    this.#port.postMessage(state);
+    this.command(COMMAND_RESTORE);
   }
 
   /** Whether no command is outstanding; a dead one has none. */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Main file of a device model's thread: makes the server's devices and serves. The devices are those of any machine.
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { kickCpu } from '../../cpu/native.ts';
 import { type DeviceContext, NO_INPUT, VERDICTS } from '../../dm/device.ts';
 import { parseDeviceSpec } from '../../dm/registry.ts';
-import { DeviceServer } from '../../dm/server.ts';
+import { DeviceServer, type ServerState } from '../../dm/server.ts';
 import { WorkerLoop } from '../../dm/worker-loop.ts';
 import type { Witness } from '../../ledger/events.ts';
 import {
@@ -77,6 +77,13 @@ async function main(data: DeviceWorkerData): Promise<void> {
         ),
       );
       post({ what: 'report', witnesses, testimonies: server.witnesses(), state: server.save() });
+    },
+    restore: () => {
+      try {
+        server.restore(receiveMessageOnPort(data.port)?.message as ServerState);
+      } catch (error) {
+        post({ what: 'refused', why: error instanceof Error ? error.message : String(error) });
+      }
     },
     idle: () => {
       if (output.length === 0) return;

@@ -4,8 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { DeviceProcessOptions } from '../../dm/process/spec.ts';
-import type { ServerState } from '../../dm/server.ts';
-import { COMMAND_RESET, COMMAND_RESTORE, COMMAND_STOP } from '../../dm/worker-loop.ts';
+import { COMMAND_RESET, COMMAND_STOP } from '../../dm/worker-loop.ts';
 import { D_DEAD_SERVERS, S_ASLEEP, serverBase, wakeSleeper } from '../../mem/domain-words.ts';
 import { killGroup } from './child-command.ts';
 import { DeviceThread, type DeviceWorkerData } from './device-host.ts';
@@ -58,13 +57,6 @@ export class DeviceProcess extends DeviceThread {
   /** To the state after power-on; `idle` says when. */
   reset(): void {
     this.command(COMMAND_RESET);
-  }
-
-  /** Puts a saved state back; `idle` says when, and `refusal`, after `hear()`, why not. */
-  restore(state: ServerState): void {
-    this.refusal = null;
-    this.say(state);
-    this.command(COMMAND_RESTORE);
   }
 
   /** The thread stays until it has seen the other process end. */

@@ -6,7 +6,10 @@ import { parseDeviceSpec } from '../../dm/registry.ts';
 import type { LoadOptions } from '../../machine/loader.ts';
 import { Random } from '../../util/random.ts';
 import type { RevisionName } from '../../xen/hvm/revision.ts';
+import type { Watch } from '../limits.ts';
 import { CheckpointSession } from '../session.ts';
+import type { ThreadsOptions } from '../stress.ts';
+import { runThreadedLink } from './chain-threads.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { fileSource, loadImage } from './read.ts';
 
@@ -28,6 +31,8 @@ export interface ChainLink {
   /** Most instructions from one checkpoint to where the next one is begun. */
   linger: number;
   fsync: boolean;
+  /** vCPUs and device models are threads; null: everything is on one. */
+  threads: ThreadsOptions | null;
 }
 
 /** What it says: after each commit, and at the end. */
@@ -43,8 +48,13 @@ export type ChainWord =
     };
 
 /** Runs until the chain's end, a violation, or SIGKILL. @throws HvmError as restore and stress do */
-export async function runLink(link: ChainLink, say: (word: ChainWord) => void): Promise<void> {
+export async function runLink(
+  link: ChainLink,
+  say: (word: ChainWord) => void,
+  watch: Watch,
+): Promise<void> {
   const from = link.resume ? await loadImage(fileSource(link.image)) : null;
+  if (link.threads !== null) return await runThreadedLink(link, link.threads, from, say, watch);
   const random = new Random(link.seed);
   using file = new Checkpointer(link.image, link.fsync);
   using session = new CheckpointSession({
@@ -59,7 +69,7 @@ export async function runLink(link: ChainLink, say: (word: ChainWord) => void): 
       file.commit(s.machine, s.snapshot, {
         revision: from?.state.revision ?? link.revision,
         checkpoint: s.checkpoints,
-        ledger: s.ledgerPosition,
+        ledger: s.ledgerPosition(link.fsync),
         log: s.log.position,
       });
       say({ what: 'committed', checkpoint: s.checkpoints });

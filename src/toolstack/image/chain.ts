@@ -3,9 +3,11 @@
 // of them are judged as one.
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { DeviceProcessOptions } from '../../dm/process/spec.ts';
 import { checkLedger, type LedgerCheck } from '../../ledger/checker.ts';
 import { HvmError } from '../../util/errors.ts';
 import { Random } from '../../util/random.ts';
+import { ledgerPathOf } from '../books.ts';
 import type { Watch } from '../limits.ts';
 import type { ChainLink, ChainWord } from './chain-link.ts';
 import { fileSource, loadImage } from './read.ts';
@@ -56,6 +58,8 @@ export interface ChainReport {
 
 /** Milliseconds in which a kill is drawn after a checkpoint is committed, and after the start of a process. */
 const AFTER_COMMIT = 12;
+/** The first of them where the guest's devices are in threads: it takes longer from checkpoint to checkpoint. */
+const AFTER_COMMIT_THREADS = 60;
 const AFTER_START = 600;
 /** A process that nobody kills in time ends by itself after so many checkpoints: nothing waits for ever. */
 const MOST = 100_000;
@@ -67,7 +71,7 @@ export async function chain(options: ChainOptions, watch: Watch): Promise<ChainR
   const { folder, checkpoints, start, seed, ...rest } = options;
   const image = join(folder, 'image');
   const ledger = join(folder, 'ledger.jsonl');
-  prepare(folder, image, ledger);
+  prepare(folder);
   const random = new Random(seed);
   const counts = { processes: 0, killed: 0, barren: 0, forgotten: 0, restored: 0 };
   let at = 0;
@@ -88,7 +92,8 @@ export async function chain(options: ChainOptions, watch: Watch): Promise<ChainR
     const last = counts.restored >= checkpoints;
     if (last) link.until = at + 1;
     counts.processes++;
-    const ran = await runOne(start(link), last ? null : random, watch);
+    const most = options.threads === null ? AFTER_COMMIT : AFTER_COMMIT_THREADS;
+    const ran = await runOne(start(link), last ? null : { random, most }, watch);
     if (ran.ended !== null) {
       const { end, failed, verdict } = ran.ended;
       const well = end === null || (end === 'verdict' && verdict === 'success');
@@ -97,7 +102,7 @@ export async function chain(options: ChainOptions, watch: Watch): Promise<ChainR
     } else if (!ran.killed)
       throw new HvmError('HVM_IMAGE', `a process of the chain: ${ran.errors}`);
     else counts.killed++;
-    sweep(folder);
+    sweep(folder, options.threads?.processes ?? []);
     if (!existsSync(image)) {
       counts.barren++;
       if (ran.committed > 0) counts.forgotten++;
@@ -130,20 +135,11 @@ async function judge(
 ): Promise<ChainReport> {
   const { guest, revision, seed, checkpoints } = options;
   const { at, done, problem, ...counts } = ran;
-  const partial = `${ledger}.partial`;
-  const books = await checkLedger(existsSync(ledger) ? ledger : partial);
+  const files = ledgerFiles(options, ledger).map((f) => (existsSync(f) ? f : `${f}.partial`));
+  const books = await Promise.all(files.map((file) => checkLedger(file)));
   // Interrupted, the last process was killed: its books have no end.
-  const bad = problem !== null || counts.forgotten > 0 || (done && !books.ok);
-  const {
-    ok,
-    chain: hashes,
-    events,
-    accesses,
-    lost,
-    duplicated,
-    reordered,
-    violationsTotal,
-  } = books;
+  const bad = problem !== null || counts.forgotten > 0 || (done && !books.every((b) => b.ok));
+  const violation = books.flatMap((b) => b.violations)[0]?.message ?? null;
   return {
     outcome: bad ? 'failure' : done ? 'success' : 'interrupted',
     guest,
@@ -152,18 +148,42 @@ async function judge(
     checkpoints: at,
     checkpointsAsked: checkpoints,
     ...counts,
-    ledger: { ok, chain: hashes, events, accesses, lost, duplicated, reordered, violationsTotal },
-    problem: problem ?? (bad ? (books.violations[0]?.message ?? null) : null),
+    ledger: merged(books),
+    problem: problem ?? (bad ? violation : null),
   };
 }
 
-function prepare(folder: string, ...files: string[]): void {
+/** A file for each vCPU. */
+function ledgerFiles({ threads }: Pick<ChainOptions, 'threads'>, ledger: string): string[] {
+  const vcpus = Array.from({ length: threads?.vcpus ?? 1 }, (_, vcpu) => vcpu);
+  return vcpus.flatMap((vcpu) => ledgerPathOf(ledger, vcpu) ?? []);
+}
+
+/** The books of all vCPUs as one result. */
+function merged(books: readonly LedgerCheck[]): ChainReport['ledger'] {
+  const sum = (of: (b: LedgerCheck) => number): number => books.reduce((n, b) => n + of(b), 0);
+  return {
+    ok: books.every((b) => b.ok),
+    chain: books.find((b) => b.chain !== 'intact')?.chain ?? 'intact',
+    events: sum((b) => b.events),
+    accesses: {
+      issued: sum((b) => b.accesses.issued),
+      answered: sum((b) => b.accesses.answered),
+      retired: sum((b) => b.accesses.retired),
+    },
+    lost: sum((b) => b.lost),
+    duplicated: sum((b) => b.duplicated),
+    reordered: sum((b) => b.reordered),
+    violationsTotal: sum((b) => b.violationsTotal),
+  };
+}
+
+function prepare(folder: string): void {
   try {
     // Not recursive: under /proc that never returns in Node 20.
     if (!existsSync(folder)) mkdirSync(folder);
-    for (const file of files) {
-      rmSync(file, { force: true });
-      rmSync(`${file}.partial`, { force: true });
+    for (const name of readdirSync(folder)) {
+      if (/^(image|ledger\.jsonl(\.vcpu\d)?(\.partial)?)$/.test(name)) rmSync(join(folder, name));
     }
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
@@ -171,8 +191,9 @@ function prepare(folder: string, ...files: string[]): void {
   }
 }
 
-/** Half-written images of processes that are gone. */
-function sweep(folder: string): void {
+/** What processes that are gone have left: half-written images, and sockets to which nobody has connected. */
+function sweep(folder: string, processes: readonly DeviceProcessOptions[]): void {
+  for (const { socket } of processes) if (socket !== undefined) rmSync(socket, { force: true });
   for (const name of readdirSync(folder)) {
     if (/^image\.\d+\.tmp$/.test(name)) rmSync(join(folder, name), { force: true });
   }
@@ -186,8 +207,12 @@ interface Ran {
   ended: Extract<ChainWord, { what: 'ended' }> | null;
 }
 
-/** @param random - draws when it is killed; null: it is not */
-async function runOne(process: LinkProcess, random: Random | null, watch: Watch): Promise<Ran> {
+/** @param death - when it is killed: at most so many ms after a commit; null: it is not */
+async function runOne(
+  process: LinkProcess,
+  death: { random: Random; most: number } | null,
+  watch: Watch,
+): Promise<Ran> {
   const ran: Ran = { killed: false, errors: '', committed: 0, ended: null };
   let armed = false;
   const arm = (ms: number): void => {
@@ -197,13 +222,13 @@ async function runOne(process: LinkProcess, random: Random | null, watch: Watch)
   };
   const stop = (): void => process.kill();
   watch.signal.addEventListener('abort', stop);
-  if (random !== null && random.below(BLIND) === 0) arm(random.below(AFTER_START));
-  const delay = random?.below(AFTER_COMMIT) ?? 0;
+  if (death?.random.below(BLIND) === 0) arm(death.random.below(AFTER_START));
+  const delay = death?.random.below(death.most) ?? 0;
   const end = await process.watch((word) => {
     if (word.what === 'ended') ran.ended = word;
     else {
       ran.committed = word.checkpoint;
-      if (random !== null) arm(delay);
+      if (death !== null) arm(delay);
     }
   });
   watch.signal.removeEventListener('abort', stop);

@@ -4,7 +4,7 @@
 import { type DeviceSpec, parseDeviceSpec } from '../../dm/registry.ts';
 import { imageFault, type Place } from '../../image/fault.ts';
 import { PAGE_BYTES } from '../../image/layout.ts';
-import type { LoadedGuest } from '../../machine/loader.ts';
+import { guestForVcpu, type LoadedGuest } from '../../machine/loader.ts';
 import { Machine, type MachineOptions } from '../../machine/machine.ts';
 import { HvmError } from '../../util/errors.ts';
 import { Snapshot } from '../snapshot.ts';
@@ -37,7 +37,7 @@ export function ramOf(image: LoadedImage): Uint8Array {
 }
 
 /** Pages and devices must agree on where memory is. @throws HvmError HVM_IMAGE */
-function checkHoles(image: LoadedImage, devices: readonly DeviceSpec[]): void {
+export function checkHoles(image: LoadedImage, devices: readonly DeviceSpec[]): void {
   const { guest, pageIsRam } = image.state;
   const holes = devicePages({ devices, pageIsRam, guest }, guest.memoryBytes);
   for (const [pfn, data] of image.pages) {
@@ -49,40 +49,65 @@ function checkHoles(image: LoadedImage, devices: readonly DeviceSpec[]): void {
   }
 }
 
+/** What a machine wants besides what the image says. */
+type MoreOptions = Omit<MachineOptions, 'guest' | 'devices' | 'revision'>;
+
 /**
  * A machine in the image's state, and its snapshot, which the next capture only has to bring up to date.
- * @param options - what a machine wants besides what the image says
  * @throws HvmError HVM_IMAGE when the image's parts do not fit each other, or this build
  */
 export function restoreMachine(
   image: LoadedImage,
-  options: Omit<MachineOptions, 'guest' | 'devices' | 'revision'>,
+  options: MoreOptions,
 ): { machine: Machine; snapshot: Snapshot } {
   const { state, place } = image;
   return orMisfit(place, () => {
     const devices = state.devices.map(parseDeviceSpec);
     if (state.vcpus.length > 1) {
-      throw imageFault(
-        place,
-        `${state.vcpus.length} vCPUs: one thread runs one, expected --threads`,
-      );
+      throw imageFault(place, `${state.vcpus.length} vCPUs: one thread runs one, see --threads`);
     }
     checkHoles(image, devices);
-    const guest = guestOfImage(image);
-    const machine = new Machine({ ...options, guest, devices, revision: state.revision });
-    try {
-      return { machine, snapshot: fill(machine, image, 0, ramOf(image)) };
-    } catch (error) {
-      machine[Symbol.dispose]();
-      throw error;
-    }
+    return build(image, 0, devices, options, () => ramOf(image));
   });
 }
 
-/** @throws what `build` throws; what the image's own content brings about as a refusal of the image */
-function orMisfit<T>(place: Place, build: () => T): T {
+/**
+ * The same of one vCPU of a domain in threads, whose shared memory is already as the image has it.
+ * @param options - with the domain's `remote`
+ * @throws HvmError HVM_IMAGE
+ */
+export function restoreVcpu(
+  image: LoadedImage,
+  vcpu: number,
+  devices: readonly DeviceSpec[],
+  options: MoreOptions,
+): { machine: Machine; snapshot: Snapshot } {
+  return orMisfit(image.place, () =>
+    build(image, vcpu, devices, options, (machine) => machine.ram.bytes),
+  );
+}
+
+function build(
+  image: LoadedImage,
+  vcpu: number,
+  devices: readonly DeviceSpec[],
+  options: MoreOptions,
+  ram: (machine: Machine) => Uint8Array,
+): { machine: Machine; snapshot: Snapshot } {
+  const guest = guestForVcpu(guestOfImage(image), vcpu);
+  const machine = new Machine({ ...options, guest, devices, revision: image.state.revision });
   try {
-    return build();
+    return { machine, snapshot: fill(machine, image, vcpu, ram(machine)) };
+  } catch (error) {
+    machine[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** @throws what `make` throws; what the image's own content brings about as a refusal of the image */
+export function orMisfit<T>(place: Place, make: () => T): T {
+  try {
+    return make();
   } catch (error) {
     throw error instanceof HvmError && misfit(error.code)
       ? imageFault(place, `cannot be restored: ${error.message}`, error)

@@ -65,7 +65,7 @@ export async function stressThreads(
     if (end === 'violation') domain.letGuestNotice(NOTICE_MS);
     const seen = await domain.finish(end, end !== 'ended');
     const measured = rate?.data() ?? null;
-    return judgeThreads(options, domain.guest.name, { taken, end, rate: measured, ...seen });
+    return judgeThreads(options, domain.plan.guest.name, { taken, end, rate: measured, ...seen });
   } finally {
     await domain.stop();
   }

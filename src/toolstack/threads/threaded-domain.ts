@@ -1,46 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A domain whose vCPUs and device models are threads, and the toolstack's grip on it from outside: shut down at any
 // moment, checkpoint, resume. Nothing in those threads waits for the toolstack unless it is paused.
-import type { DeviceProcessOptions } from '../../dm/process/spec.ts';
-import type { DeviceSpec } from '../../dm/registry.ts';
 import { COMMAND_REPORT, COMMAND_SLEEP, COMMAND_WAKE } from '../../dm/worker-loop.ts';
+import { imageFault } from '../../image/fault.ts';
 import type { Witness } from '../../ledger/events.ts';
-import { chooseDevices } from '../../machine/choose-devices.ts';
-import {
-  guestForVcpu,
-  type LoadedGuest,
-  type LoadOptions,
-  loadGuest,
-} from '../../machine/loader.ts';
 import { deviceLabel } from '../../machine/servers.ts';
-import { DeviceThread, serverPlan } from '../../machine/threads/device-host.ts';
+import { DeviceThread } from '../../machine/threads/device-host.ts';
 import { createDomainMemory, type DomainMemory } from '../../machine/threads/domain-memory.ts';
 import { DeviceProcess } from '../../machine/threads/process-host.ts';
-import { withProcesses } from '../../machine/threads/process-plan.ts';
 import { threadHost } from '../../machine/threads/remote-servers.ts';
 import { D_EVENTS } from '../../mem/domain-words.ts';
 import { GuestRam } from '../../mem/guest-ram.ts';
-import { BugError, HvmError } from '../../util/errors.ts';
+import { BugError } from '../../util/errors.ts';
 import { domain_resume, domain_shutdown } from '../../xen/common/domain.ts';
 import { type domain, domain_pause, domain_unpause, vcpu_kick } from '../../xen/common/sched.ts';
 import { createXenHost } from '../../xen/host.ts';
 import { domain_create, shared_vcpu_create } from '../../xen/hvm/hvm.ts';
-import { REVISIONS, type RevisionName } from '../../xen/hvm/revision.ts';
+import { REVISIONS } from '../../xen/hvm/revision.ts';
 import { SHUTDOWN_suspend } from '../../xen/public/sched.ts';
+import { ledgerPathOf } from '../books.ts';
+import type { LoadedImage } from '../image/load.ts';
+import { ramOf } from '../image/restore.ts';
 import type { Watch } from '../limits.ts';
-import { COMMAND_CHECKPOINT, type VcpuFinal, VcpuHost } from './vcpu-host.ts';
+import { type DomainPlan, type PlanOptions, planDomain } from './domain-plan.ts';
+import { COMMAND_CHECKPOINT, type Pauses, type VcpuFinal, VcpuHost } from './vcpu-host.ts';
 
 /** What a threaded domain is made of. */
-export interface ThreadedOptions {
-  guest: string;
-  load: LoadOptions;
-  /** In place of the guest's own of the same name, or besides. */
-  devices: readonly DeviceSpec[];
-  revision: RevisionName;
+export interface ThreadedOptions extends PlanOptions {
   seed: number;
-  /** Of vCPU 0. */
+  /** Of vCPU 0; of others, see `ledgerPathOf()`. */
   ledgerPath: string | null;
-  vcpus: number;
   /** Looks before a thread sleeps. */
   spins: number;
   /** A device model that is silent for so long counts as dead. */
@@ -48,11 +37,13 @@ export interface ThreadedOptions {
   /** URLs of modules that register devices, for every thread. */
   modules: readonly string[];
   measure: boolean;
-  /** Devices served by other processes; in place of the guest's own of the same name, or besides. */
-  processes?: readonly DeviceProcessOptions[];
   /** Main file of the device models' threads, in place of ours: tests have device models that misbehave. */
   deviceMain?: URL;
   output?: (byte: number) => void;
+  /** vCPU 0 shuts the domain down by itself; absent: nobody but the toolstack does. */
+  pauses?: Pauses | null;
+  /** Its checkpoints go into images; with `fsync`, ledger files wait for the disk before. Absent: they do not. */
+  images?: { fsync: boolean } | null;
 }
 
 /** A device model that has died, and of what. */
@@ -66,69 +57,40 @@ export interface DeviceDeath {
 const SLICE_MS = 2;
 
 export class ThreadedDomain {
-  readonly guest: LoadedGuest;
+  readonly plan: DomainPlan;
+  /** The image it goes on from, or null. */
+  readonly from: LoadedImage | null;
   readonly memory: DomainMemory;
+  readonly ram: GuestRam;
   readonly vcpus: readonly VcpuHost[];
   readonly devices: readonly DeviceThread[];
   readonly #words: Int32Array;
   readonly #domain: domain;
   readonly #watch: Watch;
   readonly #answerTimeoutMs: number;
+  readonly #images: boolean;
 
   private constructor(options: ThreadedOptions, watch: Watch) {
-    const { vcpus, spins, modules } = options;
+    const { spins, modules, from = null } = options;
     this.#watch = watch;
     this.#answerTimeoutMs = options.answerTimeoutMs;
-    this.guest = loadGuest(options.guest, { iterations: 0, ...options.load });
-    const most = this.guest.manifest.vcpus;
-    if (!(Number.isInteger(vcpus) && vcpus >= 1 && vcpus <= most)) {
-      throw new HvmError(
-        'HVM_USAGE',
-        `${vcpus} vCPUs: guest '${this.guest.name}' is written for ${most === 1 ? 'one' : `1 to ${most}`}`,
-      );
-    }
-    if (this.guest.manifest.monitor !== undefined) {
-      throw new HvmError(
-        'HVM_USAGE',
-        `guest '${this.guest.name}' asks for parts of the monitor that a run in threads does not have`,
-      );
-    }
-    guestForVcpu(this.guest, vcpus - 1);
-    const { asked, processOf } = withProcesses(options.devices, options.processes ?? []);
-    const plan = serverPlan(chooseDevices(this.guest, asked));
-    this.memory = createDomainMemory(this.guest.memoryBytes, plan.length, vcpus);
+    this.plan = planDomain(options);
+    this.from = from;
+    this.#images = (options.images ?? null) !== null;
+    const { guest, revision, servers, vcpus } = this.plan;
+    this.memory = createDomainMemory(guest.memoryBytes, servers.length, vcpus);
     this.#words = new Int32Array(this.memory.words);
     const { memory } = this;
-    const ram = new GuestRam(memory.ramBytes, memory.ram);
-    const host = createXenHost({
-      revision: REVISIONS[options.revision],
-      ...threadHost(memory, -1),
-    });
-    this.#domain = domain_create(1, ram, host, this.#words);
+    this.ram = new GuestRam(memory.ramBytes, memory.ram);
+    if (from !== null) this.ram.writeBytes(0, ramOf(from));
+    const host = createXenHost({ revision: REVISIONS[revision], ...threadHost(memory, -1) });
+    this.#domain = domain_create(1, this.ram, host, this.#words);
     for (let id = 0; id < vcpus; id++) {
       shared_vcpu_create(this.#domain, { eax: 0, rax_hi: 0, eip: 0 }, this.#words, false);
     }
     // Nothing runs before everything is there.
     this.#domain.change_pause_count(1);
-    const { output } = options;
-    const hosts = plan.map((server) => processOf(server.devices));
-    const started: DeviceThread[] = [];
-    this.devices = started;
-    try {
-      for (const [server, { name, devices }] of plan.entries()) {
-        const data = { memory, server, name, devices, modules, spins };
-        const elsewhere = hosts[server] ?? null;
-        const thread =
-          elsewhere === null
-            ? new DeviceThread(data, options.deviceMain)
-            : new DeviceProcess(data, elsewhere);
-        if (output !== undefined) thread.onOutput = (bytes) => bytes.forEach(output);
-        started.push(thread);
-      }
-    } catch (error) {
-      for (const thread of started) void thread.stop();
-      throw error;
-    }
+    this.devices = startDevices(options, this.plan, memory);
     this.vcpus = Array.from(
       { length: vcpus },
       (_, vcpuId) =>
@@ -137,14 +99,18 @@ export class ThreadedDomain {
           vcpuId,
           guest: options.guest,
           load: options.load,
-          devices: asked.map((d) => deviceLabel(d.factory.name, d.range)),
+          // Pages are in the shared memory by now.
+          from: from === null ? null : { ...from, pages: new Map() },
+          devices: this.plan.devices.map((d) => deviceLabel(d.factory.name, d.range)),
           modules,
-          revision: options.revision,
+          revision,
           seed: options.seed,
-          ledgerPath: vcpuId === 0 ? options.ledgerPath : null,
+          ledgerPath: ledgerPathOf(options.ledgerPath, vcpuId),
           spins,
           answerTimeoutMs: options.answerTimeoutMs,
           measure: options.measure,
+          pauses: vcpuId === 0 ? (options.pauses ?? null) : null,
+          images: options.images ?? null,
         }),
     );
   }
@@ -157,6 +123,7 @@ export class ThreadedDomain {
     const domain = new ThreadedDomain(options, watch);
     try {
       await Promise.all([...domain.devices, ...domain.vcpus].map((t) => t.ready()));
+      await domain.#restoreDevices();
     } catch (error) {
       await domain.stop();
       throw error;
@@ -191,14 +158,26 @@ export class ThreadedDomain {
     return d.is_shut_down && !this.crashed;
   }
 
-  /** Captures a domain that is shut down, and lets it go on. @param n - of the checkpoint, from 1 */
-  async checkpoint(n: number): Promise<void> {
+  /** vCPU 0 has come to where it was to shut the domain down, or the guest has ended. */
+  get stopped(): boolean {
+    return this.#domain.is_shut_down || this.ended;
+  }
+
+  /**
+   * Captures a domain that is shut down, and lets it go on.
+   * @param n - of the checkpoint, from 1
+   * @param whilePaused - with everything standing still
+   */
+  async checkpoint(n: number, whilePaused: () => void = () => {}): Promise<void> {
     const d = this.#domain;
     domain_pause(d);
     for (const device of this.devices) device.command(COMMAND_SLEEP);
     await this.#devicesIdle();
     for (const v of this.vcpus) v.command(COMMAND_CHECKPOINT, n);
     await this.#until(() => this.vcpus.every((v) => v.idle), 'a vCPU does not stand still');
+    if (this.#images) await this.#report();
+    for (const v of this.vcpus) v.check();
+    whilePaused();
     for (const device of this.devices) device.command(COMMAND_WAKE);
     await this.#devicesIdle();
     domain_resume(d);
@@ -221,17 +200,8 @@ export class ThreadedDomain {
     // Paused alone it may stand in the middle of an access: what is on its way comes in first.
     const still = boundary && !this.ended && (await this.shutDown());
     domain_pause(this.#domain);
-    const testimonies: Record<string, Record<string, unknown>> = {};
-    const witnesses = this.vcpus.map((): Record<string, Witness> => ({}));
-    for (const device of this.devices) device.command(COMMAND_REPORT);
-    await this.#devicesIdle();
-    for (const device of this.devices) {
-      device.hear();
-      Object.assign(testimonies, device.report?.testimonies);
-      device.report?.witnesses.forEach((of, vcpu) => {
-        Object.assign(witnesses[vcpu] ?? {}, of);
-      });
-    }
+    await this.#report();
+    const testimonies = Object.assign({}, ...this.devices.map((d) => d.report?.testimonies ?? {}));
     const deaths = this.devices.flatMap(({ server, name, death }) =>
       death === null ? [] : [{ server, name, why: death }],
     );
@@ -240,7 +210,7 @@ export class ThreadedDomain {
       v.finish({
         reason: [reason, ...dead].join('; '),
         boundary: still,
-        witnesses: witnesses[v.vcpuId] ?? {},
+        witnesses: this.witnesses(v.vcpuId),
       });
     }
     await this.#until(() => this.vcpus.every((v) => v.idle), 'a vCPU does not end');
@@ -250,6 +220,40 @@ export class ThreadedDomain {
       return v.final;
     });
     return { vcpus, testimonies, deaths };
+  }
+
+  /** What devices counted of a vCPU's accesses since the guest started, as of their last report. */
+  witnesses(vcpu: number): Record<string, Witness> {
+    const before = this.from?.state.vcpus[vcpu]?.witnesses ?? {};
+    const all: Record<string, Witness> = {};
+    for (const { report } of this.devices) {
+      for (const [label, { reads, writes }] of Object.entries(report?.witnesses[vcpu] ?? {})) {
+        const base = before[label] ?? { reads: 0, writes: 0 };
+        all[label] = { reads: base.reads + reads, writes: base.writes + writes };
+      }
+    }
+    return all;
+  }
+
+  /** Every device model says how it stands. */
+  async #report(): Promise<void> {
+    for (const device of this.devices) device.command(COMMAND_REPORT);
+    await this.#devicesIdle();
+    for (const device of this.devices) device.hear();
+  }
+
+  async #restoreDevices(): Promise<void> {
+    const { from } = this;
+    if (from === null) return;
+    for (const [i, { devices }] of from.state.servers.entries())
+      this.devices[i]?.restore({ devices });
+    await this.#devicesIdle();
+    for (const device of this.devices) {
+      device.hear();
+      const why = device.refusal ?? device.death;
+      if (why === null) continue;
+      throw imageFault(from.place, `device model '${device.name}' does not take its state: ${why}`);
+    }
   }
 
   /** Lets the guest run for up to `ms`; returns early when something happens. */
@@ -301,6 +305,31 @@ export class ThreadedDomain {
       }
     }
   }
+}
+
+/** A thread for each server, or one that stands for a process. */
+function startDevices(
+  options: ThreadedOptions,
+  plan: DomainPlan,
+  memory: DomainMemory,
+): DeviceThread[] {
+  const { modules, output, spins } = options;
+  const started: DeviceThread[] = [];
+  try {
+    for (const [server, { name, devices, process }] of plan.servers.entries()) {
+      const data = { memory, server, name, devices, modules, spins };
+      const thread =
+        process === null
+          ? new DeviceThread(data, options.deviceMain)
+          : new DeviceProcess(data, process);
+      if (output !== undefined) thread.onOutput = (bytes) => bytes.forEach(output);
+      started.push(thread);
+    }
+  } catch (error) {
+    for (const thread of started) void thread.stop();
+    throw error;
+  }
+  return started;
 }
 
 /** Longer than any thread is kept from its CPU on a machine that is alive. */

@@ -23,14 +23,25 @@ import {
   vcpuBase,
   wakeSleeper,
 } from '../../mem/domain-words.ts';
-import { BugError } from '../../util/errors.ts';
+import { BugError, HvmError, type HvmErrorCode } from '../../util/errors.ts';
 import type { HistogramData } from '../../util/measure.ts';
 import type { RevisionName } from '../../xen/hvm/revision.ts';
 import type { LogGap } from '../guest-log.ts';
+import type { VcpuPart } from '../image/epoch.ts';
+import type { LoadedImage } from '../image/load.ts';
 
 /** Commands of a vCPU's thread, carried out while its domain is paused, or once its guest has ended. */
 export const COMMAND_CHECKPOINT = 1;
 export const COMMAND_FINISH = 2;
+
+/** Instruction counts at which a vCPU shuts its domain down: for checkpoints at known places. */
+export interface Pauses {
+  first: number;
+  /** From one to the next. */
+  every: number;
+  /** One is here, whatever `every` says. */
+  last: number;
+}
 
 /** What a vCPU's thread is started with. */
 export interface VcpuWorkerData {
@@ -38,7 +49,9 @@ export interface VcpuWorkerData {
   vcpuId: number;
   guest: string;
   load: LoadOptions;
-  /** `name@range`, besides the guest's own. */
+  /** In place of `guest` and `load`: without pages, which lie in the shared memory. */
+  from: LoadedImage | null;
+  /** `name@range`, all of them in order. */
   devices: readonly string[];
   modules: readonly string[];
   revision: RevisionName;
@@ -48,6 +61,10 @@ export interface VcpuWorkerData {
   answerTimeoutMs: number;
   /** Whether round trips are timed. */
   measure: boolean;
+  /** Instructions at which it shuts the domain down by itself; null: at none. */
+  pauses: Pauses | null;
+  /** Checkpoints are told, for images; with `fsync`, the ledger is on disk before. */
+  images: { fsync: boolean } | null;
   port: MessagePort;
 }
 
@@ -56,6 +73,20 @@ export interface FinishOrder {
   boundary: boolean;
   reason: string;
   witnesses: Record<string, Witness>;
+}
+
+/** A checkpoint as a vCPU tells it. */
+export interface VcpuCaptured {
+  part: VcpuPart;
+  /** Offsets of the pages it knows to have been written since the last one. */
+  written: readonly number[];
+}
+
+/** Why its thread has ended. */
+export interface VcpuError {
+  error: string;
+  /** Of an HvmError; null: it is a bug. */
+  code: HvmErrorCode | null;
 }
 
 /** A vCPU's last words. */
@@ -80,6 +111,8 @@ export interface VcpuFinal {
 /** One vCPU's thread, seen from outside. */
 export class VcpuHost {
   readonly vcpuId: number;
+  /** What it told of the last checkpoint. */
+  captured: VcpuCaptured | null = null;
   /** Set by FINISH. */
   final: VcpuFinal | null = null;
   readonly #words: Int32Array;
@@ -88,6 +121,7 @@ export class VcpuHost {
   readonly #up: Promise<void>;
   readonly #gone: Promise<void>;
   #error: string | null = null;
+  #code: HvmErrorCode | null = null;
   #stopping = false;
 
   constructor(data: Omit<VcpuWorkerData, 'port'>) {
@@ -124,19 +158,23 @@ export class VcpuHost {
     this.check();
   }
 
-  /** @throws BugError when its thread failed */
+  /** @throws HvmError when its thread could not go on; BugError when it failed */
   check(): void {
     this.#hear();
+    if (this.#error !== null && this.#code !== null) throw new HvmError(this.#code, this.#error);
     if (this.#error !== null) throw new BugError(`thread of vCPU ${this.vcpuId}: ${this.#error}`);
   }
 
   #hear(): void {
     for (;;) {
       const next = receiveMessageOnPort(this.#port) as
-        | { message: VcpuFinal | { error: string } }
+        | { message: VcpuFinal | VcpuCaptured | VcpuError }
         | undefined;
       if (next === undefined) break;
-      if ('error' in next.message) this.#error ??= next.message.error;
+      if ('error' in next.message) {
+        this.#error ??= next.message.error;
+        this.#code ??= next.message.code;
+      } else if ('part' in next.message) this.captured = next.message;
       else this.final = next.message;
     }
   }

@@ -2,21 +2,23 @@
 // Main file of a vCPU's thread: runs the guest with its books, and takes its part of each checkpoint.
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { parseServedDevice } from '../../dm/process/spec.ts';
+import type { DeviceSpec } from '../../dm/registry.ts';
 import type { Witness } from '../../ledger/events.ts';
-import { LedgerWriter } from '../../ledger/jsonl.ts';
-import { Ledger } from '../../ledger/ledger.ts';
-import { LiveChecker } from '../../ledger/live-checker.ts';
-import { chooseDevices } from '../../machine/choose-devices.ts';
 import { guestForVcpu, loadGuest } from '../../machine/loader.ts';
-import { Machine } from '../../machine/machine.ts';
+import { Machine, type MachineOptions } from '../../machine/machine.ts';
 import { RemoteServers } from '../../machine/threads/remote-servers.ts';
 import { VcpuThread } from '../../machine/threads/vcpu-thread.ts';
 import { announce, V_ENDED, V_FAILED, V_RUNNING, vcpuBase } from '../../mem/domain-words.ts';
 import { hostClock } from '../../util/clock.ts';
-import { BugError } from '../../util/errors.ts';
+import { BugError, isHvmError } from '../../util/errors.ts';
 import { RunMeter } from '../../util/measure.ts';
+import { domain_shutdown } from '../../xen/common/domain.ts';
+import { SHUTDOWN_suspend } from '../../xen/public/sched.ts';
+import { Books } from '../books.ts';
 import { inFlight, pagesInUse } from '../checkpoint.ts';
 import { GuestLog } from '../guest-log.ts';
+import { vcpuPart } from '../image/epoch.ts';
+import { restoreVcpu } from '../image/restore.ts';
 import { Snapshot } from '../snapshot.ts';
 import { Story } from '../story.ts';
 import { LandingTracer } from './landing.ts';
@@ -24,31 +26,29 @@ import {
   COMMAND_CHECKPOINT,
   COMMAND_FINISH,
   type FinishOrder,
+  type VcpuCaptured,
+  type VcpuError,
   type VcpuFinal,
   type VcpuWorkerData,
 } from './vcpu-host.ts';
 
 async function main(data: VcpuWorkerData): Promise<void> {
   for (const url of data.modules) await import(url);
-  const { memory, vcpuId, port } = data;
+  const { from, memory, vcpuId, port, images } = data;
   const words = new Int32Array(memory.words);
-  const guest = guestForVcpu(loadGuest(data.guest, { iterations: 0, ...data.load }), vcpuId);
-  const checker = new LiveChecker();
-  const writer = data.ledgerPath === null ? null : new LedgerWriter(data.ledgerPath);
-  const ledger = new Ledger({ sinks: [checker, ...(writer === null ? [] : [writer])] });
+  const saved = from?.state.vcpus[vcpuId] ?? null;
+  using written = new Books(data.ledgerPath, saved?.ledger ?? null);
+  const { ledger, checker } = written;
   const story = new Story();
   const landing = new LandingTracer();
   const remote = new RemoteServers(memory, vcpuId);
   const meter = data.measure ? new RunMeter(hostClock) : null;
   remote.roundTrips = meter;
-  using machine = new Machine({
-    guest,
-    devices: chooseDevices(guest, data.devices.map(parseServedDevice)),
-    revision: data.revision,
-    ledger,
-    trace: landing.before(story),
-    remote,
-  });
+  const devices = data.devices.map(parseServedDevice);
+  const parts = { ledger, trace: landing.before(story), remote };
+  const { machine, snapshot } =
+    from === null ? build(data, devices, parts) : restoreVcpu(from, vcpuId, devices, parts);
+  using _machine = machine;
   const { books } = machine;
   remote.onAccess = (event) => {
     books?.onAccess(event);
@@ -59,28 +59,41 @@ async function main(data: VcpuWorkerData): Promise<void> {
     books.onSettled = (retired) => story.settled(retired);
   }
   story.follow(machine.vcpu, () => ledger.events);
-  ledger.start({
-    guest: guest.name,
-    revision: data.revision,
-    seed: data.seed,
-    vcpus: memory.vcpus,
-    devices: machine.ledgerDevices,
-  });
   const thread = new VcpuThread(machine, {
     spins: data.spins,
     answerTimeoutMs: data.answerTimeoutMs,
     clock: hostClock,
   });
   const log = new GuestLog(machine);
-  const snapshot = new Snapshot(machine);
+  if (from === null) {
+    written.start({
+      guest: machine.guest.name,
+      revision: data.revision,
+      seed: data.seed,
+      vcpus: memory.vcpus,
+      devices: machine.ledgerDevices,
+    });
+  } else {
+    if (saved?.log) log.resume(saved.log);
+    written.goOn(machine.ledgerDevices, memory.vcpus, from.state.checkpoint);
+  }
   const windows: Record<string, number> = {};
+  const { pauses } = data;
+  const arm = (next: number): void => {
+    if (pauses !== null) thread.loop.deadline = Math.min(next, pauses.last);
+  };
+  arm(pauses?.first ?? 0);
   parentPort?.postMessage('ready');
 
   let ended: string | null = null;
   for (;;) {
     if (ended === null) {
       const stop = thread.run();
-      if (thread.command === 0) {
+      if (stop === 'deadline') {
+        thread.loop.deadline = Number.MAX_SAFE_INTEGER;
+        domain_shutdown(machine.domain, SHUTDOWN_suspend);
+        announce(words);
+      } else if (thread.command === 0) {
         ended = stop;
         thread.leave();
         Atomics.store(words, vcpuBase(vcpuId) + V_ENDED, 1);
@@ -109,7 +122,13 @@ async function main(data: VcpuWorkerData): Promise<void> {
       ledger.checkpoint(n, window);
       ledger.drain();
       log.look();
+      if (images !== null) {
+        const facts = { ledger: written.position(images.fsync), log: log.position };
+        const part = vcpuPart(machine, snapshot, facts);
+        port.postMessage({ part, written: snapshot.copied } satisfies VcpuCaptured);
+      }
       ledger.resume(n);
+      arm(machine.cpu.icount + (pauses?.every ?? 0));
       story.captured(n);
       if (checker.failed || log.gap !== null) {
         Atomics.store(words, vcpuBase(vcpuId) + V_FAILED, 1);
@@ -119,12 +138,11 @@ async function main(data: VcpuWorkerData): Promise<void> {
       const order = receiveMessageOnPort(port)?.message as FinishOrder;
       remote.drain();
       log.look();
-      ledger.end({
+      written.end({
         stop: order.boundary ? 'boundary' : 'midway',
         reason: order.reason,
         witnesses: order.witnesses as Record<string, Witness>,
       });
-      writer?.finish();
       const final: VcpuFinal = {
         ended,
         report: checker.finish(),
@@ -145,14 +163,28 @@ async function main(data: VcpuWorkerData): Promise<void> {
   }
 }
 
+/** A machine at its guest's first instruction. */
+function build(
+  { guest: name, load, vcpuId, revision }: VcpuWorkerData,
+  devices: readonly DeviceSpec[],
+  parts: Pick<MachineOptions, 'ledger' | 'trace' | 'remote'>,
+): { machine: Machine; snapshot: Snapshot } {
+  const guest = guestForVcpu(loadGuest(name, { iterations: 0, ...load }), vcpuId);
+  const machine = new Machine({ guest, devices, revision, ...parts });
+  return { machine, snapshot: new Snapshot(machine) };
+}
+
 const data = workerData as VcpuWorkerData;
 try {
   await main(data);
 } catch (error) {
   const words = new Int32Array(data.memory.words);
+  const refusal = isHvmError(error);
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   data.port.postMessage({
-    error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-  });
+    error: refusal ? error.message : text,
+    code: refusal ? error.code : null,
+  } satisfies VcpuError);
   // Nobody is to wait for a vCPU that is not there any more.
   Atomics.store(words, vcpuBase(data.vcpuId) + V_RUNNING, 0);
   Atomics.store(words, vcpuBase(data.vcpuId) + V_ENDED, 1);

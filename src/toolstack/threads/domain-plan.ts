@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What a domain in threads is to consist of: its guest, its devices in the order of their servers, and who serves them.
+import { type DeviceProcessOptions, parseServedDevice } from '../../dm/process/spec.ts';
+import type { DeviceSpec } from '../../dm/registry.ts';
+import { chooseDevices } from '../../machine/choose-devices.ts';
+import {
+  guestForVcpu,
+  type LoadedGuest,
+  type LoadOptions,
+  loadGuest,
+} from '../../machine/loader.ts';
+import { deviceLabel } from '../../machine/servers.ts';
+import { serverPlan } from '../../machine/threads/device-host.ts';
+import { withProcesses } from '../../machine/threads/process-plan.ts';
+import { HvmError } from '../../util/errors.ts';
+import type { RevisionName } from '../../xen/hvm/revision.ts';
+import type { LoadedImage } from '../image/load.ts';
+import { checkHoles, guestOfImage, orMisfit } from '../image/restore.ts';
+
+export interface PlanOptions {
+  guest: string;
+  load: LoadOptions;
+  /** In place of the guest's own of the same name, or besides. */
+  devices: readonly DeviceSpec[];
+  revision: RevisionName;
+  vcpus: number;
+  /** Devices served by other processes; in place of the guest's own of the same name, or besides. */
+  processes?: readonly DeviceProcessOptions[];
+  /** Goes on from an image: guest, devices, revision and the number of vCPUs are its own. */
+  from?: LoadedImage | null;
+}
+
+export interface DomainPlan {
+  guest: LoadedGuest;
+  /** All of them, in order. */
+  devices: readonly DeviceSpec[];
+  revision: RevisionName;
+  vcpus: number;
+  servers: readonly {
+    name: string;
+    /** `name@range`. */
+    devices: readonly string[];
+    /** null: a thread of ours. */
+    process: DeviceProcessOptions | null;
+  }[];
+}
+
+/** @throws HvmError for a guest or devices that cannot be, HVM_IMAGE for an image whose parts do not fit */
+export function planDomain(options: PlanOptions): DomainPlan {
+  const { from = null, processes = [] } = options;
+  if (from !== null) return planOfImage(from, processes);
+  const guest = loadGuest(options.guest, { iterations: 0, ...options.load });
+  const { vcpus } = options;
+  const most = guest.manifest.vcpus;
+  if (!(Number.isInteger(vcpus) && vcpus >= 1 && vcpus <= most)) {
+    throw new HvmError(
+      'HVM_USAGE',
+      `${vcpus} vCPUs: guest '${guest.name}' is written for ${most === 1 ? 'one' : `1 to ${most}`}`,
+    );
+  }
+  guestForVcpu(guest, vcpus - 1);
+  const { asked, processOf } = withProcesses(options.devices, processes);
+  const devices = chooseDevices(guest, asked);
+  return planOf(guest, devices, options.revision, vcpus, processOf);
+}
+
+function planOfImage(image: LoadedImage, processes: readonly DeviceProcessOptions[]): DomainPlan {
+  const { state, place } = image;
+  return orMisfit(place, () => {
+    const { asked, processOf } = withProcesses([], processes);
+    const served = asked.map(({ factory, range }) => deviceLabel(factory.name, range));
+    const stray = served.find((label) => !state.devices.includes(label));
+    if (stray !== undefined) {
+      const has = state.devices.join(', ') || 'none';
+      throw new HvmError('HVM_USAGE', `device process of ${stray}: the image's devices are ${has}`);
+    }
+    const devices = state.devices.map(parseServedDevice);
+    checkHoles(image, devices);
+    const guest = guestOfImage(image);
+    return planOf(guest, devices, state.revision, state.vcpus.length, processOf);
+  });
+}
+
+function planOf(
+  guest: LoadedGuest,
+  devices: readonly DeviceSpec[],
+  revision: RevisionName,
+  vcpus: number,
+  processOf: (labels: readonly string[]) => DeviceProcessOptions | null,
+): DomainPlan {
+  if (guest.manifest.monitor !== undefined) {
+    throw new HvmError(
+      'HVM_USAGE',
+      `guest '${guest.name}' asks for parts of the monitor that a run in threads does not have`,
+    );
+  }
+  const servers = serverPlan(devices).map((s) => ({ ...s, process: processOf(s.devices) }));
+  return { guest, devices, revision, vcpus, servers };
+}
