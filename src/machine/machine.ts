@@ -119,7 +119,7 @@ export class Machine implements Disposable {
     this.remote = remote;
     this.ram = new GuestRam(guest.memoryBytes, remote?.memory.ram ?? null);
     const { pc: config, memoryBytes } = guest;
-    this.pc = config === null ? null : new Pc(config, memoryBytes, () => this.cpu.icount);
+    this.pc = config === null ? null : new Pc(config, this.ram, () => this.cpu.icount);
     const all = [...(this.pc?.devices ?? []), ...devices];
     const taken: { name: string; range: DeviceSpec['range'] }[] = [];
     for (const { factory, range } of all) {
@@ -194,7 +194,7 @@ export class Machine implements Disposable {
       this.#addServers(all, context, servers);
       this.#load();
     } catch (error) {
-      this.cpu[Symbol.dispose]();
+      this[Symbol.dispose]();
       throw error;
     }
   }
@@ -333,6 +333,7 @@ export class Machine implements Disposable {
   }
   /** Idempotent. */
   [Symbol.dispose](): void {
+    this.pc?.[Symbol.dispose]();
     this.cpu[Symbol.dispose]();
   }
 }

@@ -3,7 +3,10 @@
 import { type Board, PortView } from '../../src/dm/devices/board.ts';
 import { BiosLog, Port92, PostPort } from '../../src/dm/devices/board-ports.ts';
 import { Cmos } from '../../src/dm/devices/cmos.ts';
+import { Fdc } from '../../src/dm/devices/fdc.ts';
 import { I8042 } from '../../src/dm/devices/i8042.ts';
+import { type DmaChannel, I8237 } from '../../src/dm/devices/i8237.ts';
+import { memoryImage } from '../../src/dm/devices/medium.ts';
 import { deviceContract } from './device.ts';
 
 /** The line itself is the board's state, not the device's. */
@@ -18,6 +21,12 @@ const CMOS = {
   bootFromDisk: false,
 } as const;
 
+const memory = { read: (_gpa: number, into: Uint8Array) => into.fill(1), write: () => {} };
+const channel: DmaChannel = {
+  toMemory: (from) => ({ moved: from.length, terminal: true }),
+  fromMemory: (into) => ({ moved: into.fill(0xa5).length, terminal: true }),
+};
+
 deviceContract('cmos', () => new Cmos(CMOS), { rangeBytes: 2 });
 deviceContract('post', () => new PostPort(), { rangeBytes: 1 });
 deviceContract('bios-log', (context) => new BiosLog(context.output), { rangeBytes: 1 });
@@ -27,5 +36,29 @@ for (const port of [0x60, 0x64]) {
     `i8042 at port ${port.toString(16)}`,
     (context) => new PortView(new I8042(context, board), port, true),
     { rangeBytes: 1 },
+  );
+}
+for (const [port, rangeBytes] of [
+  [0x0, 16],
+  [0x81, 15],
+  [0xc0, 16],
+] as const) {
+  deviceContract(
+    `i8237 at port ${port.toString(16)}`,
+    () => new PortView(new I8237(memory), port, true),
+    { rangeBytes },
+  );
+}
+for (const [port, rangeBytes] of [
+  [0x3f0, 6],
+  [0x3f7, 1],
+] as const) {
+  deviceContract(
+    `fdc at port ${port.toString(16)}`,
+    (context) => {
+      const fdc = new Fdc(context, channel, [memoryImage(new Uint8Array(368640)), null]);
+      return new PortView(fdc, port, true);
+    },
+    { rangeBytes },
   );
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // From images on the host to a guest that is a whole PC: ROMs, floppies, disks.
-import { createHash } from 'node:crypto';
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { floppyFormat } from '../../dm/devices/floppy-formats.ts';
 import { HvmError } from '../../util/errors.ts';
 import type { LoadedGuest } from '../loader.ts';
 import type { MediumConfig, PcConfig } from './config.ts';
+import { readMedium } from './media.ts';
 import { checkPcMemory, checkRoms, romPieces } from './memory.ts';
 
 /** A ROM and the name it is printed under. */
@@ -50,7 +50,7 @@ export function loadPc(options: PcOptions): LoadedGuest {
     shadow,
     flashBytes: flash ? bios.bytes.length : 0,
     startSeconds: options.startSeconds ?? PC_START_SECONDS,
-    floppies: (options.floppies ?? []).map((p) => (p === null ? null : readMedium(p, writable))),
+    floppies: (options.floppies ?? []).map((p) => (p === null ? null : readFloppy(p, writable))),
     disks: (options.disks ?? []).map((p) => readMedium(p, writable)),
   };
   const name = options.name ?? 'pc';
@@ -82,26 +82,11 @@ export function loadPc(options: PcOptions): LoadedGuest {
   };
 }
 
-const CHUNK = 1 << 20;
-
-/** An image's size and sum. @throws HvmError HVM_GUEST_MISSING */
-export function readMedium(path: string, writable: boolean): MediumConfig {
-  try {
-    const { size } = statSync(path);
-    const file = openSync(path, 'r');
-    try {
-      const hash = createHash('sha256');
-      const chunk = new Uint8Array(CHUNK);
-      for (let at = 0; at < size; at += CHUNK) {
-        const n = readSync(file, chunk, 0, CHUNK, at);
-        hash.update(chunk.subarray(0, n));
-      }
-      return { path, bytes: size, sha256: hash.digest('hex'), writable };
-    } finally {
-      closeSync(file);
-    }
-  } catch (cause) {
-    const why = (cause as NodeJS.ErrnoException).code ?? 'unknown error';
-    throw new HvmError('HVM_GUEST_MISSING', `cannot read image ${path}: ${why}`, { cause });
-  }
+function readFloppy(path: string, writable: boolean): MediumConfig {
+  const medium = readMedium(path, writable);
+  if (medium.bytes > 0 && floppyFormat(medium.bytes) !== null) return medium;
+  throw new HvmError(
+    'HVM_GUEST_FORMAT',
+    `${path} is no floppy image: expected 160K to 2.88M in a usual format, it has ${medium.bytes} bytes`,
+  );
 }

@@ -6,12 +6,15 @@ import { type Board, type PortDevice, PortView, type Timed } from '../../dm/devi
 import { BiosLog, Port92, PostPort } from '../../dm/devices/board-ports.ts';
 import { Cmos } from '../../dm/devices/cmos.ts';
 import { debugcon } from '../../dm/devices/debugcon.ts';
+import { Fdc } from '../../dm/devices/fdc.ts';
 import { I8042 } from '../../dm/devices/i8042.ts';
+import { type BusMemory, I8237 } from '../../dm/devices/i8237.ts';
 import { serial } from '../../dm/devices/serial.ts';
 import { verdict } from '../../dm/devices/verdict.ts';
 import type { DeviceFactory } from '../../dm/factory.ts';
 import { parseIoRange } from '../../dm/range.ts';
 import type { DeviceSpec } from '../../dm/registry.ts';
+import type { GuestRam } from '../../mem/guest-ram.ts';
 import { BugError } from '../../util/errors.ts';
 import type { domain } from '../../xen/common/sched.ts';
 import { calendarOf } from '../../xen/hvm/calendar.ts';
@@ -21,7 +24,8 @@ import { type PITState, pit_advance, pit_init, pit_next_event } from '../../xen/
 import { PcClock } from './clock.ts';
 import type { PcConfig } from './config.ts';
 import { PicInterrupts } from './interrupts.ts';
-import { CONVENTIONAL_END, extendedBytes } from './memory.ts';
+import { type ImageFile, openMedium, writeBack } from './media.ts';
+import { CONVENTIONAL_END, extendedBytes, MEGABYTE, ROM_START } from './memory.ts';
 
 /** Everything of the platform that is neither RAM nor a device of an ioreq server. JSON. */
 export interface PcState {
@@ -56,9 +60,9 @@ export class PcBoard implements Board {
   }
 }
 
-export class Pc {
+export class Pc implements Disposable {
   readonly config: PcConfig;
-  readonly memoryBytes: number;
+  readonly ram: GuestRam;
   readonly board: PcBoard = new PcBoard();
   /** In the order of their servers. */
   readonly devices: readonly DeviceSpec[];
@@ -66,15 +70,21 @@ export class Pc {
   /** What the BIOS wrote to its log at port 402h. */
   biosLog = '';
   #keyboard: I8042 | null = null;
+  #fdc: Fdc | null = null;
+  readonly #images: (ImageFile | null)[] = [];
   #inside: Inside | null = null;
   readonly #timed: Timed[] = [];
 
   /** @param icount - the CPU's instruction count */
-  constructor(config: PcConfig, memoryBytes: number, icount: () => number) {
+  constructor(config: PcConfig, ram: GuestRam, icount: () => number) {
     this.config = config;
-    this.memoryBytes = memoryBytes;
+    this.ram = ram;
     this.clock = new PcClock(icount, this.#timed);
     this.devices = this.#list();
+  }
+
+  get fdc(): Fdc {
+    return there(this.#fdc);
   }
 
   get keyboard(): I8042 {
@@ -123,6 +133,18 @@ export class Pc {
       this.#timed.push(this.#keyboard);
       return this.#keyboard;
     });
+    let dma: I8237 | null = null;
+    addViews('i8237', ['0x0-0xf', '0x81-0x8f', '0xc0-0xdf'], () => {
+      dma = new I8237(busMemory(this.ram, this.config));
+      return dma;
+    });
+    addViews('fdc', ['0x3f0-0x3f5', '0x3f7'], (context) => {
+      const images = this.config.floppies.map((f) => this.#open(f));
+      const fdc = new Fdc(context, there(dma).channel(2), images);
+      this.#fdc = fdc;
+      this.#timed.push(fdc);
+      return fdc;
+    });
     add('cmos', '0x70-0x71', () => new Cmos(this.#cmosContents()));
     add('post', '0x80', () => new PostPort());
     add('port92', '0x92', () => new Port92(board));
@@ -134,16 +156,37 @@ export class Pc {
   }
 
   #cmosContents(): ConstructorParameters<typeof Cmos>[0] {
-    const { config, memoryBytes } = this;
+    const { config, ram, fdc } = this;
+    const [a, b] = fdc.drives;
     const { year } = calendarOf(Math.floor(config.startSeconds / 86400));
     return {
       conventionalBytes: CONVENTIONAL_END,
-      extendedBytes: extendedBytes(memoryBytes, config),
-      floppies: [0, 0],
+      extendedBytes: extendedBytes(ram.sizeBytes, config),
+      floppies: [a.format?.driveType ?? EMPTY_DRIVE, b.format?.driveType ?? 0],
       disks: config.disks.length,
       century: Math.floor(year / 100),
       bootFromDisk: config.floppies[0] == null && config.disks.length > 0,
     };
+  }
+
+  #open(config: PcConfig['floppies'][number]): ImageFile | null {
+    const image = config === null ? null : openMedium(config);
+    this.#images.push(image);
+    return image;
+  }
+
+  /** Into the image files, as far as they may be written to. @returns sectors written */
+  writeBack(): number {
+    let sectors = 0;
+    this.config.floppies.forEach((config, i) => {
+      const medium = this.fdc.drives[i]?.medium ?? null;
+      if (config !== null && medium !== null) sectors += writeBack(config, medium);
+    });
+    return sectors;
+  }
+
+  [Symbol.dispose](): void {
+    for (const image of this.#images) image?.[Symbol.dispose]();
   }
 
   #log(byte: number): void {
@@ -168,6 +211,24 @@ export class Pc {
     this.board.resetWanted = false;
     this.board.changed = false;
   }
+}
+
+/** An empty drive is a 1.44M one. */
+const EMPTY_DRIVE = 4;
+
+/** Memory as devices on the bus reach it: ROM swallows writes. */
+function busMemory(ram: GuestRam, config: PcConfig): BusMemory {
+  const end = ram.sizeBytes - config.flashBytes;
+  const isRom = (gpa: number): boolean => !config.shadow && gpa >= ROM_START && gpa < MEGABYTE;
+  return {
+    read(gpa, into) {
+      if (gpa + into.length <= end) ram.readBytes(gpa, into);
+      else into.fill(0xff);
+    },
+    write(gpa, from) {
+      if (gpa + from.length <= end && !isRom(gpa)) ram.writeBytes(gpa, from);
+    },
+  };
 }
 
 function there<T>(part: T | null): T {
