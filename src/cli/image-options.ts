@@ -21,6 +21,10 @@ export function addFsyncOption(command: Command): void {
   );
 }
 
+export function addLedgerOption(command: Command, what: string): void {
+  command.optionsGroup('Output:').option('--ledger <file>', what);
+}
+
 export function addImageOptions(command: Command): void {
   command
     .optionsGroup('Checkpoints:')

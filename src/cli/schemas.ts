@@ -140,6 +140,16 @@ export const runFields = {
     })
     .nullable()
     .describe('into an image file; null: none were asked for'),
+  ledger: z
+    .strictObject({
+      accesses: stages.describe('since the guest started'),
+      lost: count.describe('as far as this process has judged'),
+      duplicated: count,
+      violationsTotal: count,
+      problem: z.string().nullable().describe('the first violation'),
+    })
+    .nullable()
+    .describe('null: no books were kept'),
   console: z.string().describe('what the guest wrote, as Latin-1'),
   durationMs: z.number().min(0),
 };

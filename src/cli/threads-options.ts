@@ -20,15 +20,19 @@ export interface ThreadsFlags {
 const SPINS = 200;
 const ANSWER_TIMEOUT_MS = 5000;
 
-export function addThreadsOptions(command: Command): void {
+/** @param vcpus - whether their number can be chosen: an image has its own */
+export function addThreadsOptions(command: Command, vcpus = true): void {
   command
     .optionsGroup('Threads:')
-    .option('--threads', 'vCPUs, device models and toolstack as threads; nothing is scripted')
-    .option(
+    .option('--threads', 'vCPUs, device models and toolstack as threads; nothing is scripted');
+  if (vcpus) {
+    command.option(
       '--vcpus <n>',
       'vCPUs, for guests written for several (1)',
       numberValue('--vcpus', 1, 8),
-    )
+    );
+  }
+  command
     .option(
       '--spin <n>',
       `looks for an event before a thread sleeps (${SPINS})`,

@@ -128,7 +128,8 @@ export class LedgerWriter implements EventSink {
     this.partialPath = `${path}.partial`;
     this.#fd = -1;
     if (from !== null) this.#reopen();
-    this.#fd = this.#try('create', () => openSync(this.partialPath, from === null ? 'w' : 'r+'));
+    const what = from === null ? 'create' : 'go on with';
+    this.#fd = this.#try(what, () => openSync(this.partialPath, from === null ? 'w' : 'r+'));
     if (from !== null) {
       const { size } = fstatSync(this.#fd);
       if (size < from.bytes) {

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The books of one vCPU: a ledger with its live check and, if asked for, a file; they can go on where an image says they
 // stood.
-import type { EndInfo, LedgerDevice, StartInfo } from '../ledger/events.ts';
+import type { EndInfo, LedgerDevice, StageCounts, StartInfo } from '../ledger/events.ts';
 import { LedgerWriter } from '../ledger/jsonl.ts';
 import { Ledger } from '../ledger/ledger.ts';
 import { LiveChecker } from '../ledger/live-checker.ts';
+import type { Machine } from '../machine/machine.ts';
+import { HvmError } from '../util/errors.ts';
+import type { LoadedImage } from './image/load.ts';
 import type { LedgerPosition } from './image/state.ts';
 
 const NO_TOTALS = { issued: 0, answered: 0, retired: 0 };
@@ -12,6 +15,34 @@ const NO_TOTALS = { issued: 0, answered: 0, retired: 0 };
 /** Ledger file of vCPU `vcpu` of a domain whose first one writes to `path`. */
 export function ledgerPathOf(path: string | null, vcpu: number): string | null {
   return path === null || vcpu === 0 ? path : `${path}.vcpu${vcpu}`;
+}
+
+export interface BooksReport {
+  /** Since the guest started. */
+  accesses: StageCounts;
+  /** These since this process has it. */
+  lost: number;
+  duplicated: number;
+  violationsTotal: number;
+  /** The first of them, or null. */
+  problem: string | null;
+}
+
+/**
+ * Books for a run, or null when none are asked for.
+ * @param image - what the run goes on from, or null
+ * @throws HvmError HVM_USAGE for a ledger that cannot go on with this image; HVM_OUTPUT
+ */
+export function booksOf(path: string | null, image: LoadedImage | null): Books | null {
+  if (path === null) return null;
+  const position = image?.state.vcpus[0].ledger ?? null;
+  if (image !== null && (position === null || position.file === null)) {
+    throw new HvmError(
+      'HVM_USAGE',
+      `--ledger ${path}: the image knows of no ledger file, expected one of a run with --ledger`,
+    );
+  }
+  return new Books(path, position);
 }
 
 export class Books implements Disposable {
@@ -52,6 +83,22 @@ export class Books implements Disposable {
     ledger.drain();
     const { events, totals, checkpoints, resumes } = ledger;
     return { events, totals, checkpoints, resumes, file: this.#writer?.flush(sync) ?? null };
+  }
+
+  /** Begins, or goes on where the image is that the machine comes from. */
+  open(machine: Machine, revision: string, image: LoadedImage | null): void {
+    if (image !== null) this.goOn(machine.ledgerDevices, 1, image.state.checkpoint);
+    else {
+      const devices = machine.ledgerDevices;
+      this.start({ guest: machine.guest.name, revision, seed: 0, vcpus: 1, devices });
+    }
+  }
+
+  /** The outcome of a run for those who do not read the file. */
+  get report(): BooksReport {
+    const { lost, duplicated, violationsTotal } = this.checker.report();
+    const problem = this.checker.first?.message ?? null;
+    return { accesses: this.ledger.totals, lost, duplicated, violationsTotal, problem };
   }
 
   /** The last event; call once. A file is complete afterwards. */

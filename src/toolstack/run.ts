@@ -10,11 +10,13 @@ import { Machine } from '../machine/machine.ts';
 import { RunLoop, type Stop } from '../machine/run-loop.ts';
 import { HvmError } from '../util/errors.ts';
 import type { RevisionName } from '../xen/hvm/revision.ts';
+import { type Books, type BooksReport, booksOf } from './books.ts';
 import { HeldOutput, holds } from './image/held-output.ts';
 import { type RunImageOptions, RunImages, type RunImagesReport } from './image/run-images.ts';
 import { Limits, type Watch } from './limits.ts';
 import { type MuseumBug, revisionLabel, revisionOf } from './museum/index.ts';
-import type { StressOutcome } from './stress.ts';
+import type { StressOutcome, ThreadsOptions } from './stress.ts';
+import { runThreads } from './threads/run-threads.ts';
 
 /** What a run is asked for. */
 export interface RunOptions {
@@ -28,6 +30,10 @@ export interface RunOptions {
   timeoutMs: number | null;
   /** Checkpoints into an image file; null or absent: none. */
   image?: RunImageOptions | null;
+  /** Every access goes into this file; null or absent: no books are kept. */
+  ledgerPath?: string | null;
+  /** vCPUs and device models are threads; null or absent: everything is on one. */
+  threads?: ThreadsOptions | null;
 }
 
 export interface RunReport {
@@ -43,6 +49,8 @@ export interface RunReport {
   devices: Record<string, Record<string, unknown>>;
   /** null: none were asked for. */
   checkpoints: RunImagesReport | null;
+  /** null: no books were kept. */
+  ledger: BooksReport | null;
 }
 type StressOutcomeVerdict = 'success' | 'skip' | 'error' | 'failure' | null;
 
@@ -72,26 +80,38 @@ export async function runGuest(
       `bug '${bug.id}' goes wrong at a checkpoint, and a run has none: expected 'stress'`,
     );
   }
+  if (options.threads) return await runThreads(options, options.threads, null, watch);
   const guest = loadGuest(options.guest, options.load);
   const devices = chooseDevices(guest, options.devices);
   const image = options.image ?? null;
+  const revision = revisionLabel(options.revision, options.bug);
   using output = new HeldOutput(watch.output, holds(image));
+  using books = booksOf(options.ledgerPath ?? null, null);
   using machine = new Machine({
     guest,
     devices,
     revision: options.bug ? revisionOf(options.bug) : options.revision,
     output: output.put,
+    ledger: books?.ledger ?? null,
     ...(watch.input === undefined ? {} : { input: watch.input }),
   });
-  using images = image === null ? null : new RunImages(machine, image, options.revision, output);
-  return await runMachine(machine, images, options, watch);
+  books?.open(machine, revision, null);
+  using images =
+    image === null ? null : new RunImages(machine, image, options.revision, output, books);
+  return await runMachine({ machine, images, books }, { ...options, revision }, watch);
 }
 
-/** Runs a machine that is ready. @param images - takes a checkpoint now and then; null: none */
+/** A machine that is ready, who takes its checkpoints now and then, and who keeps its books. */
+export interface RunParts {
+  machine: Machine;
+  images: RunImages | null;
+  books: Books | null;
+}
+
+/** @param options - with the label of the revision */
 export async function runMachine(
-  machine: Machine,
-  images: RunImages | null,
-  options: Pick<RunOptions, 'bug' | 'revision' | 'maxInstructions' | 'timeoutMs'>,
+  { machine, images, books }: RunParts,
+  options: Pick<RunOptions, 'maxInstructions' | 'timeoutMs'> & { revision: string },
   watch: Watch & RunTerminal,
 ): Promise<RunReport> {
   const { cpu, guest } = machine;
@@ -122,13 +142,19 @@ export async function runMachine(
     }
   }
   images?.finish(loop);
+  books?.end({
+    stop: BOUNDARIES.includes(stop) ? 'boundary' : 'midway',
+    reason: limits.interrupted ? 'interrupted' : (limit ?? stop),
+    witnesses: machine.witnesses(),
+  });
+  const ledger = books?.report ?? null;
   const exits: Record<string, number> = {};
   loop.exits.forEach((n, reason) => {
     if (n > 0) exits[EXIT_NAMES[reason] ?? String(reason)] = n;
   });
   return {
-    outcome: limits.interrupted ? 'interrupted' : outcomeOf(stop, limit, machine),
-    revision: revisionLabel(options.revision, options.bug),
+    outcome: outcomeOf(limits.interrupted, stop, limit, machine, ledger),
+    revision: options.revision,
     guest: guest.name,
     verdict: machine.verdict,
     crash: machine.domain.crashed,
@@ -138,10 +164,22 @@ export async function runMachine(
     unclaimed: machine.unclaimed,
     devices: machine.testimonies(),
     checkpoints: images?.report ?? null,
+    ledger,
   };
 }
 
-function outcomeOf(stop: Stop, limit: string | null, machine: Machine): StressOutcome {
+/** Stops between two instructions. */
+const BOUNDARIES: readonly Stop[] = ['deadline', 'verdict', 'halted', 'dead'];
+
+function outcomeOf(
+  interrupted: boolean,
+  stop: Stop,
+  limit: string | null,
+  machine: Machine,
+  ledger: BooksReport | null,
+): StressOutcome {
+  if (ledger !== null && ledger.violationsTotal > 0) return 'failure';
+  if (interrupted) return 'interrupted';
   if (machine.domain.crashed !== null) return 'crashed';
   if (limit !== null) return 'limit';
   if (stop === 'verdict') return machine.verdict ?? 'error';

@@ -393,6 +393,7 @@ const ran: RunResult = {
   unclaimed: 0,
   devices: { debugcon: { written: 6 } },
   checkpoints: null,
+  ledger: null,
 };
 
 describe('trapline run', () => {

@@ -65,7 +65,7 @@ export async function runThreaded(plan: FaultPlan, lanes: LanesGuest): Promise<F
   const domain = await ThreadedDomain.start(
     {
       guest: plan.guest === 'lanes' ? lanes.folder : plan.guest,
-      load: {},
+      load: { iterations: 0 },
       devices: [],
       revision: plan.revision,
       seed: plan.seed,

@@ -2,6 +2,7 @@
 // `trapline restore <file>`: the guest of an image goes on.
 import type { RestoreReport } from '../../toolstack/image/restore-run.ts';
 import type { RunImageOptions } from '../../toolstack/image/run-images.ts';
+import type { ThreadsOptions } from '../../toolstack/stress.ts';
 import type { CliCommand, RunHooks } from '../command.ts';
 import { runHooks } from '../command.ts';
 import { Console } from '../console.ts';
@@ -9,10 +10,12 @@ import type { ExitCode } from '../exit-codes.ts';
 import { OUTCOMES } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
 import type { ImageFlags } from '../image-options.ts';
-import { addImageOptions, imageRequest } from '../image-options.ts';
+import { addImageOptions, addLedgerOption, imageRequest } from '../image-options.ts';
 import type { LimitOptions } from '../options.ts';
 import { addLimitOptions } from '../options.ts';
 import { type RestoreDocument, restoreSchema } from '../schemas.ts';
+import type { ThreadsFlags } from '../threads-options.ts';
+import { addThreadsOptions, threadsRequest } from '../threads-options.ts';
 import { type RunTerminal, renderRun } from './run.ts';
 
 export interface RestoreRequest {
@@ -22,6 +25,10 @@ export interface RestoreRequest {
   maxInstructions: number | null;
   timeoutMs: number | null;
   image: RunImageOptions | null;
+  /** null: no books are kept from here on. */
+  ledgerPath: string | null;
+  /** null: everything on one thread. */
+  threads: ThreadsOptions | null;
 }
 
 /** @throws HvmError HVM_IMAGE before anything runs, for an image that cannot be restored */
@@ -30,7 +37,9 @@ export type RestoreRunner = (
   hooks: RunHooks & RunTerminal,
 ) => Promise<RestoreReport>;
 
-type RestoreOptions = LimitOptions & ImageFlags & { lastGood?: boolean };
+type RestoreOptions = LimitOptions &
+  ImageFlags &
+  ThreadsFlags & { lastGood?: boolean; ledger?: string };
 
 /** @param runner - restores and runs */
 export function restoreCommand(runner: RestoreRunner): CliCommand {
@@ -49,7 +58,9 @@ export function restoreCommand(runner: RestoreRunner): CliCommand {
         .argument('<file>', 'the image; -: stdin')
         .option('--last-good', 'damage behind a whole checkpoint is dropped, too');
       addImageOptions(command);
+      addThreadsOptions(command, false);
       addLimitOptions(command);
+      addLedgerOption(command, 'go on with the file of a run with --ledger, as the image knows it');
     },
     async run(invocation, args, raw): Promise<ExitCode> {
       const options = raw as RestoreOptions;
@@ -66,6 +77,8 @@ export function restoreCommand(runner: RestoreRunner): CliCommand {
         maxInstructions: options.maxInstructions ?? null,
         timeoutMs: options.timeout ?? null,
         image: imageRequest(options),
+        ledgerPath: options.ledger ?? null,
+        threads: threadsRequest(options),
       };
       const result = await runner(request, {
         ...runHooks(invocation, `restore ${file}`),

@@ -2,6 +2,7 @@
 // `trapline run <guest>`: one guest until its verdict, its end or a limit.
 import type { RunImageOptions } from '../../toolstack/image/run-images.ts';
 import type { MuseumBug } from '../../toolstack/museum/index.ts';
+import type { ThreadsOptions } from '../../toolstack/stress.ts';
 import { ASSERT } from '../../util/assert.ts';
 import type { RevisionName } from '../../xen/hvm/revision.ts';
 import type { CliCommand, RunHooks } from '../command.ts';
@@ -11,7 +12,7 @@ import type { ExitCode } from '../exit-codes.ts';
 import { OUTCOMES } from '../exit-codes.ts';
 import { formatCount, formatDuration } from '../format.ts';
 import type { ImageFlags } from '../image-options.ts';
-import { addImageOptions, imageRequest } from '../image-options.ts';
+import { addImageOptions, addLedgerOption, imageRequest } from '../image-options.ts';
 import type { GuestOptions, GuestRequest, LimitOptions } from '../options.ts';
 import { addGuest, addLimitOptions, bugOption, guestRequest, revisionOption } from '../options.ts';
 import type { Styler } from '../output.ts';
@@ -19,6 +20,8 @@ import type { ReportOptions } from '../report.ts';
 import { addReportOption, withReport } from '../report.ts';
 import type { RestoreDocument, RunDocument } from '../schemas.ts';
 import { runSchema } from '../schemas.ts';
+import type { ThreadsFlags } from '../threads-options.ts';
+import { addThreadsOptions, threadsRequest } from '../threads-options.ts';
 
 /** What was asked for on the command line, with every default filled in. */
 export interface RunRequest extends GuestRequest {
@@ -30,6 +33,10 @@ export interface RunRequest extends GuestRequest {
   timeoutMs: number | null;
   /** Checkpoints into a file; null: none. */
   image: RunImageOptions | null;
+  /** null: no books are kept. */
+  ledgerPath: string | null;
+  /** null: everything on one thread. */
+  threads: ThreadsOptions | null;
 }
 
 /** What a running guest says and hears. */
@@ -52,7 +59,8 @@ export type RunRunner = (
 type RunOptions = GuestOptions &
   LimitOptions &
   ReportOptions &
-  ImageFlags & { revision: RevisionName; bug?: MuseumBug };
+  ImageFlags &
+  ThreadsFlags & { revision: RevisionName; bug?: MuseumBug; ledger?: string };
 
 function endLine(document: RunDocument | RestoreDocument): string {
   const { crash, guest, limit, outcome, verdict } = document;
@@ -70,13 +78,23 @@ function endLine(document: RunDocument | RestoreDocument): string {
 
 /** The end of a run as one line of text; what the guest wrote came before it. */
 export function renderRun(document: RunDocument | RestoreDocument, style: Styler): string {
-  const { checkpoints, durationMs, instructions, outcome } = document;
+  const { checkpoints, durationMs, instructions, ledger, outcome } = document;
   const exits = Object.values(document.exits).reduce((sum, n) => sum + n, 0);
   const cost = `${formatCount(instructions)} instructions, ${formatCount(exits)} exits, ${formatDuration(durationMs)}`;
   const end = `${style(outcome === 'success' ? 'good' : 'bad', endLine(document))} (${cost})`;
-  if (checkpoints === null) return end;
-  const { bytes, last, taken, whole } = checkpoints;
-  return `${end}\n${formatCount(taken)} checkpoints, ${formatCount(whole)} of them whole; the image is at checkpoint ${formatCount(last)}, ${formatCount(bytes)} bytes`;
+  const lines = [end];
+  if (checkpoints !== null) {
+    const { bytes, last, taken, whole } = checkpoints;
+    lines.push(
+      `${formatCount(taken)} checkpoints, ${formatCount(whole)} of them whole; the image is at checkpoint ${formatCount(last)}, ${formatCount(bytes)} bytes`,
+    );
+  }
+  if (ledger !== null) {
+    const { accesses, problem } = ledger;
+    const judged = problem ?? 'every access happened exactly once';
+    lines.push(`${formatCount(accesses.retired)} accesses in the ledger: ${judged}`);
+  }
+  return lines.join('\n');
 }
 
 /** @param runner - builds the machine and runs it */
@@ -93,9 +111,11 @@ export function runCommand(runner: RunRunner): CliCommand {
     exitCodes: [0, 1, 3, 4, 5, 6, 130, 143],
     configure(command) {
       addGuest(command);
-      command.addOption(revisionOption()).addOption(bugOption(['image']));
+      command.addOption(revisionOption()).addOption(bugOption(['image', 'threads']));
       addImageOptions(command);
+      addThreadsOptions(command);
       addLimitOptions(command);
+      addLedgerOption(command, 'write every access to this file, see ledger check');
       addReportOption(command);
     },
     async run(invocation, args, raw): Promise<ExitCode> {
@@ -110,6 +130,8 @@ export function runCommand(runner: RunRunner): CliCommand {
         maxInstructions: options.maxInstructions ?? null,
         timeoutMs: options.timeout ?? null,
         image: imageRequest(options),
+        ledgerPath: options.ledger ?? null,
+        threads: threadsRequest(options),
       };
       const terminal = new Console((text) => {
         progress.erase();

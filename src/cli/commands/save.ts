@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // `trapline save <guest>`: a guest up to an instruction, as an image of Xen's format.
 import type { SaveReport } from '../../toolstack/image/save.ts';
+import type { ThreadsOptions } from '../../toolstack/stress.ts';
 import { ASSERT } from '../../util/assert.ts';
 import { HvmError } from '../../util/errors.ts';
 import type { RevisionName } from '../../xen/hvm/revision.ts';
@@ -9,10 +10,12 @@ import { runHooks } from '../command.ts';
 import { Console } from '../console.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
-import { addFsyncOption } from '../image-options.ts';
+import { addFsyncOption, addLedgerOption } from '../image-options.ts';
 import { type SaveDocument, saveSchema } from '../image-schemas.ts';
 import type { GuestOptions, GuestRequest } from '../options.ts';
 import { addGuest, guestRequest, numberValue, revisionOption } from '../options.ts';
+import type { ThreadsFlags } from '../threads-options.ts';
+import { addThreadsOptions, threadsRequest } from '../threads-options.ts';
 import type { RunTerminal } from './run.ts';
 
 export interface SaveRequest extends GuestRequest {
@@ -22,6 +25,10 @@ export interface SaveRequest extends GuestRequest {
   /** A file, or `-`. */
   path: string;
   fsync: boolean;
+  /** null: no books are kept. */
+  ledgerPath: string | null;
+  /** null: everything on one thread. */
+  threads: ThreadsOptions | null;
 }
 
 /** @throws HvmError when it cannot be saved */
@@ -30,13 +37,14 @@ export type SaveRunner = (
   hooks: RunHooks & RunTerminal,
 ) => Promise<SaveReport>;
 
-type SaveOptions = GuestOptions & {
-  revision: RevisionName;
-  after: number;
-  output: string;
-  fsync: boolean;
-  json?: boolean;
-};
+type SaveOptions = GuestOptions &
+  ThreadsFlags & {
+    revision: RevisionName;
+    after: number;
+    output: string;
+    fsync: boolean;
+    ledger?: string;
+  };
 
 export function renderSave(document: SaveDocument): string {
   const { bytes, file, guest, instructions } = document;
@@ -63,6 +71,8 @@ export function saveCommand(runner: SaveRunner): CliCommand {
         .requiredOption('--after <n>', 'instructions before it is saved', numberValue('--after', 1))
         .requiredOption('--output <file>', 'where to; -: stdout');
       addFsyncOption(command);
+      addThreadsOptions(command);
+      addLedgerOption(command, 'write every access to this file; restore --ledger goes on with it');
     },
     async run(invocation, args, raw): Promise<ExitCode> {
       const options = raw as SaveOptions;
@@ -83,6 +93,8 @@ export function saveCommand(runner: SaveRunner): CliCommand {
       const request: SaveRequest = {
         ...guestRequest(guest, options),
         ...{ revision, after, fsync, path: options.output, timeoutMs: null },
+        ledgerPath: options.ledger ?? null,
+        threads: threadsRequest(options),
       };
       const result = await runner(request, {
         ...runHooks(invocation, `save ${guest}`),

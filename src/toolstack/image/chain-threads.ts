@@ -27,6 +27,7 @@ export async function runThreadedLink(
     {
       ...link,
       ...threads,
+      load: { iterations: 0, ...link.load },
       devices: link.devices.map(parseDeviceSpec),
       ledgerPath: link.ledger,
       measure: false,
@@ -43,11 +44,11 @@ export async function runThreadedLink(
       ended = domain.ended || !(await domain.shutDown());
       if (ended) break;
       n++;
-      await domain.checkpoint(n, () => {
-        const { shape, state, written } = threadedEpoch(domain, n);
-        file.commitPages(shape, domain.ram.bytes, written, state);
-        say({ what: 'committed', checkpoint: n });
-      });
+      await domain.capture(n);
+      const { shape, state, written } = threadedEpoch(domain, n);
+      file.commitPages(shape, domain.ram.bytes, written, state);
+      say({ what: 'committed', checkpoint: n });
+      await domain.resume();
     }
     const { vcpus } = await domain.finish('the chain ends', !ended);
     const end = ended ? (vcpus.find((v) => v.ended !== null)?.ended ?? 'crashed') : null;

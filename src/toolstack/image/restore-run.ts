@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // `trapline restore`: the guest of an image goes on, as `run` runs one.
+import { booksOf } from '../books.ts';
 import type { Watch } from '../limits.ts';
 import { type RunReport, type RunTerminal, runMachine } from '../run.ts';
+import type { ThreadsOptions } from '../stress.ts';
+import { runThreads } from '../threads/run-threads.ts';
 import { HeldOutput, holds } from './held-output.ts';
 import { type ImageSource, loadImage } from './read.ts';
 import { restoreMachine } from './restore.ts';
@@ -15,6 +18,10 @@ export interface RestoreOptions {
   maxInstructions: number | null;
   timeoutMs: number | null;
   image: RunImageOptions | null;
+  /** The ledger file that the image knows of; null: no books are kept from here on. */
+  ledgerPath: string | null;
+  /** vCPUs and device models are threads; null: everything is on one. */
+  threads: ThreadsOptions | null;
 }
 
 export interface RestoreReport extends RunReport {
@@ -28,18 +35,27 @@ export async function restoreRun(
   watch: Watch & RunTerminal,
 ): Promise<RestoreReport> {
   const loaded = await loadImage(options.source, { lastGood: options.lastGood });
-  const { revision, checkpoint, vcpus } = loaded.state;
-  const { icount } = vcpus[0];
+  const { dropped, state } = loaded;
+  const { revision, checkpoint, vcpus } = state;
+  const from = { checkpoint, instructions: vcpus[0].icount, dropped };
+  const { threads } = options;
+  if (threads !== null) {
+    const request = { ...options, revision, guest: '', load: {}, devices: [] };
+    return { ...(await runThreads(request, threads, loaded, watch)), from };
+  }
   using output = new HeldOutput(watch.output, holds(options.image));
+  using books = booksOf(options.ledgerPath, loaded);
   const { machine, snapshot } = restoreMachine(loaded, {
     output: output.put,
+    ledger: books?.ledger ?? null,
     ...(watch.input === undefined ? {} : { input: watch.input }),
   });
   using _machine = machine;
+  books?.open(machine, revision, loaded);
   using images =
     options.image === null
       ? null
-      : new RunImages(machine, options.image, revision, output, { snapshot, checkpoint });
-  const report = await runMachine(machine, images, { ...options, revision }, watch);
-  return { ...report, from: { checkpoint, instructions: icount, dropped: loaded.dropped } };
+      : new RunImages(machine, options.image, revision, output, books, { snapshot, checkpoint });
+  const report = await runMachine({ machine, images, books }, { ...options, revision }, watch);
+  return { ...report, from };
 }

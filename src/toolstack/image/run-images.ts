@@ -3,6 +3,7 @@
 import type { Machine } from '../../machine/machine.ts';
 import type { RunLoop } from '../../machine/run-loop.ts';
 import type { RevisionName } from '../../xen/hvm/revision.ts';
+import type { Books } from '../books.ts';
 import { Snapshot } from '../snapshot.ts';
 import { Checkpointer } from './checkpointer.ts';
 import type { HeldOutput } from './held-output.ts';
@@ -37,11 +38,13 @@ export class RunImages implements Disposable {
   readonly #options: RunImageOptions;
   readonly #revision: RevisionName;
   readonly #output: HeldOutput;
+  readonly #books: Books | null;
   readonly #file: Checkpointer;
   readonly #snapshot: Snapshot;
   #number: number;
 
   /**
+   * @param books - their position goes into the images
    * @param from - where the machine comes from: its snapshot, and the number of the checkpoint it was restored from
    * @throws HvmError HVM_OUTPUT when the file cannot be
    */
@@ -50,8 +53,10 @@ export class RunImages implements Disposable {
     options: RunImageOptions,
     revision: RevisionName,
     output: HeldOutput,
+    books: Books | null,
     from: { snapshot: Snapshot; checkpoint: number } | null = null,
   ) {
+    this.#books = books;
     this.#machine = machine;
     this.#options = options;
     this.#revision = revision;
@@ -71,13 +76,16 @@ export class RunImages implements Disposable {
   take(loop: RunLoop): void {
     const machine = this.#machine;
     const stop = suspend(machine, loop, this.#snapshot, () => {
-      this.#number++;
+      const n = ++this.#number;
+      const books = this.#books;
+      books?.ledger.checkpoint(n, 'between-instructions');
       this.#file.commit(machine, this.#snapshot, {
         revision: this.#revision,
-        checkpoint: this.#number,
-        ledger: null,
+        checkpoint: n,
+        ledger: books?.position(this.#options.fsync) ?? null,
         log: null,
       });
+      books?.ledger.resume(n);
     });
     this.next = machine.cpu.icount + this.#options.every;
     // Committed: whoever restores this goes on behind it.

@@ -6,15 +6,18 @@ import { loadGuest } from '../../machine/loader.ts';
 import { Machine } from '../../machine/machine.ts';
 import { RunLoop } from '../../machine/run-loop.ts';
 import { HvmError } from '../../util/errors.ts';
+import { booksOf } from '../books.ts';
 import { Limits, type Watch } from '../limits.ts';
 import type { RunOptions, RunTerminal } from '../run.ts';
 import { Snapshot } from '../snapshot.ts';
+import type { ThreadsOptions } from '../stress.ts';
+import { saveThreads } from '../threads/run-threads.ts';
 import { allPages, epochState } from './epoch.ts';
 import { ImageFile } from './file.ts';
 import { suspend } from './suspend.ts';
 
 /** What is asked for. */
-export interface SaveOptions extends Omit<RunOptions, 'maxInstructions' | 'image'> {
+export interface SaveOptions extends Omit<RunOptions, 'maxInstructions' | 'image' | 'bug'> {
   /** Instructions before the image is taken. */
   after: number;
   /** A file, or a way out for the bytes. */
@@ -37,25 +40,31 @@ export async function saveGuest(
   options: SaveOptions,
   watch: Watch & RunTerminal,
 ): Promise<SaveReport> {
+  if (options.threads) return await saveInThreads(options, options.threads, watch);
   const guest = loadGuest(options.guest, options.load);
   const devices = chooseDevices(guest, options.devices);
   const { revision, to } = options;
   // Claimed before anything long begins.
   using file = 'path' in to ? new ImageFile(to.path, to.fsync) : null;
+  using books = booksOf(options.ledgerPath ?? null, null);
   using machine = new Machine({
     guest,
     devices,
     revision,
     output: watch.output,
+    ledger: books?.ledger ?? null,
     ...(watch.input === undefined ? {} : { input: watch.input }),
   });
+  books?.open(machine, revision, null);
   const limits = new Limits(watch, options.after, options.timeoutMs);
   const loop = new RunLoop(machine);
   await runUntil(machine, loop, options.after, limits, watch);
   const snapshot = new Snapshot(machine);
   let state: ReturnType<typeof epochState> | null = null;
   const stop = suspend(machine, loop, snapshot, () => {
-    const facts = { revision, checkpoint: 1, ledger: null, log: null };
+    books?.ledger.checkpoint(1, 'between-instructions');
+    const ledger = books?.position('path' in to && to.fsync) ?? null;
+    const facts = { revision, checkpoint: 1, ledger, log: null };
     state = epochState(machine, snapshot, facts);
   });
   if (stop !== null || state === null) throw tooShort(machine, options.after, stop ?? 'stuck');
@@ -72,6 +81,21 @@ export async function saveGuest(
     pages: machine.ram.sizeBytes / 4096,
     bytes,
   };
+}
+
+async function saveInThreads(
+  options: SaveOptions,
+  threads: ThreadsOptions,
+  watch: Watch & RunTerminal,
+): Promise<SaveReport> {
+  const { revision, to } = options;
+  using file = 'path' in to ? new ImageFile(to.path, to.fsync) : null;
+  let bytes = 0;
+  const request = { ...options, fsync: 'path' in to && to.fsync };
+  const { interrupted, ...saved } = await saveThreads(request, threads, watch, async (fill) => {
+    bytes = 'path' in to ? toFile(file, fill) : await toPipe(to.write, fill);
+  });
+  return { outcome: interrupted ? 'interrupted' : 'success', revision, bytes, ...saved };
 }
 
 function toFile(file: ImageFile | null, fill: (writer: StreamWriter) => void): number {

@@ -49,7 +49,7 @@ export interface DomainPlan {
 export function planDomain(options: PlanOptions): DomainPlan {
   const { from = null, processes = [] } = options;
   if (from !== null) return planOfImage(from, processes);
-  const guest = loadGuest(options.guest, { iterations: 0, ...options.load });
+  const guest = loadGuest(options.guest, options.load);
   const { vcpus } = options;
   const most = guest.manifest.vcpus;
   if (!(Number.isInteger(vcpus) && vcpus >= 1 && vcpus <= most)) {

@@ -33,7 +33,9 @@ export async function stressThreads(
   const limits = new Limits(watch, options.maxInstructions, options.timeoutMs);
   const random = new Random(options.seed);
   const measure = (options.meter ?? null) !== null;
-  const domain = await ThreadedDomain.start({ ...options, ...options.threads, measure }, watch);
+  const load = { iterations: 0, ...options.load };
+  const parts = { ...options.threads, load, measure };
+  const domain = await ThreadedDomain.start({ ...options, ...parts }, watch);
   const rate = measure ? new RateSeries() : null;
   const startMs = watch.clock.nowMs();
   try {

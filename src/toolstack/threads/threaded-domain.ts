@@ -40,8 +40,11 @@ export interface ThreadedOptions extends PlanOptions {
   /** Main file of the device models' threads, in place of ours: tests have device models that misbehave. */
   deviceMain?: URL;
   output?: (byte: number) => void;
-  /** vCPU 0 shuts the domain down by itself; absent: nobody but the toolstack does. */
-  pauses?: Pauses | null;
+  /**
+   * vCPU 0 shuts the domain down by itself, every so many instructions (null: not before the last) and at the last one
+   * (null: what the guest's manifest says). Absent: nobody but the toolstack does.
+   */
+  pauses?: { every: number | null; last: number | null } | null;
   /** Its checkpoints go into images; with `fsync`, ledger files wait for the disk before. Absent: they do not. */
   images?: { fsync: boolean } | null;
 }
@@ -78,6 +81,7 @@ export class ThreadedDomain {
     this.from = from;
     this.#images = (options.images ?? null) !== null;
     const { guest, revision, servers, vcpus } = this.plan;
+    const pauses = options.pauses ? pausesOf(options.pauses, this.plan, from) : null;
     this.memory = createDomainMemory(guest.memoryBytes, servers.length, vcpus);
     this.#words = new Int32Array(this.memory.words);
     const { memory } = this;
@@ -109,7 +113,7 @@ export class ThreadedDomain {
           spins,
           answerTimeoutMs: options.answerTimeoutMs,
           measure: options.measure,
-          pauses: vcpuId === 0 ? (options.pauses ?? null) : null,
+          pauses: vcpuId === 0 ? pauses : null,
           images: options.images ?? null,
         }),
     );
@@ -143,6 +147,10 @@ export class ThreadedDomain {
   get crashed(): boolean {
     return this.#domain.crashed !== null;
   }
+  /** Takes in what device models have said, output among it. */
+  hear(): void {
+    for (const device of this.devices) device.hear();
+  }
 
   /** Asks the domain to shut down, now; waits until it has, or has ended. @returns false when it has ended */
   async shutDown(): Promise<boolean> {
@@ -163,25 +171,28 @@ export class ThreadedDomain {
     return this.#domain.is_shut_down || this.ended;
   }
 
-  /**
-   * Captures a domain that is shut down, and lets it go on.
-   * @param n - of the checkpoint, from 1
-   * @param whilePaused - with everything standing still
-   */
-  async checkpoint(n: number, whilePaused: () => void = () => {}): Promise<void> {
-    const d = this.#domain;
-    domain_pause(d);
+  /** Captures a domain that is shut down, and lets it go on. @param n - of the checkpoint, from 1 */
+  async checkpoint(n: number): Promise<void> {
+    await this.capture(n);
+    await this.resume();
+  }
+
+  /** Brings everything to a standstill and has it captured; `resume()` ends that. */
+  async capture(n: number): Promise<void> {
+    domain_pause(this.#domain);
     for (const device of this.devices) device.command(COMMAND_SLEEP);
     await this.#devicesIdle();
     for (const v of this.vcpus) v.command(COMMAND_CHECKPOINT, n);
     await this.#until(() => this.vcpus.every((v) => v.idle), 'a vCPU does not stand still');
     if (this.#images) await this.#report();
     for (const v of this.vcpus) v.check();
-    whilePaused();
+  }
+
+  async resume(): Promise<void> {
     for (const device of this.devices) device.command(COMMAND_WAKE);
     await this.#devicesIdle();
-    domain_resume(d);
-    domain_unpause(d);
+    domain_resume(this.#domain);
+    domain_unpause(this.#domain);
   }
 
   /**
@@ -239,7 +250,7 @@ export class ThreadedDomain {
   async #report(): Promise<void> {
     for (const device of this.devices) device.command(COMMAND_REPORT);
     await this.#devicesIdle();
-    for (const device of this.devices) device.hear();
+    this.hear();
   }
 
   async #restoreDevices(): Promise<void> {
@@ -305,6 +316,19 @@ export class ThreadedDomain {
       }
     }
   }
+}
+
+function pausesOf(
+  { every, last }: NonNullable<ThreadedOptions['pauses']>,
+  { guest }: DomainPlan,
+  from: LoadedImage | null,
+): Pauses {
+  const step = every ?? Number.MAX_SAFE_INTEGER;
+  return {
+    first: (from?.state.vcpus[0].icount ?? 0) + step,
+    every: step,
+    last: last ?? guest.manifest.limits.maxInstructions,
+  };
 }
 
 /** A thread for each server, or one that stands for a process. */

@@ -7,7 +7,7 @@ import {
   Worker,
 } from 'node:worker_threads';
 import type { Verdict } from '../../dm/device.ts';
-import type { Witness } from '../../ledger/events.ts';
+import type { StageCounts, Witness } from '../../ledger/events.ts';
 import type { LaneStory } from '../../ledger/lanes.ts';
 import type { LedgerReport } from '../../ledger/live-checker.ts';
 import type { LoadOptions } from '../../machine/loader.ts';
@@ -94,7 +94,13 @@ export interface VcpuFinal {
   /** Why its guest ended, or null: it was stopped. */
   ended: string | null;
   report: LedgerReport;
+  /** Of its ledger, since the guest started. */
+  totals: StageCounts;
   instructions: number;
+  /** By `ExitReason`. */
+  exits: readonly number[];
+  /** Accesses that nobody claimed. */
+  unclaimed: number;
   /** Of its ledger. */
   events: number;
   verdict: Verdict | null;

@@ -146,7 +146,10 @@ async function main(data: VcpuWorkerData): Promise<void> {
       const final: VcpuFinal = {
         ended,
         report: checker.finish(),
+        totals: ledger.totals,
         instructions: machine.cpu.icount,
+        exits: thread.loop.exits,
+        unclaimed: machine.unclaimed,
         events: ledger.events,
         verdict: machine.verdict,
         crash: machine.domain.crashed,
@@ -169,7 +172,7 @@ function build(
   devices: readonly DeviceSpec[],
   parts: Pick<MachineOptions, 'ledger' | 'trace' | 'remote'>,
 ): { machine: Machine; snapshot: Snapshot } {
-  const guest = guestForVcpu(loadGuest(name, { iterations: 0, ...load }), vcpuId);
+  const guest = guestForVcpu(loadGuest(name, load), vcpuId);
   const machine = new Machine({ guest, devices, revision, ...parts });
   return { machine, snapshot: new Snapshot(machine) };
 }
