@@ -20,8 +20,8 @@ function buildTools() {
     failure: 'the tools do not compile; the command was: npx tsc -p tsconfig.tools.json',
     exit: 70,
   });
-  // The compiled src/ finds the addon, the guests and package.json two folders above its own.
-  for (const name of ['build', 'guests', 'package.json']) {
+  // The compiled src/ finds the addon, the guests, native/ and package.json two folders above its own.
+  for (const name of ['build', 'guests', 'native', 'package.json']) {
     symlinkSync(join(ROOT, name), join(tools, name));
   }
   writeStamp(stamp, identity);

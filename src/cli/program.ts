@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The program: its table of commands, and the way from arguments to an exit code.
 import { Command, CommanderError } from 'commander';
-import { benchRunner } from '../toolstack/bench/bench.ts';
-import { processClock } from '../util/clock.ts';
 import { HvmError } from '../util/errors.ts';
+import { benchRunner } from './bench-runner.ts';
 import { version } from './build.ts';
 import { chainRunner } from './chain-runner.ts';
 import type { CliCommand } from './command.ts';
@@ -56,7 +55,7 @@ export const COMMANDS: readonly CliCommand[] = [
   inspectCommand(imageSource),
   verifyCommand(imageSource),
   diffCommand(imageSource),
-  benchCommand(benchRunner(processClock)),
+  benchCommand(benchRunner),
   ledgerCheck,
   bugs,
   list,

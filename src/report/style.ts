@@ -51,6 +51,8 @@ details{margin-top:8px;font-size:13px}
 summary{cursor:pointer;color:var(--muted)}
 table{border-collapse:collapse;margin-top:6px;font-variant-numeric:tabular-nums}
 th,td{text-align:right;padding:2px 10px 2px 0;font-weight:400}
+td.good{color:var(--green)}td.bad{color:var(--red)}
+.wide{overflow-x:auto}
 th{color:var(--muted)}th:first-child,td:first-child{text-align:left}
 .violations{margin:0;padding:0;list-style:none}
 .violations li{border-top:1px solid var(--line);padding:8px 0}

@@ -17,6 +17,11 @@ export function formatDuration(ms: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+/** `0.85`, `12`: as many digits as a ratio is worth. */
+export function formatRatio(ratio: number): string {
+  return ratio >= 100 ? ratio.toFixed(0) : String(Number(ratio.toPrecision(2)));
+}
+
 /** Nanoseconds with three significant digits: `44.0 ns`, `1.25 µs`. */
 export function formatNs(ns: number): string {
   if (ns < 1000) return `${ns.toPrecision(3)} ns`;

@@ -439,6 +439,9 @@ describe('trapline bench', () => {
       method: `${name ?? 'all'}, ${timeMs} ms each`,
       results: [measured],
       stages: [{ ...measured, name: 'decode' }],
+      peers: [],
+      versus: { results: [], ratios: [] },
+      ratios: {},
     })),
   ];
 
@@ -459,6 +462,64 @@ describe('trapline bench', () => {
   it('gives one document with --json', async () => {
     const { out } = await cli(['bench', '--json'], { commands });
     expect(benchSchema.parse(JSON.parse(out))).toMatchObject({ method: 'all, 1000 ms each' });
+  });
+
+  it.each([
+    [[], 'v86 qemu kvm unicorn-c unicorn-python from null'],
+    [['--peers', 'none'], ' from null'],
+    [['--peers', 'kvm,v86', '--v86', 'there'], 'kvm v86 from there'],
+  ] as [string[], string][])('%j: these are looked for: %s', async (args, expected) => {
+    const asking = benchCommand(({ peers, v86 }) => ({
+      ...{ method: `${peers.join(' ')} from ${v86}`, results: [], stages: [], peers: [] },
+      ...{ versus: { results: [], ratios: [] }, ratios: {} },
+    }));
+    const { out } = await cli(['bench', '--json', ...args], { commands: [asking] });
+    expect(benchSchema.parse(JSON.parse(out)).method).toBe(expected);
+  });
+
+  it('shows other monitors beside us, and names those that are not there', async () => {
+    const spread = { low: 1, high: 3000, samples: 40 };
+    const peer = { name: 'v86', version: '0.5', answeredBy: 'a function', install: null };
+    const beside = benchCommand(() => ({
+      method: 'm',
+      results: [],
+      stages: [],
+      peers: [
+        { ...peer, state: 'measured', reason: null },
+        { ...peer, name: 'kvm', state: 'failed', reason: 'in: it ended (1)' },
+        {
+          ...{ name: 'qemu', state: 'absent', version: null, answeredBy: null },
+          ...{ reason: 'no qemu on PATH', install: 'apt-get install qemu' },
+        },
+      ],
+      versus: {
+        results: [
+          { ...spread, name: 'in/trapline', median: 40 },
+          { ...spread, name: 'in/v86', median: 25 },
+          { ...spread, name: 'loop/alu/trapline', median: 0.1 },
+          { ...spread, name: 'loop/alu/v86', median: 1000 },
+        ],
+        ratios: [
+          { ...spread, name: 'in/v86', median: 1.6 },
+          { ...spread, name: 'loop/alu/v86', median: 0.0001 },
+          { ...spread, name: 'loop/v86', median: 0.5 },
+        ],
+      },
+      ratios: { 'in/v86': 1.6 },
+    }));
+    const { code, out } = await cli(['bench'], { commands: [beside] });
+    expect(code).toBe(0);
+    expect(out.split('\n').slice(1)).toEqual([
+      'beside other monitors: median, and ours divided by theirs',
+      '  loop      trapline               v86',
+      '  in         40.0 ns     25.0 ns (1.6)',
+      '  loop/alu  0.100 ns  1.00 µs (0.0001)',
+      '  loop/all                       (0.5)',
+      '  v86 0.5: a function',
+      '  kvm 0.5: a function. FAILED: in: it ended (1)',
+      '  qemu: absent, no qemu on PATH. To have it: apt-get install qemu',
+      '',
+    ]);
   });
 });
 

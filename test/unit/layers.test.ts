@@ -24,6 +24,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   cpu: ['util', 'mem', 'xen/public', 'types:xen/hvm'],
   machine: ['util', 'mem', 'ledger', 'xen/public', 'xen/common', 'xen/hvm', 'xen', 'dm', 'cpu'],
   toolstack: ['*0-2', 'machine'],
+  peers: ['util', 'toolstack'],
   report: ['util', 'types:ledger'],
   trace: ['*0-2', 'machine'],
   gdb: ['*0-2', 'machine'],

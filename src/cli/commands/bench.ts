@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // `trapline bench`: how many traps a second this machine makes, and what each stage of one costs.
 import { cpus } from 'node:os';
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
+import { PEER_NAMES, type PeerName } from '../../peers/names.ts';
+import { benchPage } from '../../report/bench-page.ts';
+import { renderBench, versusTable } from '../bench-text.ts';
 import type { CliCommand, RunHooks } from '../command.ts';
 import { runHooks } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
-import { formatCount, formatNs, formatTable } from '../format.ts';
 import { durationValue } from '../options.ts';
-import type { Styler } from '../output.ts';
 import type { ReportOptions } from '../report.ts';
 import { addReportOption, withReport } from '../report.ts';
 import type { BenchDocument } from '../schemas.ts';
@@ -18,51 +19,41 @@ export interface BenchRequest {
   name: string | null;
   /** For each measurement. */
   timeMs: number;
+  /** Other monitors to measure beside us, where they are found. */
+  peers: readonly PeerName[];
+  /** The folder of the npm package v86; null: where Node finds it. */
+  v86: string | null;
 }
 
 /** Everything of the document that the measuring knows. */
-export type BenchResult = Pick<BenchDocument, 'method' | 'results' | 'stages'>;
+export type BenchResult = Omit<BenchDocument, 'schema' | 'environment' | 'durationMs'>;
 
 export type BenchRunner = (
   request: BenchRequest,
   hooks: RunHooks,
 ) => Promise<BenchResult> | BenchResult;
 
-function measuredTable(rows: BenchDocument['results']): string {
-  const cells = rows.map(({ name, median, low, high, perSecond }) => [
-    name,
-    formatNs(median),
-    `${formatNs(low)} .. ${formatNs(high)}`,
-    `${formatCount(perSecond)}/s`,
-  ]);
-  const table = [['name', 'median', '10 % .. 90 %', 'rate'], ...cells];
-  return formatTable(table, { right: [1, 2, 3], indent: '  ' });
-}
-
-/** The result as text. */
-export function renderBench(document: BenchDocument, style: Styler): string {
-  const { cores, cpu, node, platform } = document.environment;
-  const lines = [
-    style('bold', `bench: Node ${node}, ${platform}, ${cores} x ${cpu}`),
-    `  ${document.method}`,
-    measuredTable(document.results),
-  ];
-  if (document.stages.length > 0) {
-    lines.push(style('bold', 'stages of one trap'), measuredTable(document.stages));
-  }
-  return lines.join('\n');
+/** `--peers`: all, none, or names with commas between. */
+export function peersValue(text: string): readonly PeerName[] {
+  if (text === 'all') return PEER_NAMES;
+  if (text === 'none') return [];
+  return text.split(',').map((name) => {
+    const known = PEER_NAMES.find((peer) => peer === name);
+    if (known !== undefined) return known;
+    throw new InvalidArgumentError(`expected all, none or some of ${PEER_NAMES.join(',')}`);
+  });
 }
 
 /** @param runner - measures */
 export function benchCommand(runner: BenchRunner): CliCommand {
   return {
     name: 'bench',
-    summary: 'measure traps per second and the cost of each stage',
+    summary: 'measure traps, each stage of one, and other monitors beside us',
     purpose:
-      'Measures IN, OUT, MMIO reads and writes and REP, answered inside the monitor and by a device model, and the stages one trap consists of. Median and spread; run it on an idle machine.',
+      'Measures IN, OUT, MMIO reads and writes and REP, answered inside the monitor and by a device model, and the stages one trap consists of. Then the same loops on every other monitor that this machine has, slice by slice in turns: v86, QEMU, KVM, Unicorn from C++ and from Python. Median and spread; run it on an idle machine.',
     examples: [
-      ['', 'everything, a second each'],
-      ['in --time 200ms --json', 'only what has "in" in its name, quickly, for a program'],
+      ['--report bench.html', 'everything, a second each, as a page too'],
+      ['in/ --peers v86,qemu --json', 'only what has "in/" in its name, for a program'],
     ],
     exitCodes: [0, 5, 130, 143],
     configure(command) {
@@ -73,15 +64,33 @@ export function benchCommand(runner: BenchRunner): CliCommand {
           new Option('--time <duration>', 'for each measurement')
             .argParser(durationValue('--time'))
             .default(1000, '1s'),
-        );
-      addReportOption(command);
+        )
+        .addOption(
+          new Option(
+            '--peers <list>',
+            `other monitors, where found: all, none, or some of ${PEER_NAMES.join(',')}`,
+          )
+            .argParser(peersValue)
+            .default(PEER_NAMES, 'all'),
+        )
+        .option('--v86 <folder>', 'the npm package v86, if not installed where Node finds it');
+      addReportOption(command, true);
     },
     async run(invocation, args, raw): Promise<ExitCode> {
-      const options = raw as ReportOptions & { time: number };
+      const options = raw as ReportOptions & {
+        time: number;
+        peers: readonly PeerName[];
+        v86?: string;
+      };
       const { clock } = invocation.io;
-      const document = await withReport(options, async (): Promise<BenchDocument> => {
+      const measure = async (): Promise<BenchDocument> => {
         const startMs = clock.nowMs();
-        const request: BenchRequest = { name: args[0] ?? null, timeMs: options.time };
+        const request: BenchRequest = {
+          name: args[0] ?? null,
+          timeMs: options.time,
+          peers: options.peers,
+          v86: options.v86 ?? null,
+        };
         const result = await runner(request, runHooks(invocation, 'bench'));
         const processors = cpus();
         return {
@@ -95,7 +104,10 @@ export function benchCommand(runner: BenchRunner): CliCommand {
           ...result,
           durationMs: clock.nowMs() - startMs,
         };
-      });
+      };
+      const document = await withReport(options, measure, (measured) =>
+        benchPage({ ...measured, table: versusTable(measured) }),
+      );
       invocation.progress.erase();
       invocation.output.result(benchSchema, document, (style) => renderBench(document, style));
       return 0;

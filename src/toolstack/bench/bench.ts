@@ -99,13 +99,3 @@ export async function rateAll(
   }
   return result;
 }
-
-/** The runner of `trapline bench`. @param clock - times the samples */
-export function benchRunner(
-  clock: Clock,
-): (request: BenchRequest, hooks: BenchHooks) => Promise<BenchResult> {
-  return async (request, hooks) => {
-    const { method, results, stages } = await rateAll(clock, request, hooks);
-    return { method, results, stages };
-  };
-}

@@ -2,8 +2,8 @@
 // The guest programs that are measured: endless loops in real mode, as bytes with their disassembly.
 import type { LoadedGuest } from '../../machine/loader.ts';
 
-const LOAD = 0x7c00;
-const STACK = 0x7000;
+export const BENCH_LOAD = 0x7c00;
+export const BENCH_STACK = 0x7000;
 /** Buffers and code never share a page: stores into translated code would be measured instead. */
 const MEMORY = 0x100000;
 /** Where `blank` sits. */
@@ -24,13 +24,21 @@ export interface Program {
   readonly roundUnits: number;
 }
 
-/** DX comes from the entry registers: the port. BX and FS: a buffer and the device's memory. */
-const PROLOGUE = [
-  ...[0xfc], // cld
-  ...[0xb8, 0x00, 0xd2], // mov ax, 0xd200
-  ...[0x8e, 0xe0], // mov fs, ax
-  ...[0xbb, 0x00, 0x10], // mov bx, 0x1000
-];
+/** DX comes from the entry registers: the port. BX and FS: a buffer and the device's memory; null: FS is set already. */
+function prologue(fs: number | null): number[] {
+  const segment = [
+    ...[0xb8, (fs ?? 0) & 0xff, (fs ?? 0) >>> 8], // mov ax, fs
+    ...[0x8e, 0xe0], // mov fs, ax
+  ];
+  return [
+    ...[0xfc], // cld
+    ...[0xbb, 0x00, 0x10], // mov bx, 0x1000
+    ...(fs === null ? [] : segment),
+  ];
+}
+const PROLOGUE = prologue(BENCH_MMIO >>> 4);
+/** JMP rel16. */
+const JUMP_BYTES = 3;
 
 function repeat(bytes: readonly number[], times: number): number[] {
   return Array.from({ length: times }, () => bytes).flat();
@@ -38,8 +46,35 @@ function repeat(bytes: readonly number[], times: number): number[] {
 
 /** The prologue, then `body` for ever. */
 function loop(body: readonly number[]): Uint8Array {
-  const back = -(body.length + 3) & 0xffff;
+  const back = -(body.length + JUMP_BYTES) & 0xffff;
   return Uint8Array.from([...PROLOGUE, ...body, 0xe9, back & 0xff, back >>> 8]);
+}
+
+/** A loop that counts its rounds down in EBP: what the peers run, and we beside them. */
+export interface CountedProgram extends Program {
+  /** For another monitor: ends with RETF when EBP is 0. `fs` is loaded into FS; null: FS is left alone. */
+  codeFor(fs: number | null): Uint8Array;
+  /** Accesses of a device in one round. */
+  readonly roundAccesses: number;
+}
+
+/** `program` with DEC EBP and JNZ in place of its JMP; here it goes on for ever all the same. */
+export function counted(program: Program): CountedProgram {
+  const body = program.code.subarray(PROLOGUE.length, -JUMP_BYTES);
+  // dec ebp; jnz near
+  const size = body.length + 2 + 4;
+  const rounds = [...body, 0x66, 0x4d, 0x0f, 0x85, -size & 0xff, (-size >> 8) & 0xff];
+  const again = -(size + JUMP_BYTES) & 0xffff;
+  const isLoop = program.unit === 'instruction';
+  const roundInsns = program.roundInsns + 1;
+  return {
+    ...program,
+    code: Uint8Array.from([...PROLOGUE, ...rounds, 0xe9, again & 0xff, again >>> 8]),
+    roundInsns,
+    roundUnits: isLoop ? roundInsns : program.roundUnits,
+    roundAccesses: isLoop ? 0 : program.roundUnits,
+    codeFor: (fs) => Uint8Array.from([...prologue(fs), ...rounds, 0xcb]),
+  };
 }
 
 /** `times` times one instruction that is an access of a device. */
@@ -137,7 +172,7 @@ function pagesLoop(pages: number): Uint8Array {
 
 /** `program` as a guest of 1 MiB. */
 export function guestOf(program: Program): LoadedGuest {
-  const at = { seg: 0, off: LOAD };
+  const at = { seg: 0, off: BENCH_LOAD };
   return {
     name: `bench-${program.name}`,
     path: '',
@@ -157,14 +192,14 @@ export function guestOf(program: Program): LoadedGuest {
     },
     hasManifest: false,
     memoryBytes: MEMORY,
-    pieces: [{ what: 'image', gpa: LOAD, bytes: program.code, readOnly: false }],
+    pieces: [{ what: 'image', gpa: BENCH_LOAD, bytes: program.code, readOnly: false }],
     entry: {
       cs: 0,
-      ip: LOAD,
+      ip: BENCH_LOAD,
       ds: 0,
       es: 0,
       ss: 0,
-      sp: STACK,
+      sp: BENCH_STACK,
       ax: 0,
       dx: BENCH_PORT,
       flags: 2,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Do the measurements measure what they say? Counts, not times: on the real CPU with a clock of our own.
 import { describe, expect, it } from 'vitest';
-import { benchRunner, MEASUREMENTS, METHOD, rateAll } from '../../../src/toolstack/bench/bench.ts';
+import { MEASUREMENTS, METHOD, rateAll } from '../../../src/toolstack/bench/bench.ts';
 import { CheckpointSubject } from '../../../src/toolstack/bench/checkpoint-subject.ts';
 import { ACCESS_PROGRAMS, LOOP_PROGRAMS } from '../../../src/toolstack/bench/programs.ts';
 import { STAGES } from '../../../src/toolstack/bench/stages.ts';
@@ -91,8 +91,8 @@ describe('a run', () => {
   });
 
   it('names every stage of one IN', async () => {
-    const run = benchRunner(tickingClock());
-    const { method, results, stages } = await run({ name: 'stages', timeMs: 40 }, hooks);
+    const request = { name: 'stages', timeMs: 40 };
+    const { method, results, stages } = await rateAll(tickingClock(), request, hooks);
     expect(method).toBe(METHOD);
     expect(results).toEqual([]);
     expect(stages.map((row) => row.name)).toEqual(STAGES.map(([name]) => name));
