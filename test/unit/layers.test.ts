@@ -26,6 +26,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   toolstack: ['*0-2', 'machine'],
   peers: ['util', 'toolstack'],
   report: ['util', 'types:ledger'],
+  check: ['util', 'dm'],
   trace: ['*0-2', 'machine'],
   gdb: ['*0-2', 'machine'],
   screen: ['*0-2', 'machine'],
