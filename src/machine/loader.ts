@@ -16,6 +16,7 @@ import {
 import { type EntryRegisters, layOut, type Piece } from './image-formats.ts';
 
 import type { PcConfig } from './pc/config.ts';
+import { hasBuiltinBios, loadRequestedPc, looksBootable, type PcRequest } from './pc/request.ts';
 
 export type { EntryRegisters, Piece } from './image-formats.ts';
 
@@ -31,6 +32,10 @@ export interface LoadOptions {
   iterations?: number;
   /** Likewise the guest's own parameter. */
   parameter?: number;
+  /** `auto`: a bare file that a PC boots runs on one; bare unless said. */
+  machine?: 'bare' | 'pc' | 'auto';
+  /** What the PC has besides the image. */
+  pc?: PcRequest;
   /** Command line of a .COM program, at most 126 characters. */
   commandLine?: string;
 }
@@ -85,7 +90,13 @@ export function listGuests(folder: string = packageGuestsFolder()): GuestManifes
  *   HVM_GUEST_MANIFEST: one line each, with what was expected
  */
 export function loadGuest(ref: string, options: LoadOptions = {}): LoadedGuest {
+  const machine = options.machine ?? 'bare';
+  if (machine === 'pc' && ref === '')
+    return loadRequestedPc(null, options.pc ?? {}, options.memoryBytes);
   const folder = findFolder(ref);
+  if (machine === 'pc' || (machine === 'auto' && folder === null && runsOnPc(ref, options))) {
+    return loadRequestedPc(imageOf(ref, folder), options.pc ?? {}, options.memoryBytes);
+  }
   const manifest = folder === null ? assumeManifest(ref, options) : readManifest(folder);
   const path = folder === null ? ref : join(folder, manifest.image ?? `${manifest.name}.bin`);
   const image = readImage(path);
@@ -115,6 +126,21 @@ export function loadGuest(ref: string, options: LoadOptions = {}): LoadedGuest {
     blockBase,
     pc: null,
   };
+}
+
+/** A file without a manifest that a PC boots, unless it is said how to read it. */
+function runsOnPc(ref: string, options: LoadOptions): boolean {
+  const { format, load, iterations, parameter, commandLine, pc } = options;
+  if (pc !== undefined) return true;
+  const said = format ?? load ?? iterations ?? parameter ?? commandLine;
+  return said === undefined && hasBuiltinBios() && looksBootable(ref);
+}
+
+/** The image of a guest with a manifest, or the file itself. */
+function imageOf(ref: string, folder: string | null): string {
+  if (folder === null) return ref;
+  const manifest = readManifest(folder);
+  return join(folder, manifest.image ?? `${manifest.name}.bin`);
 }
 
 /** Copies of a guest for several vCPUs lie so many bytes apart. */

@@ -4,6 +4,7 @@ import { type Board, PortView } from '../../src/dm/devices/board.ts';
 import { BiosLog, Port92, PostPort } from '../../src/dm/devices/board-ports.ts';
 import { Cmos } from '../../src/dm/devices/cmos.ts';
 import { Fdc } from '../../src/dm/devices/fdc.ts';
+import { FwCfg } from '../../src/dm/devices/fw-cfg.ts';
 import { I8042 } from '../../src/dm/devices/i8042.ts';
 import { type DmaChannel, I8237 } from '../../src/dm/devices/i8237.ts';
 import { memoryImage } from '../../src/dm/devices/medium.ts';
@@ -62,3 +63,8 @@ for (const [port, rangeBytes] of [
     { rangeBytes },
   );
 }
+deviceContract(
+  'fw-cfg',
+  () => new FwCfg([{ name: 'vgaroms/x', bytes: () => Uint8Array.of(1, 2, 3) }]),
+  { rangeBytes: 2 },
+);

@@ -21,6 +21,8 @@ export const pcConfigSchema = z.strictObject({
   shadow: z.boolean(),
   /** The flash chip at the top of 4 GiB: it takes the last so many bytes of memory. 0: F0000 appears there. */
   flashBytes: whole,
+  /** A VGA BIOS that the BIOS asks for by name, below the flash chip in memory; 0 bytes: none. */
+  optionRom: z.strictObject({ name: z.string(), bytes: whole }),
   /** Local time at power-on, seconds since 1970. */
   startSeconds: z.int(),
   floppies: z.array(mediumSchema.nullable()).max(2),

@@ -49,6 +49,10 @@ export function loadPc(options: PcOptions): LoadedGuest {
     bios: vgaBios === null ? bios.name : `${bios.name} with ${vgaBios.name}`,
     shadow,
     flashBytes: flash ? bios.bytes.length : 0,
+    optionRom: {
+      name: vgaBios?.name ?? '',
+      bytes: shadow ? (vgaBios?.bytes.length ?? 0) : 0,
+    },
     startSeconds: options.startSeconds ?? PC_START_SECONDS,
     floppies: (options.floppies ?? []).map((p) => (p === null ? null : readFloppy(p, writable))),
     disks: (options.disks ?? []).map((p) => readMedium(p, writable)),

@@ -11,6 +11,7 @@ export const ROM_START = 0xc0000;
 export const MEGABYTE = 0x100000;
 const FOUR_GIB = 2 ** 32;
 const LEGACY_BIOS = 0x10000;
+const PAGE = 4096;
 
 /** ROM images and where they go. */
 export interface PcRoms {
@@ -33,24 +34,32 @@ export function checkPcMemory(memoryBytes: number): void {
   );
 }
 
-/** RAM from 1 MiB up, bytes. */
-export function extendedBytes(memoryBytes: number, config: PcConfig): number {
-  return memoryBytes - MEGABYTE - config.flashBytes;
+/** Where RAM ends: behind it in memory lie an option ROM and the flash chip, which are not mapped there. */
+export function ramEnd(
+  memoryBytes: number,
+  config: Pick<PcConfig, 'flashBytes' | 'optionRom'>,
+): number {
+  const rom = Math.ceil(config.optionRom.bytes / PAGE) * PAGE;
+  return memoryBytes - config.flashBytes - rom;
 }
 
 /** The ROMs as pieces in memory; nothing between them reads as FF. */
 export function romPieces(
   roms: PcRoms,
   memoryBytes: number,
-  config: Pick<PcConfig, 'flashBytes' | 'shadow'>,
+  config: Pick<PcConfig, 'flashBytes' | 'shadow' | 'optionRom'>,
 ): Piece[] {
   const { bios, vgaBios } = roms;
   const low = Math.min(bios.length, 2 * LEGACY_BIOS);
   const area = new Uint8Array(MEGABYTE - ROM_START).fill(0xff);
-  if (vgaBios !== null) area.set(vgaBios, 0);
+  if (vgaBios !== null && config.optionRom.bytes === 0) area.set(vgaBios, 0);
   area.set(bios.subarray(bios.length - low), area.length - low);
   const readOnly = !config.shadow;
   const pieces: Piece[] = [{ what: 'ROMs', gpa: ROM_START, bytes: area, readOnly }];
+  if (vgaBios !== null && config.optionRom.bytes > 0) {
+    const gpa = ramEnd(memoryBytes, config);
+    pieces.push({ what: 'option ROM', gpa, bytes: vgaBios, readOnly: true });
+  }
   if (config.flashBytes > 0) {
     pieces.push({
       what: 'BIOS',
@@ -95,7 +104,7 @@ export function pcSegments(memoryBytes: number, config: PcConfig): RamSegment[] 
     same(0, CONVENTIONAL_END, true),
     same(CONVENTIONAL_END, ROM_START, true),
     same(ROM_START, MEGABYTE, shadow),
-    same(MEGABYTE, memoryBytes - flashBytes, true),
+    same(MEGABYTE, ramEnd(memoryBytes, config), true),
     { gpa: FOUR_GIB - top, bytes: top, offset, writable: false },
   ];
 }

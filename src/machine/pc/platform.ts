@@ -7,6 +7,7 @@ import { BiosLog, Port92, PostPort } from '../../dm/devices/board-ports.ts';
 import { Cmos } from '../../dm/devices/cmos.ts';
 import { debugcon } from '../../dm/devices/debugcon.ts';
 import { Fdc } from '../../dm/devices/fdc.ts';
+import { FwCfg } from '../../dm/devices/fw-cfg.ts';
 import { I8042 } from '../../dm/devices/i8042.ts';
 import { type BusMemory, I8237 } from '../../dm/devices/i8237.ts';
 import { serial } from '../../dm/devices/serial.ts';
@@ -25,7 +26,7 @@ import { PcClock } from './clock.ts';
 import type { PcConfig } from './config.ts';
 import { PicInterrupts } from './interrupts.ts';
 import { type ImageFile, openMedium, writeBack } from './media.ts';
-import { CONVENTIONAL_END, extendedBytes, MEGABYTE, ROM_START } from './memory.ts';
+import { CONVENTIONAL_END, MEGABYTE, ROM_START, ramEnd } from './memory.ts';
 
 /** Everything of the platform that is neither RAM nor a device of an ioreq server. JSON. */
 export interface PcState {
@@ -146,6 +147,13 @@ export class Pc implements Disposable {
       return fdc;
     });
     add('cmos', '0x70-0x71', () => new Cmos(this.#cmosContents()));
+    const { optionRom } = this.config;
+    if (optionRom.bytes > 0) {
+      const at = ramEnd(this.ram.sizeBytes, this.config);
+      const bytes = (): Uint8Array => this.ram.bytes.subarray(at, at + optionRom.bytes);
+      const files = [{ name: `vgaroms/${optionRom.name}`, bytes }];
+      add('fw-cfg', '0x510-0x511', () => new FwCfg(files));
+    }
     add('post', '0x80', () => new PostPort());
     add('port92', '0x92', () => new Port92(board));
     add('bios-log', '0x402', () => new BiosLog((byte) => this.#log(byte)));
@@ -161,7 +169,7 @@ export class Pc implements Disposable {
     const { year } = calendarOf(Math.floor(config.startSeconds / 86400));
     return {
       conventionalBytes: CONVENTIONAL_END,
-      extendedBytes: extendedBytes(ram.sizeBytes, config),
+      extendedBytes: ramEnd(ram.sizeBytes, config) - MEGABYTE,
       floppies: [a.format?.driveType ?? EMPTY_DRIVE, b.format?.driveType ?? 0],
       disks: config.disks.length,
       century: Math.floor(year / 100),
@@ -218,7 +226,7 @@ const EMPTY_DRIVE = 4;
 
 /** Memory as devices on the bus reach it: ROM swallows writes. */
 function busMemory(ram: GuestRam, config: PcConfig): BusMemory {
-  const end = ram.sizeBytes - config.flashBytes;
+  const end = ramEnd(ram.sizeBytes, config);
   const isRom = (gpa: number): boolean => !config.shadow && gpa >= ROM_START && gpa < MEGABYTE;
   return {
     read(gpa, into) {

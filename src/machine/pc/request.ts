@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A PC as it is asked for on a command line: which BIOS by name, which image where; and whether a file is for a PC at all.
+import { readFileSync, statSync } from 'node:fs';
+import { basename, extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { floppyFormat } from '../../dm/devices/floppy-formats.ts';
+import { HvmError } from '../../util/errors.ts';
+import type { LoadedGuest } from '../loader.ts';
+import { loadPc, type Rom } from './load.ts';
+
+/** What is asked for besides the image. JSON. */
+export interface PcRequest {
+  /** `builtin`, `seabios`, or a file; builtin unless said. */
+  readonly bios?: string;
+  /** A file; SeaBIOS brings its own. */
+  readonly vgaBios?: string;
+  /** Further images: drive A is the image to run, if that is a floppy. */
+  readonly floppies?: readonly string[];
+  readonly disks?: readonly string[];
+  readonly writable?: boolean;
+  readonly startSeconds?: number;
+}
+
+/** Where the BIOS that comes with the package lies. */
+const BUILTIN = fileURLToPath(new URL('../../../guests/bios/bios.bin', import.meta.url));
+/** Where distributions put SeaBIOS; Debian's packages are called so, too. */
+const SEABIOS_FOLDERS = ['/usr/share/seabios', '/usr/share/qemu', '/usr/local/share/qemu'];
+const SEABIOS = 'bios.bin';
+const SEABIOS_VGA = 'vgabios-isavga.bin';
+const LARGEST_FLOPPY = 2949120;
+
+function exists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+}
+
+/** Whether the package's own BIOS is there. */
+export function hasBuiltinBios(): boolean {
+  return exists(BUILTIN);
+}
+
+function readRom(name: string, path: string): Rom {
+  try {
+    return { name, bytes: new Uint8Array(readFileSync(path)) };
+  } catch (cause) {
+    const why = (cause as NodeJS.ErrnoException).code ?? 'unknown error';
+    throw new HvmError('HVM_GUEST_MISSING', `cannot read BIOS ${path}: ${why}`, { cause });
+  }
+}
+
+function findSeabios(file: string): string {
+  const path = SEABIOS_FOLDERS.map((folder) => join(folder, file)).find(exists);
+  if (path !== undefined) return path;
+  throw new HvmError(
+    'HVM_GUEST_MISSING',
+    `no SeaBIOS: expected ${file} in ${SEABIOS_FOLDERS.join(', ')} (Debian's package is called seabios)`,
+  );
+}
+
+function romsOf(request: PcRequest): { bios: Rom; vgaBios: Rom | null; shadow: boolean } {
+  const { bios = 'builtin', vgaBios } = request;
+  const vga = vgaBios === undefined ? null : readRom(basename(vgaBios), vgaBios);
+  if (bios === 'builtin') {
+    return { bios: readRom('builtin', BUILTIN), vgaBios: vga, shadow: false };
+  }
+  const path = bios === 'seabios' ? findSeabios(SEABIOS) : bios;
+  const rom = readRom(bios === 'seabios' ? `SeaBIOS (${path})` : path, path);
+  // It unpacks itself below 1 MiB, and says so in its text.
+  const shadow = Buffer.from(rom.bytes).includes('SeaBIOS');
+  const own = shadow && vga === null ? findSeabios(SEABIOS_VGA) : null;
+  return { bios: rom, vgaBios: own === null ? vga : readRom(basename(own), own), shadow };
+}
+
+/** A floppy by its size, else a disk. */
+function isFloppy(path: string): boolean {
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  return size <= LARGEST_FLOPPY && floppyFormat(size) !== null;
+}
+
+/**
+ * @param image - a floppy or disk image to boot; null: only what `request` names
+ * @throws HvmError HVM_GUEST_MISSING, HVM_GUEST_FORMAT, HVM_GUEST_TOO_LARGE, HVM_MEMORY
+ */
+export function loadRequestedPc(
+  image: string | null,
+  request: PcRequest,
+  memoryBytes: number | undefined,
+): LoadedGuest {
+  const { floppies = [], disks = [], writable, startSeconds } = request;
+  const first = image === null ? [] : [image];
+  const asFloppy = image === null || isFloppy(image);
+  return loadPc({
+    ...romsOf(request),
+    floppies: asFloppy ? [...first, ...floppies] : floppies,
+    disks: asFloppy ? disks : [...first, ...disks],
+    ...(writable === undefined ? {} : { writable }),
+    ...(startSeconds === undefined ? {} : { startSeconds }),
+    ...(memoryBytes === undefined ? {} : { memoryBytes }),
+    name: image === null ? 'pc' : basename(image, extname(image)),
+  });
+}
+
+/** Whether a file looks like something that a PC boots: a floppy's size, or the mark of a boot sector. */
+export function looksBootable(path: string): boolean {
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (size < 512 || extname(path).toLowerCase() === '.com') return false;
+  if (size >= 163840 && size % 512 === 0 && floppyFormat(size) !== null) return true;
+  try {
+    const sector = readFileSync(path).subarray(510, 512);
+    return sector[0] === 0x55 && sector[1] === 0xaa;
+  } catch {
+    return false;
+  }
+}
