@@ -40,6 +40,8 @@
       "-Wl,--wrap=cpu_restore_state_x86_64",
       "-Wl,--wrap=cpu_loop_exit_noexc_x86_64",
       "-Wl,--wrap=tb_invalidate_phys_page_fast_x86_64",
+      "-Wl,--wrap=page_collection_lock_x86_64",
+      "-Wl,--wrap=page_collection_unlock_x86_64",
       "-Wl,--wrap=x86_cpu_exec_interrupt_x86_64",
       "-Wl,--wrap=helper_hlt_x86_64",
       "-Wl,--wrap=helper_raise_interrupt_x86_64",
