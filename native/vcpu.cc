@@ -442,7 +442,8 @@ Vcpu::TrapStart Vcpu::portBegins(uint32_t port, uint32_t value, uint32_t kind, u
 uint64_t Vcpu::portEnds() {
   park_ = Park::Boundary;
   const uint32_t size = port_.kind & 7;
-  if (__builtin_expect(resume_ == Resume::Answer, 1)) return load64<uint64_t>(page_ + PAGE_DATA) & LANES[size];
+  // One word: the two that the owner has just stored could not be forwarded to one load of both.
+  if (__builtin_expect(resume_ == Resume::Answer, 1)) return page_[PAGE_DATA] & LANES[size];
   return resumed(EXIT_PIO, (port_.kind & PORT_READ) != 0, size, port_.port, port_.value & LANES[size], trapReturn_) & LANES[size];
 }
 

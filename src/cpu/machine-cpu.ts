@@ -11,6 +11,10 @@ export interface MachineCpu extends CpuBackend {
   readonly dirty: Uint8Array;
   /** For `kickCpu()` from another thread. */
   readonly kickId: number;
+  /** `exitAddr` of an exit at a port. */
+  readonly exitPort: number;
+  /** A wish: `icount` is asked for at each IN and OUT. */
+  countsAtPorts: boolean;
   /** Instructions charged and not yet counted. */
   readonly charged: number;
   /** An exception asked for and not yet delivered, or null. */

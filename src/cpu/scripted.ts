@@ -94,6 +94,10 @@ export class ScriptedCpu implements MachineCpu {
   charged = 0;
   irq = -1;
   injected: MachineCpu['injected'] = null;
+  countsAtPorts = false;
+  get exitPort(): number {
+    return this.exitAddr;
+  }
   catchExceptions = false;
   readonly exception = { vector: 0, errorCode: 0 };
   readonly exceptionsTaken = 0;

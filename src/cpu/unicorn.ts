@@ -112,6 +112,14 @@ export class UnicornCpu implements CpuBackend {
     return this.#floats[P.PAGE_ICOUNT / 2] ?? 0;
   }
 
+  /** True: IN and OUT leave `icount` with their exit, for an owner that asks at each; otherwise it is a call. */
+  get countsAtPorts(): boolean {
+    return this.#words[P.PAGE_COUNTS] !== 0;
+  }
+  set countsAtPorts(on: boolean) {
+    this.#words[P.PAGE_COUNTS] = on ? 1 : 0;
+  }
+
   #enter(): ExitReason {
     if (this.#runId >= 0) runById(this.#runId);
     else this.#run();
@@ -148,6 +156,9 @@ export class UnicornCpu implements CpuBackend {
   }
   get exitAddr(): number {
     return (this.#words[P.PAGE_ADDR] ?? 0) + (this.#words[P.PAGE_ADDR + 1] ?? 0) * TWO_32;
+  }
+  get exitPort(): number {
+    return this.#words[P.PAGE_ADDR] ?? 0;
   }
   get exitLinear(): number {
     return (this.#words[P.PAGE_LINEAR] ?? 0) + (this.#words[P.PAGE_LINEAR + 1] ?? 0) * TWO_32;

@@ -75,6 +75,11 @@ export class Bus {
     );
   }
 
+  /** The device that all of an access goes to, now and from now on; null: none yet. */
+  attachmentAt(space: IoSpace, addr: number, size: number): Attachment | null {
+    return this.#find(space, addr, size);
+  }
+
   resetCounts(): void {
     this.misses = 0;
   }

@@ -60,6 +60,11 @@ export class InlineServer extends DeviceServer implements Actor {
     return this.#current !== null;
   }
 
+  /** Awake, nothing in hand and no event to look at. */
+  get idle(): boolean {
+    return !this.asleep && this.#current === null && this.#pending.length === 0;
+  }
+
   runnable(): boolean {
     if (this.asleep) return false;
     if (this.#current !== null) return this.#waitFor === null || this.#waitFor();

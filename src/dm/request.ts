@@ -128,6 +128,15 @@ export class RequestInHand {
     if (this.observer !== null) this.#report(this.observer, space, addr, size, i);
   }
 
+  /** Tells the observer of a single access that was made by other hands. */
+  tellAccess(data: number, dataHi: number): void {
+    const { type, addr, size } = this.req;
+    this.#value = data;
+    this.#valueHi = dataHi;
+    if (this.observer === null) return;
+    this.#report(this.observer, type === IOREQ_TYPE_PIO ? 'pio' : 'mmio', addr, size as IoSize, 0);
+  }
+
   /** Element `i` into guest memory: what `access(i)` answered. `tellStored()` is due before the guest runs. */
   store(i: number): void {
     const { data, data_hi, size } = this.req;

@@ -10,6 +10,7 @@ import {
   copyIoreq,
   IOREQ_TYPE_PIO,
   IOREQ_WRITE,
+  type ioreq_t,
   newIoreq,
   STATE_IOREQ_INPROCESS,
   STATE_IOREQ_READY,
@@ -129,6 +130,20 @@ export class DeviceServer {
     if (!this.#answer(slot)) return true;
     this.#notify(vcpuId);
     return true;
+  }
+
+  /**
+   * The end of `serveNow()` for the request of `vcpuId`, whose device was accessed by other hands.
+   * @param p - the request; `data` is the answer of a read
+   */
+  finishStraight(vcpuId: number, p: ioreq_t): void {
+    const hand = this.#hand as RequestInHand;
+    copyIoreq(hand.req, p);
+    hand.begin(vcpuId);
+    hand.tellAccess(p.data, p.data_hi);
+    const slot = this.connection.ioreqPage.slot(vcpuId);
+    if (hand.answersInSlot) slot.setData(p.data, p.data_hi);
+    if (this.#answer(slot)) this.#notify(vcpuId);
   }
 
   /** The same in steps: yields before each effect another actor can see, and between elements. */

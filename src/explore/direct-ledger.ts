@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A ledger without a buffer, for runs of a few events: its judge sees each event at once, and it can start over.
+
 import { ANSWERED, EventBlock, ISSUED, RETIRED } from '../ledger/columns.ts';
 import { type Access, createAccess, type StartInfo, type Witness } from '../ledger/events.ts';
 import { Ledger } from '../ledger/ledger.ts';
 import { LiveChecker } from '../ledger/live-checker.ts';
+import { BugError } from '../util/errors.ts';
 import type { StateHash } from './hash.ts';
 
 export class DirectLedger extends Ledger {
@@ -42,6 +44,9 @@ export class DirectLedger extends Ledger {
     return this.#seq;
   }
 
+  override whole(): void {
+    throw new BugError('every stage has a turn of its own here');
+  }
   override issued(a: Access): void {
     this.issuedCount += a.count;
     this.#event(ISSUED, a);

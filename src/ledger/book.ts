@@ -41,6 +41,8 @@ export interface Track {
 /** The state of one vCPU; every array is reused. */
 export class VcpuBook {
   readonly vcpu: number;
+  /** Requests whose issue it knows later. */
+  readonly remembered: number;
   /** Current instruction, -1 before the first. */
   insn = -1;
   /** In order of issue; only the first `openCount` are in use. */
@@ -60,6 +62,7 @@ export class VcpuBook {
   /** @param remembered - requests */
   constructor(vcpu: number, remembered: number = HISTORY) {
     this.vcpu = vcpu;
+    this.remembered = remembered;
     this.#history = new Float64Array(remembered * HISTORY_WIDTH);
     this.#history.fill(-1);
   }
@@ -102,6 +105,15 @@ export class VcpuBook {
     return track;
   }
 
+  /** Whether nothing of an access of the current instruction is missing. */
+  tracksAreWhole(): boolean {
+    for (let i = 0; i < this.trackCount; i++) {
+      const track = this.tracks[i] as Track;
+      if (track.laneEnd < track.whole) return false;
+    }
+    return true;
+  }
+
   /** Adds an issued request. */
   push(a: Access, seq: number, stray: boolean): void {
     let piece = this.open[this.openCount];
@@ -115,6 +127,11 @@ export class VcpuBook {
     piece.stray = stray;
     this.openCount++;
     this.unanswered++;
+    this.remember(a, seq);
+  }
+
+  /** Notes that `a` was issued. */
+  remember(a: Access, seq: number): void {
     const at = this.#historyNext;
     const history = this.#history;
     history[at] = a.insn;

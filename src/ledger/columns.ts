@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // One block of ledger rows in typed arrays: writing an event allocates nothing.
-import type { Access, Mark, Stage } from './events.ts';
+import type { Access, Mark, Space, Stage, WholeRows } from './events.ts';
 
 const STAGES: readonly Stage[] = ['issued', 'answered', 'retired'];
 const STAGE_MASK = 3;
@@ -9,6 +9,8 @@ const STAGE_MARK = 3;
 const FLAG_MMIO = 4;
 const FLAG_WRITE = 8;
 const FLAG_DATA = 16;
+/** All three stages of one access, in a row: three events. */
+const FLAG_WHOLE = 32;
 
 /** Stage numbers as stored. */
 export const ISSUED = 0;
@@ -16,9 +18,11 @@ export const ANSWERED = 1;
 export const RETIRED = 2;
 
 /** Rows [0, length) of at most `capacity`, owned by one ledger. */
-export class EventBlock {
+export class EventBlock implements WholeRows {
   readonly capacity: number;
   length = 0;
+  /** In these rows. */
+  events = 0;
   readonly marks: Mark[] = [];
   readonly #flags: Uint8Array;
   readonly #vcpu: Uint16Array;
@@ -52,6 +56,7 @@ export class EventBlock {
   /** Appends one access; the caller has checked that there is room. Values are cut to the access's width. */
   push(stage: number, a: Access): void {
     const i = this.length++;
+    this.events++;
     const size = a.size;
     let flags = stage;
     if (a.space === 'mmio') flags |= FLAG_MMIO;
@@ -86,9 +91,53 @@ export class EventBlock {
     this.#dataHi[i] = high;
   }
 
+  /** Appends the three events of one access; see `Ledger.whole()`. The caller has checked that there is room. */
+  pushWhole(
+    vcpu: number,
+    insn: number,
+    space: Space,
+    read: boolean,
+    addr: number,
+    size: number,
+    data: number,
+  ): void {
+    const i = this.length++;
+    this.events += 3;
+    this.#flags[i] =
+      FLAG_WHOLE | FLAG_DATA | (space === 'mmio' ? FLAG_MMIO : 0) | (read ? 0 : FLAG_WRITE);
+    this.#vcpu[i] = vcpu;
+    this.#insn[i] = insn;
+    this.#addr[i] = addr;
+    this.#size[i] = size;
+    this.#data[i] = data;
+  }
+
+  /** How many rows from `i` on, below `to`, stand for three events each. */
+  wholesFrom(i: number, to: number): number {
+    let end = i;
+    while (end < to && ((this.#flags[end] as number) & FLAG_WHOLE) !== 0) end++;
+    return end - i;
+  }
+  vcpuOf(i: number): number {
+    return this.#vcpu[i] as number;
+  }
+  insnOf(i: number): number {
+    return this.#insn[i] as number;
+  }
+  addrOf(i: number): number {
+    return this.#addr[i] as number;
+  }
+  isRead(i: number): boolean {
+    return ((this.#flags[i] as number) & FLAG_WRITE) === 0;
+  }
+  isPort(i: number): boolean {
+    return ((this.#flags[i] as number) & FLAG_MMIO) === 0;
+  }
+
   /** Appends one mark; the caller has checked that there is room. */
   pushMark(mark: Mark): void {
     const i = this.length++;
+    this.events++;
     this.#flags[i] = STAGE_MARK;
     this.#insn[i] = this.marks.length;
     this.marks.push(mark);
@@ -106,6 +155,7 @@ export class EventBlock {
     to.vcpu = this.#vcpu[i] as number;
     to.insn = this.#insn[i] as number;
     to.addr = this.#addr[i] as number;
+    if ((flags & FLAG_WHOLE) !== 0) return this.#loadWhole(i, flags, to);
     to.rep = this.#rep[i] as number;
     to.count = this.#count[i] as number;
     to.access = this.#access[i] as number;
@@ -120,9 +170,26 @@ export class EventBlock {
     return STAGES[flags & STAGE_MASK] as Stage;
   }
 
+  // The columns that it leaves out hold what an earlier block had there.
+  #loadWhole(i: number, flags: number, to: Access): Stage {
+    to.rep = 0;
+    to.count = 1;
+    to.access = 0;
+    to.lane = 0;
+    to.size = this.#size[i] as number;
+    to.whole = to.size;
+    to.space = (flags & FLAG_MMIO) !== 0 ? 'mmio' : 'pio';
+    to.dir = (flags & FLAG_WRITE) !== 0 ? 'w' : 'r';
+    to.hasData = true;
+    to.data = this.#data[i] as number;
+    to.data_hi = 0;
+    return 'retired';
+  }
+
   /** Empties the block; the arrays stay. */
   clear(): void {
     this.length = 0;
+    this.events = 0;
     this.marks.length = 0;
   }
 }

@@ -40,6 +40,15 @@ export class DeviceTally {
     else counts.writes += a.count;
   }
 
+  /** `count()` of a single access. */
+  countOne(isPort: boolean, isRead: boolean, addr: number): void {
+    const index = this.#find(isPort ? 'pio' : 'mmio', addr);
+    if (index < 0) return;
+    const counts = this.#countOf[index] as Witness;
+    if (isRead) counts.reads++;
+    else counts.writes++;
+  }
+
   /** One sentence for each device whose own count differs, is missing, or is of no such device. */
   compare(witnesses: Readonly<Record<string, Witness>>): string[] {
     const messages: string[] = [];

@@ -5,7 +5,7 @@
 import type { OpenPiece, Track, VcpuBook } from './book.ts';
 import { MAX_OPEN } from './book.ts';
 import { DeviceTally } from './device-tally.ts';
-import type { Access } from './events.ts';
+import type { Access, WholeRows } from './events.ts';
 import { copyAccess, createAccess } from './events.ts';
 import type { Reporter } from './reporter.ts';
 import { describeData, describeIdentity } from './violations.ts';
@@ -46,6 +46,33 @@ export class IssueRules {
     }
     if (book.openCount === MAX_OPEN) this.#missing(book, 0, seq, 'too many accesses are open');
     book.push(a, seq, stray);
+  }
+
+  /**
+   * Accesses whose three stages came in a row, each the only one of a later instruction than what was before, which is
+   * finished: no rule can object. Only what can be remembered of them is.
+   * @returns the first row of another kind, or `to`
+   */
+  wholes(book: VcpuBook, firstSeq: number, rows: WholeRows, from: number, to: number): number {
+    if (book.openCount > 0 || !book.tracksAreWhole()) return from;
+    const { tally } = this;
+    let { insn } = book;
+    let row = from;
+    for (; row < to; row++) {
+      const next = rows.insnOf(row);
+      if (next <= insn || rows.vcpuOf(row) !== book.vcpu) break;
+      insn = next;
+      tally.countOne(rows.isPort(row), rows.isRead(row), rows.addrOf(row));
+    }
+    if (row === from) return from;
+    const a = this.#lost;
+    for (let i = Math.max(from, row - book.remembered); i < row; i++) {
+      rows.load(i, a);
+      book.remember(a, firstSeq + 3 * (i - from));
+    }
+    book.begin(a.insn);
+    this.#fill(book.addTrack(), firstSeq + 3 * (row - 1 - from), a);
+    return row;
   }
 
   /** An issue of an instruction before the current one: a second time, or late. */

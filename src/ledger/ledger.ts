@@ -2,8 +2,8 @@
 // The recorder: collects events in typed arrays and hands them to its sinks block by block.
 import { ASSERT } from '../util/assert.ts';
 import { ANSWERED, EventBlock, ISSUED, RETIRED } from './columns.ts';
-import type { Access, EndInfo, EventSink, Mark, StageCounts, StartInfo } from './events.ts';
-import { createAccess } from './events.ts';
+import type { Access, EndInfo, EventSink, Mark, Space, StageCounts, StartInfo } from './events.ts';
+import { createAccess, showStages } from './events.ts';
 
 /** Rows buffered before the sinks see them. Small enough to stay in the second-level cache. */
 const BLOCK_ROWS = 4096;
@@ -33,7 +33,9 @@ export class Ledger {
   readonly #full: EventBlock[] = [];
   readonly #scratch: Access = createAccess();
   #block = new EventBlock(BLOCK_ROWS);
+  /** Rows of the block that the sinks have seen, and the events in them. */
   #drained = 0;
+  #drainedEvents = 0;
   #blockSeq = 0;
   #state: 'new' | 'open' | 'ended' = 'new';
 
@@ -44,7 +46,7 @@ export class Ledger {
 
   /** Events recorded so far; the next event's sequence number. */
   get events(): number {
-    return this.#blockSeq + this.#block.length;
+    return this.#blockSeq + this.#block.events;
   }
 
   /** The counters as one object. */
@@ -90,6 +92,26 @@ export class Ledger {
   }
 
   /**
+   * One access, issued, answered and retired with nothing in between, the only one of its instruction: three events.
+   * @param size - at most 4 bytes
+   * @param data - the value, cut to them
+   */
+  whole(
+    vcpu: number,
+    insn: number,
+    space: Space,
+    read: boolean,
+    addr: number,
+    size: number,
+    data: number,
+  ): void {
+    this.issuedCount++;
+    this.answeredCount++;
+    this.retiredCount++;
+    this.#room().pushWhole(vcpu, insn, space, read, addr, size, data);
+  }
+
+  /**
    * The domain is paused and captured: from here to `resume()` nothing may happen.
    * @param n - 1 for the first checkpoint, then one more each
    * @param window - where its shutdown fell
@@ -127,11 +149,11 @@ export class Ledger {
   /** Shows the sinks everything recorded so far. */
   drain(): void {
     const block = this.#block;
-    const { length } = block;
-    for (const sink of this.#sinks) {
-      this.#show(block, this.#drained, length, this.#blockSeq, sink);
-    }
+    const { length, events } = block;
+    const seq = this.#blockSeq + this.#drainedEvents;
+    for (const sink of this.#sinks) this.#show(block, this.#drained, length, seq, sink);
     this.#drained = length;
+    this.#drainedEvents = events;
     if (this.#keep) {
       if (length < block.capacity) return;
       this.#full.push(block);
@@ -139,8 +161,9 @@ export class Ledger {
     } else {
       block.clear();
     }
-    this.#blockSeq += length;
+    this.#blockSeq += events;
     this.#drained = 0;
+    this.#drainedEvents = 0;
   }
 
   /** Shows every kept event to `sink`, from the first. @throws BugError without `keep`. */
@@ -149,17 +172,28 @@ export class Ledger {
     let seq = 0;
     for (const block of this.#full) {
       this.#show(block, 0, block.length, seq, sink);
-      seq += block.length;
+      seq += block.events;
     }
     this.#show(this.#block, 0, this.#block.length, seq, sink);
   }
 
   #show(block: EventBlock, from: number, to: number, firstSeq: number, sink: EventSink): void {
     const scratch = this.#scratch;
-    for (let i = from; i < to; i++) {
+    let seq = firstSeq;
+    for (let i = from; i < to; ) {
+      const wholes = block.wholesFrom(i, to);
+      if (wholes > 0) {
+        if (sink.wholes === undefined) showStages(sink, seq, block, i, i + wholes, scratch);
+        else sink.wholes(seq, block, i, i + wholes);
+        seq += 3 * wholes;
+        i += wholes;
+        continue;
+      }
       const mark = block.markAt(i);
-      if (mark !== undefined) sink.mark(firstSeq + i, mark);
-      else sink.access(block.load(i, scratch), firstSeq + i, scratch);
+      if (mark !== undefined) sink.mark(seq, mark);
+      else sink.access(block.load(i, scratch), seq, scratch);
+      seq++;
+      i++;
     }
   }
 

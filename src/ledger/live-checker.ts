@@ -5,8 +5,16 @@
 import type { OpenPiece } from './book.ts';
 import { VcpuBook } from './book.ts';
 import { DeviceTally } from './device-tally.ts';
-import type { Access, EventSink, LedgerDevice, Mark, Stage, StageCounts } from './events.ts';
-import { MAX_VCPUS } from './events.ts';
+import type {
+  Access,
+  EventSink,
+  LedgerDevice,
+  Mark,
+  Stage,
+  StageCounts,
+  WholeRows,
+} from './events.ts';
+import { createAccess, MAX_VCPUS, showStages } from './events.ts';
 import { FinishRules } from './finish-rules.ts';
 import { IssueRules } from './issue-rules.ts';
 import { Reporter } from './reporter.ts';
@@ -61,6 +69,7 @@ export class LiveChecker implements EventSink {
   readonly #books: (VcpuBook | undefined)[] = [];
   readonly #accesses: StageCounts = { issued: 0, answered: 0, retired: 0 };
   readonly #requests: StageCounts = { issued: 0, answered: 0, retired: 0 };
+  readonly #scratch = createAccess();
   readonly #windows = new Map<string, number>();
   #events = 0;
   #lastSeq = -1;
@@ -152,6 +161,36 @@ export class LiveChecker implements EventSink {
     if (stage === 'issued') this.#issues.issue(book, seq, a);
     else if (stage === 'answered') this.#finishes.answer(book, seq, a);
     else this.#finishes.retire(book, seq, a);
+  }
+
+  wholes(seq: number, rows: WholeRows, from: number, to: number): void {
+    for (let row = from; row < to; ) {
+      const passed = this.#passed(seq + 3 * (row - from), rows, row, to);
+      row += passed;
+      if (row === to) return;
+      // One that a rule has to look at.
+      if (passed === 0) {
+        showStages(this, seq + 3 * (row - from), rows, row, row + 1, this.#scratch);
+        row++;
+      }
+    }
+  }
+
+  /** How many rows from `from` on no rule can object to; they are dealt with. */
+  #passed(seq: number, rows: WholeRows, from: number, to: number): number {
+    const vcpu = rows.vcpuOf(from);
+    const book = vcpu < this.#vcpus ? this.#books[vcpu] : undefined;
+    if (this.#state !== 'running' || this.#paused >= 0 || book === undefined) return 0;
+    const passed = this.#issues.wholes(book, seq, rows, from, to) - from;
+    if (passed === 0) return 0;
+    this.#events += 3 * passed;
+    this.#lastSeq = seq + 3 * passed - 1;
+    for (const counts of [this.#accesses, this.#requests]) {
+      counts.issued += passed;
+      counts.answered += passed;
+      counts.retired += passed;
+    }
+    return passed;
   }
 
   mark(seq: number, mark: Mark): void {

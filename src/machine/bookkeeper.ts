@@ -12,6 +12,7 @@ import { X86EMUL_RETRY, type x86emul_rc } from '../xen/hvm/x86_emulate.ts';
 import {
   IOREQ_READ,
   IOREQ_TYPE_PIO,
+  type ioreq_dir,
   type ioreq_t,
   STATE_IOREQ_READY,
 } from '../xen/public/hvm_ioreq.ts';
@@ -61,6 +62,16 @@ export class Bookkeeper extends NullTracer {
     this.#accesses = 0;
     this.#lastIndex = -1;
     this.onBegun?.(this.#insn);
+  }
+
+  /** Whether nobody hears of single instructions, and none is in progress: `whole()` will do. */
+  get quiet(): boolean {
+    return this.#open === 0 && !this.early && this.onBegun === null && this.onSettled === null;
+  }
+
+  /** The IN or OUT at which the CPU stands was sent, served, answered and retired, with nothing in between. */
+  whole(dir: ioreq_dir, port: number, size: number, data: number): void {
+    this.#ledger.whole(0, this.#cpu.icount, 'pio', dir === IOREQ_READ, port, size, data);
   }
 
   /** Forgets the instruction in progress: the machine was put back to an earlier state. */

@@ -63,6 +63,12 @@ export class GuestRegs implements cpu_user_regs {
     else this.#cpu.regs.rip = value;
   }
 
+  /** As if the port had filled EAX in with an answer of as many bits. */
+  takeAnswer(data: number, mask: number): void {
+    this.answered = true;
+    this.answer = ((this.answer & ~mask) | (data & mask)) >>> 0;
+  }
+
   /** As if the port had not touched it: the instruction will run again. */
   forget(): void {
     this.advanced = false;

@@ -53,8 +53,9 @@ export class InterruptLines implements InterruptSource {
     this.raise(line);
     this.lower(line);
   }
+  /** Asked for before each entry into the guest; what another thread raises meanwhile is seen at the next. */
   get pending(): boolean {
-    return Atomics.load(this.#words, this.#latched) !== 0;
+    return this.#words[this.#latched] !== 0;
   }
   /** Hands the most urgent latched line to a CPU that has none to deliver. */
   offer(cpu: CpuBackend): void {

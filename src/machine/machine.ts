@@ -48,6 +48,7 @@ import { ramSegments } from './memory-map.ts';
 import { pcSegments } from './pc/memory.ts';
 import { Pc } from './pc/platform.ts';
 import { createServer, deviceLabel, enableServer, giveRange, serverOfDevice } from './servers.ts';
+import { StraightIo } from './straight-io.ts';
 import { TeeTracer } from './tee-tracer.ts';
 import { type RemoteServers, threadHost } from './threads/remote-servers.ts';
 import type { TimeSource } from './time-source.ts';
@@ -71,6 +72,8 @@ export interface MachineOptions {
   points?: Points;
   /** Hears the port's events besides the ledger. */
   trace?: Tracer | null;
+  /** False: every access takes the ordinary way, step by step. For comparing the two; there is no other difference. */
+  straight?: boolean;
   /** Virtual time for devices, in ns; one per instruction unless given. */
   nowNs?: () => number;
   /** In place of the addon's. */
@@ -100,6 +103,8 @@ export class Machine implements Disposable {
   /** The board around the CPU, or null for a bare machine. */
   readonly pc: Pc | null;
   readonly books: Bookkeeper | null;
+  /** The short way of an IN or OUT, where nobody can tell it from the ordinary one; null: none. */
+  readonly straight: StraightIo | null;
   /** What the guest reported last, or null. */
   verdict: Verdict | null = null;
   /** Accesses that no server claimed, by space. */
@@ -142,6 +147,7 @@ export class Machine implements Disposable {
       this.regs = new GuestRegs(this.cpu);
       this.books =
         ledger === null ? null : new Bookkeeper(ledger, this.cpu, this.insnCpu, this.regs);
+      this.cpu.countsAtPorts = this.books !== null;
       const servers: InlineServer[] = [];
       this.servers = servers;
       const internal = new UnclaimedCounter(this);
@@ -181,6 +187,12 @@ export class Machine implements Disposable {
           : new InterruptLines(remote.words, D_IRQ_HIGH, D_IRQ_LATCHED));
       const every = guest.manifest.timer?.everyInstructions ?? 0;
       this.timer = this.pc?.clock ?? new VirtualTimer(every, this.interrupts);
+      const alone = remote === null && points === NO_POINTS && !options.trace;
+      const { vcpu, cpu, regs, books, interrupts, timer } = this;
+      this.straight =
+        alone && options.straight !== false
+          ? StraightIo.of({ vcpu, cpu, regs, servers, books, interrupts, timer })
+          : null;
       const context: DeviceContext = {
         output: options.output ?? (() => {}),
         input: options.input ?? { take: () => NO_INPUT },

@@ -26,6 +26,7 @@ import {
 import { vmexit_emulate, vmexit_mmio, vmexit_pio, vmexit_pio_string } from '../xen/hvm/vmexit.ts';
 import type { Machine } from './machine.ts';
 import type { PcBoard } from './pc/platform.ts';
+import { NOT_ENTERED, type StraightIo } from './straight-io.ts';
 
 /** Interrupt flag. */
 const IF = 0x200;
@@ -79,6 +80,7 @@ export class RunLoop {
   stopAtVerdict = true;
   readonly #count: sched_count = { resumes: 0 };
   readonly #emulatesPorts: boolean;
+  #straight: StraightIo | null = null;
   #lastSeen = -1;
   #again = 0;
 
@@ -97,6 +99,8 @@ export class RunLoop {
   run(): Stop {
     const { machine } = this;
     const { vcpu: v, domain: d } = machine;
+    const atOnce = this.onServerStep === null && this.onIdle === null && !this.#emulatesPorts;
+    this.#straight = atOnce ? machine.straight : null;
     for (;;) {
       if (!v.in_guest) {
         if (d.crashed !== null) {
@@ -161,11 +165,8 @@ export class RunLoop {
   #enter(): Stop | null {
     const { cpu, regs, insnCpu, interrupts, timer, vcpu: v, books, pc } = this.machine;
     if (pc?.board.changed) this.#obeyBoard(pc.board);
-    regs.release();
-    cpu.deadline = Math.min(this.deadline, timer.next);
-    if (interrupts.pending) interrupts.offer(cpu);
-    const exit = cpu.run();
-    this.exits[exit] = (this.exits[exit] ?? 0) + 1;
+    const exit = this.#straight === null ? this.#enterGuest() : this.#straight.enter(this);
+    if (exit === NOT_ENTERED) return null;
     switch (exit) {
       case EXIT_PIO: {
         const { exitDir, exitSize, exitAddr } = cpu;
@@ -208,6 +209,23 @@ export class RunLoop {
       default:
         return this.#fault(exit);
     }
+  }
+
+  #enterGuest(): ExitReason {
+    const { cpu, regs, interrupts, timer } = this.machine;
+    regs.release();
+    cpu.deadline = Math.min(this.deadline, timer.next);
+    if (interrupts.pending) interrupts.offer(cpu);
+    const exit = cpu.run();
+    this.exits[exit] = (this.exits[exit] ?? 0) + 1;
+    return exit;
+  }
+
+  /** Whether the guest is to go on without anybody being asked: of `StraightLimits`. */
+  get goesOn(): boolean {
+    const { verdict, pc } = this.machine;
+    if (this.onEnter !== null || (verdict !== null && this.stopAtVerdict)) return false;
+    return pc === null || !pc.board.changed;
   }
 
   /** Whether the guest has come back to the same instruction so often that it will for ever. */

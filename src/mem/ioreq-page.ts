@@ -18,6 +18,7 @@ import {
   type ioreq_state,
   type ioreq_t,
   PAGE_SIZE,
+  STATE_IOREQ_INPROCESS,
 } from '../xen/public/hvm_ioreq.ts';
 
 /** Positions in 32-bit words from the start of a slot. */
@@ -93,6 +94,47 @@ export class IoreqSlot {
         ((from.df ? 1 : 0) << IOREQ_DF_SHIFT) |
         (from.type << IOREQ_TYPE_SHIFT),
     );
+  }
+
+  // Where no other thread has the page nothing needs to be atomic, and a call of Atomics costs more than all of this.
+
+  /** Whether the slot is free and its channel is `port`. */
+  isFree(port: number): boolean {
+    const w = this.#words;
+    const b = this.#base;
+    const state = ((w[b + WORD_STATE] ?? 0) >>> IOREQ_STATE_SHIFT) & IOREQ_STATE_MASK;
+    return state === 0 && w[b + WORD_VP_EPORT] === port;
+  }
+
+  /** Whether the device model has taken the request and not answered. */
+  isInProcess(): boolean {
+    const word = this.#words[this.#base + WORD_STATE] ?? 0;
+    return ((word >>> IOREQ_STATE_SHIFT) & IOREQ_STATE_MASK) === STATE_IOREQ_INPROCESS;
+  }
+
+  /** One access of a port, in the slot of its channel. */
+  fillPort(port: number, size: number, dir: ioreq_dir, data: number, state: ioreq_state): void {
+    const w = this.#words;
+    const b = this.#base;
+    w[b + WORD_ADDR] = port;
+    w[b + WORD_ADDR + 1] = 0;
+    w[b + WORD_DATA] = data;
+    w[b + WORD_DATA + 1] = 0;
+    w[b + WORD_COUNT] = 1;
+    w[b + WORD_SIZE] = size;
+    w[b + WORD_STATE] = (state << IOREQ_STATE_SHIFT) | (dir << IOREQ_DIR_SHIFT);
+  }
+
+  /** State NONE. */
+  free(): void {
+    const index = this.#base + WORD_STATE;
+    this.#words[index] = (this.#words[index] ?? 0) & ~(IOREQ_STATE_MASK << IOREQ_STATE_SHIFT);
+  }
+
+  /** State NONE, with an answer of at most 4 bytes. */
+  freeAnswered(data: number): void {
+    this.setData(data, 0);
+    this.free();
   }
 
   /** Port or guest-physical address. Above 2^53 it is rounded. */

@@ -42,6 +42,7 @@ export function domain_shutdown(d: domain, wanted: number): 0 {
 }
 
 function shut_down_locked(d: domain, wanted: number): void {
+  d.arch.hvm.stirs++;
   domain_shutdown_code(d, wanted);
   const reason = d.shutdown_code;
   if (d.is_shutting_down) return;
@@ -58,6 +59,7 @@ function shut_down_locked(d: domain, wanted: number): void {
 
 /** The guest or a device model has done what cannot go on. The caller continues as in Xen. */
 export function domain_crash(d: domain, reason: string): void {
+  d.arch.hvm.stirs++;
   d.host.trace.crash(d, reason);
   d.crashed ??= { reason };
   domain_shutdown(d, SHUTDOWN_crash);

@@ -23,12 +23,14 @@ export function free_xen_event_channel(d: domain, port: evtchn_port_t): void {
 
 /** Tells the device model behind `port` that there is something to look at. */
 export function notify_via_xen_event_channel(d: domain, port: evtchn_port_t): void {
+  d.arch.hvm.stirs++;
   d.host.trace.notify(d, port);
   d.host.evtchn_send(d, port);
 }
 
 /** The device model signalled the port of `v`: a wait ends. Nothing happens if `v` did not wait. */
 export function xen_event_channel_signalled(v: vcpu): void {
+  v.domain.arch.hvm.stirs++;
   v.blocked_in_xen = false;
 }
 

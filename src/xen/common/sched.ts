@@ -80,6 +80,7 @@ export function vcpu_runnable(v: vcpu): boolean {
 
 /** Makes `v` leave the guest at the next chance. */
 function vcpu_sleep_nosync(v: vcpu): void {
+  v.domain.arch.hvm.stirs++;
   v.sched_pending = true;
   v.in_guest = false;
 }

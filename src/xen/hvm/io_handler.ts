@@ -41,6 +41,7 @@ export function hvm_next_io_handler(
     domain_crash(d, `more than ${NR_IO_HANDLERS} I/O handlers`);
     return;
   }
+  d.arch.hvm.routing++;
   io_handler.push(handler);
   ports.push(portio);
 }
@@ -93,6 +94,7 @@ export function relocate_portio_handler(
 ): boolean {
   for (const range of d.arch.hvm.portio) {
     if (range === null || range.port !== old_port) continue;
+    d.arch.hvm.routing++;
     range.port = new_port;
     // Xen assigns where it means to compare: the size is taken over, not matched.
     range.size = size;

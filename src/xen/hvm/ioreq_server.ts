@@ -57,6 +57,8 @@ export function get_ioreq_server(d: domain, id: number): hvm_ioreq_server | null
 function find_server(d: domain, id: number, caller: number): hvm_ioreq_server | errno_t {
   const s = get_ioreq_server(d, id);
   if (s === null) return -ENOENT;
+  // Whoever looks for a server is about to change it, or nearly always.
+  d.arch.hvm.routing++;
   return s.emulator === caller ? s : -EPERM;
 }
 
@@ -312,6 +314,7 @@ export function hvm_create_ioreq_server(
   if (!d.host.alloc('heap')) return -ENOMEM;
   domain_pause(d);
   const servers = d.arch.hvm.ioreq_server;
+  d.arch.hvm.routing++;
   let rc: number = servers.indexOf(null);
   if (rc < 0) rc = servers.length < MAX_NR_IOREQ_SERVERS ? servers.length : -ENOSPC;
   if (rc >= 0) {
@@ -497,6 +500,7 @@ export function hvm_set_ioreq_server_state(
 
 /** Records of a new vCPU at every server. @returns 0 or the first failure, with nothing left behind */
 export function hvm_all_ioreq_servers_add_vcpu(d: domain, v: vcpu): errno_t {
+  d.arch.hvm.routing++;
   for (let id = MAX_NR_IOREQ_SERVERS - 1; id >= 0; id--) {
     const s = get_ioreq_server(d, id);
     if (s === null) continue;
@@ -512,6 +516,7 @@ export function hvm_all_ioreq_servers_add_vcpu(d: domain, v: vcpu): errno_t {
 }
 
 export function hvm_all_ioreq_servers_remove_vcpu(d: domain, v: vcpu): void {
+  d.arch.hvm.routing++;
   for (let id = MAX_NR_IOREQ_SERVERS - 1; id >= 0; id--) {
     const s = get_ioreq_server(d, id);
     if (s !== null) hvm_ioreq_server_remove_vcpu(s, v);

@@ -198,6 +198,13 @@ export interface hvm_domain {
   readonly p2m: p2m_domain;
   /** By id, as long as the highest id ever used: every access looks through it, several times. */
   readonly ioreq_server: (hvm_ioreq_server | null)[];
+  /** Ours: grows with every change of servers, their ranges, or handlers: what was known of a port may be wrong then. */
+  routing: number;
+  /**
+   * Ours: grows with every event, pause, request to leave the guest, shutdown or crash: whoever let others work sees that
+   * they did more than answer him.
+   */
+  stirs: number;
   /** Last value written to port 0xcf8. */
   pci_cf8: number;
   readonly io_handler: hvm_io_handler[];
@@ -273,6 +280,8 @@ export function newHvmDomain(p2m: p2m_domain): hvm_domain {
   return {
     p2m,
     ioreq_server: [],
+    routing: 0,
+    stirs: 0,
     pci_cf8: 0,
     io_handler: [],
     portio: [],

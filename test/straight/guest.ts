@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Random real-mode programs full of I/O: an endless loop that faults into nothing and leaves its own code alone.
+import type { Random } from '../../src/util/random.ts';
+
+type Piece = readonly [text: string, bytes: (random: Random) => number[]];
+
+const port = (random: Random): number => 0x220 + random.below(18);
+
+/** Every kind of piece a program is made of. */
+export const PIECES: readonly Piece[] = [
+  ['in al, dx', () => [0xec]],
+  ['in ax, dx', () => [0xed]],
+  ['in eax, dx', () => [0x66, 0xed]],
+  ['out dx, al', () => [0xee]],
+  ['out dx, ax', () => [0xef]],
+  ['out dx, eax', () => [0x66, 0xef]],
+  ['in al, 0x80', () => [0xe4, 0x80]],
+  ['mov dx, port', (random) => [0xba, port(random) & 0xff, port(random) >> 8]],
+  ['mov dx, 0xcf8', () => [0xba, 0xf8, 0x0c]],
+  ['mov dx, 0xcfc', () => [0xba, 0xfc, 0x0c]],
+  [
+    'bts eax, 31; mov dx, 0xcf8; out dx, eax',
+    () => [0x66, 0x0f, 0xba, 0xe8, 31, 0xba, 0xf8, 0x0c, 0x66, 0xef],
+  ],
+  ['add eax, ecx', () => [0x66, 0x01, 0xc8]],
+  ['rol eax, 5', () => [0x66, 0xc1, 0xc0, 0x05]],
+  ['inc cx', () => [0x41]],
+  ['mov [bx], ax', () => [0x89, 0x07]],
+  ['mov ax, [bx+2]', () => [0x8b, 0x47, 0x02]],
+  ['sti; nop; cli', () => [0xfb, 0x90, 0xfa]],
+  ['mov cx, 3; mov di, 0x2000; rep insb', () => [0xb9, 3, 0, 0xbf, 0x00, 0x20, 0xf3, 0x6c]],
+  ['mov cx, 3; mov si, 0x2000; rep outsw', () => [0xb9, 3, 0, 0xbe, 0x00, 0x20, 0xf3, 0x6f]],
+  ['stc; adc ax, bx', () => [0xf9, 0x11, 0xd8]],
+];
+
+/** cld; bx = 0x1000; interrupt vectors 0 to 31 lead to IRETs; then `count` pieces, for ever. */
+export function loopOf(random: Random, count: number): Uint8Array {
+  const prologue = [
+    ...[0xfc, 0xbb, 0x00, 0x10], // cld; mov bx, 0x1000
+    ...[0xc6, 0x06, 0x00, 0x06, 0xcf], // mov byte [0x600], 0xcf (iret)
+    ...[0x31, 0xff, 0xb9, 0x20, 0x00], // xor di, di; mov cx, 32
+    ...[0xc7, 0x05, 0x00, 0x06], // mov word [di], 0x600
+    ...[0xc7, 0x45, 0x02, 0x00, 0x00], // mov word [di+2], 0
+    ...[0x83, 0xc7, 0x04, 0xe2, 0xf2], // add di, 4; loop back
+  ];
+  const body = Array.from({ length: count }, () => random.pick(PIECES)[1](random)).flat();
+  const back = -(body.length + 3) & 0xffff;
+  return Uint8Array.from([...prologue, ...body, 0xe9, back & 0xff, back >>> 8]);
+}
