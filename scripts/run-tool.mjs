@@ -15,7 +15,7 @@ function buildTools() {
   const identity = hashOf(sources, { node: process.versions.node });
   if (readStamp(stamp) === identity) return;
   rmSync(tools, { recursive: true, force: true });
-  const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
+  const tsc = join(ROOT, 'node_modules', 'typescript-7', 'bin', 'tsc');
   run('compiling the tools', process.execPath, [tsc, '-p', 'tsconfig.tools.json'], {
     failure: 'the tools do not compile; the command was: npx tsc -p tsconfig.tools.json',
     exit: 70,

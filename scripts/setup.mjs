@@ -40,18 +40,23 @@ function installNpmPackages() {
   });
 }
 
-function buildAddon() {
-  const addon = join(ROOT, 'build', 'Release', 'trapline.node');
-  // The stamp lives beside the addon because node-gyp clears build/ before it builds.
-  const stamp = join(ROOT, 'build', 'Release', '.trapline-stamp');
+/** What the addon is built from: the same for the same result. */
+export function addonIdentity() {
   const lock = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8'));
-  const identity = hashOf(['native', 'binding.gyp'], {
+  return hashOf(['native', 'binding.gyp'], {
     abi: process.versions.modules,
     node: process.versions.node,
     platform: `${process.platform}-${process.arch}`,
     header: lock.packages['node_modules/node-addon-api']?.version,
     unicorn: hashOf([findUnicorn().archive], {}),
   });
+}
+
+function buildAddon() {
+  const addon = join(ROOT, 'build', 'Release', 'trapline.node');
+  // The stamp lives beside the addon because node-gyp clears build/ before it builds.
+  const stamp = join(ROOT, 'build', 'Release', '.trapline-stamp');
+  const identity = addonIdentity();
   if (existsSync(addon) && readStamp(stamp) === identity) return;
   const headers = findNodeHeaders();
   const nodeGyp = join(ROOT, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js');
@@ -68,13 +73,13 @@ function buildDist() {
   const stamp = join(dist, '.trapline-stamp');
   const identity = hashOf(['src', 'tsconfig.json', 'tsconfig.build.json'], {
     typescript: JSON.parse(
-      readFileSync(join(ROOT, 'node_modules', 'typescript', 'package.json'), 'utf8'),
+      readFileSync(join(ROOT, 'node_modules', 'typescript-7', 'package.json'), 'utf8'),
     ).version,
   });
   if (readStamp(stamp) === identity) return;
   // A file whose source is gone must not stay.
   rmSync(dist, { recursive: true, force: true });
-  const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
+  const tsc = join(ROOT, 'node_modules', 'typescript-7', 'bin', 'tsc');
   run('compiling src/ to dist/', process.execPath, [tsc, '-p', 'tsconfig.build.json'], {
     failure: 'src/ does not compile; the command was: npx tsc -p tsconfig.build.json',
     exit: 70,

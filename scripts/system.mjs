@@ -7,7 +7,7 @@ import { findUnicorn } from '../native/find-unicorn.mjs';
 import { CannotRun, run } from './lib.mjs';
 
 /** The full path of a program on PATH, or null. Looks only: nothing is started. */
-function findProgram(name) {
+export function findProgram(name) {
   for (const folder of (process.env.PATH ?? '').split(delimiter)) {
     if (folder === '') continue;
     const path = join(folder, name);

@@ -26,7 +26,7 @@ function replayCopy(): { status: number | null; output: string } {
 
 describe.skipIf(!existsSync(file))('mutants of the I/O path', () => {
   beforeAll(() => {
-    const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+    const tsc = join(root, 'node_modules', 'typescript-7', 'bin', 'tsc');
     const options = [
       '-p',
       join(root, 'tsconfig.tools.json'),
