@@ -28,7 +28,7 @@ const meter = (): RunMeter => new RunMeter(host.clock);
 
 export const runRunner: RunRunner = async (request, hooks) => {
   using input = new TerminalInput(process.stdin);
-  return await runGuest(request, { ...host, ...hooks, input });
+  return await runGuest(request, { ...host, ...hooks, input, lineInput: input.line });
 };
 
 export const stressRunner: StressRunner = (request, hooks) => {

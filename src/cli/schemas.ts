@@ -150,6 +150,16 @@ export const runFields = {
     })
     .nullable()
     .describe('null: no books were kept'),
+  pc: z
+    .strictObject({
+      bios: z.string().describe('which one is in use'),
+      missing: z
+        .record(z.string(), count)
+        .describe('what the guest wanted that is not there, and how often'),
+      sectorsWritten: count.describe('of image files, with --writable'),
+    })
+    .nullable()
+    .describe('null: a bare machine'),
   console: z.string().describe('what the guest wrote, as Latin-1'),
   durationMs: z.number().min(0),
 };

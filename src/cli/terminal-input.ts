@@ -13,8 +13,11 @@ export class TerminalInput implements InputSource, Disposable {
     for (const byte of Buffer.from(chunk)) this.#bytes.push(byte);
   };
   readonly #onEnd = (): void => {
-    this.#bytes.push(END_OF_TRANSMISSION);
+    this.#ended = true;
   };
+  #ended = false;
+  /** The same bytes without a sign of their end: for the serial line of a PC. */
+  readonly line: InputSource = { take: () => this.#bytes.shift() ?? NO_INPUT };
 
   constructor(stream: NodeJS.ReadableStream) {
     this.#stream = stream;
@@ -22,7 +25,10 @@ export class TerminalInput implements InputSource, Disposable {
     stream.on('end', this.#onEnd);
   }
   take(): number {
-    return this.#bytes.shift() ?? NO_INPUT;
+    const byte = this.#bytes.shift();
+    if (byte !== undefined || !this.#ended) return byte ?? NO_INPUT;
+    this.#ended = false;
+    return END_OF_TRANSMISSION;
   }
   [Symbol.dispose](): void {
     this.#stream.off('data', this.#onData);

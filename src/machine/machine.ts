@@ -27,6 +27,7 @@ import { D_IRQ_HIGH, D_IRQ_LATCHED } from '../mem/domain-words.ts';
 import { GuestRam } from '../mem/guest-ram.ts';
 import { IoreqPage } from '../mem/ioreq-page.ts';
 import { BugError } from '../util/errors.ts';
+import { hex } from '../util/hex.ts';
 import { xen_event_channel_signalled } from '../xen/common/event_channel.ts';
 import { NO_POINTS, type Points } from '../xen/common/points.ts';
 import type { cpu_user_regs, domain, vcpu } from '../xen/common/sched.ts';
@@ -38,6 +39,7 @@ import { hvm_all_ioreq_servers_add_vcpu } from '../xen/hvm/ioreq_server.ts';
 import { p2m_mmio_dm, p2m_ram_rw } from '../xen/hvm/p2m.ts';
 import type { RevisionName, XenRevision } from '../xen/hvm/revision.ts';
 import { REVISIONS } from '../xen/hvm/revision.ts';
+import { IOREQ_READ, IOREQ_TYPE_PIO, type ioreq_t } from '../xen/public/hvm_ioreq.ts';
 import { Bookkeeper } from './bookkeeper.ts';
 import { CountedDevice } from './counted-device.ts';
 import { addFixtures, ramAfterWrite } from './fixtures.ts';
@@ -66,6 +68,8 @@ export interface MachineOptions {
   /** One byte the guest writes to a console. */
   output?: (byte: number) => void;
   input?: InputSource;
+  /** Where COM1 of a PC goes, if not where the console does. */
+  line?: Partial<DeviceContext>;
   /** Books of every device access; none: not kept. */
   ledger?: Ledger | null;
   /** What lands at the preemption points; nothing unless given. */
@@ -124,7 +128,8 @@ export class Machine implements Disposable {
     this.remote = remote;
     this.ram = new GuestRam(guest.memoryBytes, remote?.memory.ram ?? null);
     const { pc: config, memoryBytes } = guest;
-    this.pc = config === null ? null : new Pc(config, this.ram, () => this.cpu.icount);
+    this.pc =
+      config === null ? null : new Pc(config, this.ram, () => this.cpu.icount, options.line);
     const all = [...(this.pc?.devices ?? []), ...devices];
     const taken: { name: string; range: DeviceSpec['range'] }[] = [];
     for (const { factory, range } of all) {
@@ -353,6 +358,15 @@ export class Machine implements Disposable {
 /** Registers of a vCPU that another thread runs. */
 const NOBODYS: cpu_user_regs = { eax: 0, rax_hi: 0, eip: 0 };
 
+/** An access that nobody answers: its kind and place; memory by page. */
+function nobodyAt(p: ioreq_t): string {
+  const isPort = p.type === IOREQ_TYPE_PIO;
+  const what =
+    p.dir === IOREQ_READ ? (isPort ? 'IN from' : 'read of') : isPort ? 'OUT to' : 'write to';
+  if (isPort) return `${what} port ${hex(p.addr, 3)}`;
+  return `${what} memory at ${hex(p.addr - (p.addr % 4096))}`;
+}
+
 /** Counts accesses that ended at nobody. */
 class UnclaimedCounter extends NullTracer {
   readonly #machine: Machine;
@@ -361,7 +375,9 @@ class UnclaimedCounter extends NullTracer {
     super();
     this.#machine = machine;
   }
-  override internal(_v: vcpu, _p: unknown, handled: boolean): void {
-    if (!handled) this.#machine.unclaimed++;
+  override internal(_v: vcpu, p: ioreq_t, handled: boolean): void {
+    if (handled) return;
+    this.#machine.unclaimed++;
+    this.#machine.pc?.lacks(nobodyAt(p));
   }
 }

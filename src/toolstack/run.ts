@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // One guest without checkpoints, until its verdict, its end or a limit.
 import { EXIT_NAMES } from '../cpu/backend.ts';
-import type { InputSource } from '../dm/device.ts';
+import type { DeviceContext, InputSource } from '../dm/device.ts';
 import type { DeviceSpec } from '../dm/registry.ts';
 import { chooseDevices } from '../machine/choose-devices.ts';
 import type { LoadOptions } from '../machine/loader.ts';
@@ -15,6 +15,7 @@ import { HeldOutput, holds } from './image/held-output.ts';
 import { type RunImageOptions, RunImages, type RunImagesReport } from './image/run-images.ts';
 import { Limits, type Watch } from './limits.ts';
 import { type MuseumBug, revisionLabel, revisionOf } from './museum/index.ts';
+import { Pace } from './pace.ts';
 import type { StressOutcome, ThreadsOptions } from './stress.ts';
 import { runThreads } from './threads/run-threads.ts';
 
@@ -51,6 +52,17 @@ export interface RunReport {
   checkpoints: RunImagesReport | null;
   /** null: no books were kept. */
   ledger: BooksReport | null;
+  /** null: a bare machine. */
+  pc: PcReport | null;
+}
+
+/** What a PC has to say at the end. */
+export interface PcReport {
+  bios: string;
+  /** What the guest wanted that is not there: a port, a command, a service; and how often. */
+  missing: Record<string, number>;
+  /** Sectors of image files that were written. */
+  sectorsWritten: number;
 }
 type StressOutcomeVerdict = 'success' | 'skip' | 'error' | 'failure' | null;
 
@@ -61,6 +73,14 @@ export interface RunTerminal {
   input?: InputSource;
   /** Resolves when everything written so far has left the process. Absent: it has at once. */
   flushed?(): Promise<void>;
+  /** The machine is ready: what it is, in a line. */
+  started?(what: string): void;
+  /** What comes in over COM1 of a PC, if not `input`. */
+  lineInput?: InputSource;
+  /** Where COM1 of a PC goes, if not to `output`. */
+  line?: Partial<DeviceContext>;
+  /** True: the guest's time does not run ahead of the clock. */
+  realTime?: boolean;
 }
 
 /** Instructions between two looks at clock, input and signals: some milliseconds. */
@@ -94,7 +114,9 @@ export async function runGuest(
     output: output.put,
     ledger: books?.ledger ?? null,
     ...(watch.input === undefined ? {} : { input: watch.input }),
+    line: { ...(watch.lineInput && { input: watch.lineInput }), ...watch.line },
   });
+  if (machine.pc !== null) watch.started?.(machine.pc.description);
   books?.open(machine, revision, null);
   using images =
     image === null ? null : new RunImages(machine, image, options.revision, output, books);
@@ -120,6 +142,8 @@ export async function runMachine(
   const loop = new RunLoop(machine);
   let stop: Stop = 'deadline';
   let limit: string | null = null;
+  const pace =
+    watch.realTime === true && machine.pc !== null ? new Pace(machine.pc.clock, watch) : null;
   for (;;) {
     loop.deadline = Math.min(cpu.icount + SLICE, limits.maxInstructions, images?.next ?? Infinity);
     machine.inputArrived();
@@ -131,6 +155,7 @@ export async function runMachine(
     }
     const pause = watch.tick(icount, limits.maxInstructions);
     if (pause !== undefined) await pause;
+    await pace?.keep();
     if (limits.interrupted) break;
     if (stop !== 'deadline' && stop !== 'halted') break;
     limit = limits.reached(icount);
@@ -165,7 +190,14 @@ export async function runMachine(
     devices: machine.testimonies(),
     checkpoints: images?.report ?? null,
     ledger,
+    pc: pcReport(machine),
   };
+}
+
+function pcReport({ pc }: Machine): PcReport | null {
+  if (pc === null) return null;
+  const sectorsWritten = pc.writeBack();
+  return { bios: pc.config.bios, missing: Object.fromEntries(pc.missing), sectorsWritten };
 }
 
 /** Stops between two instructions. */

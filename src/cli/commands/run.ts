@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // `trapline run <guest>`: one guest until its verdict, its end or a limit.
+import type { DeviceContext } from '../../dm/device.ts';
 import type { RunImageOptions } from '../../toolstack/image/run-images.ts';
 import type { MuseumBug } from '../../toolstack/museum/index.ts';
 import type { ThreadsOptions } from '../../toolstack/stress.ts';
@@ -16,6 +17,14 @@ import { addImageOptions, addLedgerOption, imageRequest } from '../image-options
 import type { GuestOptions, GuestRequest, LimitOptions } from '../options.ts';
 import { addGuest, addLimitOptions, bugOption, guestRequest, revisionOption } from '../options.ts';
 import type { Styler } from '../output.ts';
+import {
+  addPcOptions,
+  addPcRunOptions,
+  openSerial,
+  type PcFlags,
+  type PcRunFlags,
+  pcLoad,
+} from '../pc-options.ts';
 import type { ReportOptions } from '../report.ts';
 import { addReportOption, withReport } from '../report.ts';
 import type { RestoreDocument, RunDocument } from '../schemas.ts';
@@ -45,6 +54,9 @@ export interface RunTerminal {
   output(byte: number): void;
   /** Resolves when all of it has left the process. */
   flushed?(): Promise<void>;
+  started?(what: string): void;
+  line?: Partial<DeviceContext>;
+  realTime?: boolean;
 }
 
 /** Everything of the document that the run knows. */
@@ -60,7 +72,9 @@ type RunOptions = GuestOptions &
   LimitOptions &
   ReportOptions &
   ImageFlags &
-  ThreadsFlags & { revision: RevisionName; bug?: MuseumBug; ledger?: string };
+  ThreadsFlags &
+  PcFlags &
+  PcRunFlags & { revision: RevisionName; bug?: MuseumBug; ledger?: string };
 
 function endLine(document: RunDocument | RestoreDocument): string {
   const { crash, guest, limit, outcome, verdict } = document;
@@ -74,6 +88,22 @@ function endLine(document: RunDocument | RestoreDocument): string {
     default:
       return verdict === null ? `${guest} halted without a verdict` : `${guest} reports ${verdict}`;
   }
+}
+
+/** So many are named; all of them are in the document. */
+const NAMED = 8;
+
+/** What the guest wanted that is not there: a guest that needs it is told apart from one that fails. */
+function missingLines(pc: RunDocument['pc']): string[] {
+  if (pc === null) return [];
+  const all = Object.entries(pc.missing);
+  const named = all.slice(0, NAMED).map(([what, times]) => `${what} (${formatCount(times)})`);
+  const rest = all.length > NAMED ? [`${formatCount(all.length - NAMED)} more`] : [];
+  const lines = all.length === 0 ? [] : [`not there: ${[...named, ...rest].join(', ')}`];
+  if (pc.sectorsWritten > 0) {
+    lines.push(`${formatCount(pc.sectorsWritten)} sectors written to the images`);
+  }
+  return lines;
 }
 
 /** The end of a run as one line of text; what the guest wrote came before it. */
@@ -94,6 +124,7 @@ export function renderRun(document: RunDocument | RestoreDocument, style: Styler
     const judged = problem ?? 'every access happened exactly once';
     lines.push(`${formatCount(accesses.retired)} accesses in the ledger: ${judged}`);
   }
+  lines.push(...missingLines(document.pc));
   return lines.join('\n');
 }
 
@@ -106,12 +137,14 @@ export function runCommand(runner: RunRunner): CliCommand {
       'Runs one guest, with --checkpoint-every under checkpoints that go into a file. What it writes to the debug console and the serial line appears on stdout.',
     examples: [
       ['hello', 'a guest that comes with the package'],
-      ['boot.img --device serial@0x3f8-0x3ff --timeout 5s', 'a file of your own'],
+      ['dos.img --bios seabios --timeout 5s', 'a floppy of your own, on a PC'],
     ],
     exitCodes: [0, 1, 3, 4, 5, 6, 130, 143],
     configure(command) {
       addGuest(command);
       command.addOption(revisionOption()).addOption(bugOption(['image', 'threads']));
+      addPcOptions(command);
+      addPcRunOptions(command);
       addImageOptions(command);
       addThreadsOptions(command);
       addLimitOptions(command);
@@ -123,8 +156,10 @@ export function runCommand(runner: RunRunner): CliCommand {
       const [guest] = args;
       ASSERT(guest !== undefined, 'a guest is given');
       const { io, output, progress } = invocation;
+      const asked = guestRequest(guest, options);
       const request: RunRequest = {
-        ...guestRequest(guest, options),
+        ...asked,
+        load: { ...asked.load, ...pcLoad(options, asked.devices.length) },
         revision: options.revision,
         bug: options.bug ?? null,
         maxInstructions: options.maxInstructions ?? null,
@@ -139,6 +174,7 @@ export function runCommand(runner: RunRunner): CliCommand {
       });
       const document = await withReport(options, async (): Promise<RunDocument> => {
         const startMs = io.clock.nowMs();
+        using serial = openSerial(options.serial);
         const result = await runner(request, {
           ...runHooks(invocation, `run ${guest}`),
           output: (byte) => terminal.put(byte),
@@ -146,6 +182,12 @@ export function runCommand(runner: RunRunner): CliCommand {
             terminal.flush();
             await io.drained?.();
           },
+          started: (what) => {
+            progress.erase();
+            output.note(`trapline: ${what}`);
+          },
+          ...(serial === null ? {} : { line: { output: serial.put } }),
+          realTime: options.time === 'real',
         });
         terminal.flush();
         return {

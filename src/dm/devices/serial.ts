@@ -82,11 +82,14 @@ const POWER_ON: SerialState = {
 
 export class Serial extends RegisterDevice<SerialState> {
   readonly #context: DeviceContext;
+  readonly #irq: number;
   #line = false;
 
-  constructor(context: DeviceContext) {
+  /** @param irq - interrupt line */
+  constructor(context: DeviceContext, irq: number = COM1_IRQ) {
     super('serial', POWER_ON);
     this.#context = context;
+    this.#irq = irq;
   }
 
   /** Wider accesses are byte accesses to neighbouring registers, lowest first, as on the ISA bus. */
@@ -272,8 +275,8 @@ export class Serial extends RegisterDevice<SerialState> {
     const wanted = (this.state.mcr & MCR_OUT2) !== 0 && this.#source() !== IIR_NONE;
     if (wanted === this.#line) return;
     this.#line = wanted;
-    if (wanted) this.#context.raiseIrq(COM1_IRQ);
-    else this.#context.lowerIrq(COM1_IRQ);
+    if (wanted) this.#context.raiseIrq(this.#irq);
+    else this.#context.lowerIrq(this.#irq);
   }
 }
 

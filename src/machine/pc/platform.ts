@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A PC of the real-mode age: which devices it has, at which ports, how they are wired, and the state of all that is
 // inside the monitor.
-import type { DeviceContext } from '../../dm/device.ts';
+import { type DeviceContext, NO_INPUT } from '../../dm/device.ts';
 import { type Board, type PortDevice, PortView, type Timed } from '../../dm/devices/board.ts';
 import { BiosLog, Port92, PostPort } from '../../dm/devices/board-ports.ts';
 import { Cmos } from '../../dm/devices/cmos.ts';
@@ -10,7 +10,7 @@ import { Fdc } from '../../dm/devices/fdc.ts';
 import { FwCfg } from '../../dm/devices/fw-cfg.ts';
 import { I8042 } from '../../dm/devices/i8042.ts';
 import { type BusMemory, I8237 } from '../../dm/devices/i8237.ts';
-import { serial } from '../../dm/devices/serial.ts';
+import { Serial } from '../../dm/devices/serial.ts';
 import { verdict } from '../../dm/devices/verdict.ts';
 import type { DeviceFactory } from '../../dm/factory.ts';
 import { parseIoRange } from '../../dm/range.ts';
@@ -34,6 +34,8 @@ export interface PcState {
   pit: PITState;
   rtc: RTCState;
   a20: boolean;
+  /** What the guest wanted that is not there, and how often. */
+  missing: Record<string, number>;
 }
 
 /** The parts inside the monitor; there once the domain is. */
@@ -74,14 +76,37 @@ export class Pc implements Disposable {
   #fdc: Fdc | null = null;
   readonly #images: (ImageFile | null)[] = [];
   #inside: Inside | null = null;
+  /** By interrupt line: which serial ports pull it. */
+  readonly #pulled = new Map<number, number>();
+  readonly #line: Partial<DeviceContext>;
   readonly #timed: Timed[] = [];
+  readonly #missing = new Map<string, number>();
 
-  /** @param icount - the CPU's instruction count */
-  constructor(config: PcConfig, ram: GuestRam, icount: () => number) {
+  /** @param icount - the CPU's instruction count; @param line - where COM1 goes, if not where the console does */
+  constructor(
+    config: PcConfig,
+    ram: GuestRam,
+    icount: () => number,
+    line: Partial<DeviceContext> = {},
+  ) {
+    this.#line = line;
     this.config = config;
     this.ram = ram;
     this.clock = new PcClock(icount, this.#timed);
     this.devices = this.#list();
+  }
+
+  /** In a line, for people. */
+  get description(): string {
+    const { bios, floppies, disks } = this.config;
+    const size = (bytes: number): string =>
+      bytes % 1048576 === 0 ? `${bytes / 1048576}M` : `${Math.floor(bytes / 1024)}K`;
+    const drives = floppies.map((f, i) =>
+      f === null ? null : `${'AB'[i]}: ${f.path} (${size(f.bytes)})`,
+    );
+    const rest = disks.map((d, i) => `disk ${i}: ${d.path} (${size(d.bytes)})`);
+    const media = [...drives, ...rest].filter((text) => text !== null);
+    return [`PC with ${size(this.ram.sizeBytes)}, BIOS ${bios}`, ...media].join(', ');
   }
 
   get fdc(): Fdc {
@@ -157,10 +182,33 @@ export class Pc implements Disposable {
     add('post', '0x80', () => new PostPort());
     add('port92', '0x92', () => new Port92(board));
     add('bios-log', '0x402', () => new BiosLog((byte) => this.#log(byte)));
-    for (const factory of [serial, debugcon, verdict]) {
+    PORTS.forEach(({ range, irq }, index) => {
+      add('serial', range, (context) => {
+        const line = index === 0 ? this.#line : SILENT_LINE;
+        return new Serial(this.#shared({ ...context, ...line }, index), irq);
+      });
+    });
+    for (const factory of [debugcon, verdict]) {
       specs.push({ factory, range: parseIoRange(factory.defaultRange, () => 1) });
     }
     return specs;
+  }
+
+  /** Two devices may pull one line: it is high while one of them does. */
+  #shared(context: DeviceContext, user: number): DeviceContext {
+    const bit = 1 << user;
+    return {
+      ...context,
+      raiseIrq: (line) => {
+        this.#pulled.set(line, (this.#pulled.get(line) ?? 0) | bit);
+        context.raiseIrq(line);
+      },
+      lowerIrq: (line) => {
+        const left = (this.#pulled.get(line) ?? 0) & ~bit;
+        this.#pulled.set(line, left);
+        if (left === 0) context.lowerIrq(line);
+      },
+    };
   }
 
   #cmosContents(): ConstructorParameters<typeof Cmos>[0] {
@@ -175,6 +223,23 @@ export class Pc implements Disposable {
       century: Math.floor(year / 100),
       bootFromDisk: config.floppies[0] == null && config.disks.length > 0,
     };
+  }
+
+  /** Something the guest wanted is not there. */
+  lacks(what: string): void {
+    const times = this.#missing.get(what);
+    if (times !== undefined || this.#missing.size < MOST_MISSING) {
+      this.#missing.set(what, (times ?? 0) + 1);
+    }
+  }
+
+  /** What the guest wanted that is not there: most wanted first. */
+  get missing(): [what: string, times: number][] {
+    const commands = [...this.fdc.invalid].map(([byte, times]): [string, number] => [
+      `floppy controller command 0x${byte.toString(16)}`,
+      times,
+    ]);
+    return [...this.#missing, ...commands].sort((a, b) => b[1] - a[1]);
   }
 
   #open(config: PcConfig['floppies'][number]): ImageFile | null {
@@ -203,7 +268,8 @@ export class Pc implements Disposable {
 
   save(): PcState {
     const { irq, pit, rtc } = there(this.#inside);
-    return structuredClone({ irq, pit, rtc, a20: this.board.a20 });
+    const missing = Object.fromEntries(this.#missing);
+    return structuredClone({ irq, pit, rtc, a20: this.board.a20, missing });
   }
 
   restore(state: PcState): void {
@@ -215,11 +281,26 @@ export class Pc implements Disposable {
     Object.assign(pit, rest);
     for (const [i, c] of pit.channels.entries()) Object.assign(c, channels[i]);
     Object.assign(rtc, from.rtc);
+    this.#missing.clear();
+    for (const [what, times] of Object.entries(from.missing)) this.#missing.set(what, times);
     this.board.a20 = from.a20;
     this.board.resetWanted = false;
     this.board.changed = false;
   }
 }
+
+/** So many different things are told apart. */
+const MOST_MISSING = 256;
+
+/** COM1 to COM4. */
+const PORTS = [
+  { range: '0x3f8-0x3ff', irq: 4 },
+  { range: '0x2f8-0x2ff', irq: 3 },
+  { range: '0x3e8-0x3ef', irq: 4 },
+  { range: '0x2e8-0x2ef', irq: 3 },
+] as const;
+/** Nobody at the other end. */
+const SILENT_LINE: Partial<DeviceContext> = { output: () => {}, input: { take: () => NO_INPUT } };
 
 /** An empty drive is a 1.44M one. */
 const EMPTY_DRIVE = 4;

@@ -103,6 +103,7 @@ export async function runThreads(
       checkpoints:
         file === null ? null : { taken: file.commits, whole: file.whole, bytes: file.bytes, last },
       ledger,
+      pc: null,
     };
   } finally {
     await domain.stop();
