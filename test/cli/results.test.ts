@@ -394,6 +394,7 @@ const ran: RunResult = {
   devices: { debugcon: { written: 6 } },
   checkpoints: null,
   ledger: null,
+  pc: null,
 };
 
 describe('trapline run', () => {
