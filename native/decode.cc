@@ -31,6 +31,21 @@ int Vcpu::opcodeAt(uint64_t linear) {
   return -1;
 }
 
+// MOV between a general register, or an immediate, and memory, MOVZX and MOVSX.
+bool Vcpu::atSoleAccess() {
+  uint64_t at = segment(SEG_CS).base + env<uint64_t>(ENV_EIP);
+  const uint64_t start = at;
+  int opcode = codeByte(at);
+  for (; isPrefix(opcode) && at - start < 14; opcode = codeByte(++at)) {
+    if (opcode == 0xf0 || opcode == 0xf2 || opcode == 0xf3) return false;
+  }
+  if (opcode == 0x0f) {
+    opcode = codeByte(at + 1);
+    return opcode == 0xb6 || opcode == 0xb7 || opcode == 0xbe || opcode == 0xbf;
+  }
+  return (opcode >= 0x88 && opcode <= 0x8b) || (opcode >= 0xa0 && opcode <= 0xa3) || opcode == 0xc6 || opcode == 0xc7;
+}
+
 // POPA is the one instruction that writes registers between its memory accesses. Its block keeps them as they were
 // before it, so that an exit in its middle shows them, and an instruction sent back to its start has them.
 bool Vcpu::atPopa() {

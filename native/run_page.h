@@ -39,7 +39,8 @@ enum RunWord : uint32_t {
   PAGE_VECTOR = 43,       // EXIT_EXCEPTION: its vector
   PAGE_ERROR_CODE = 44,   // and error code, where it has one
   PAGE_COUNTED = 45,      // 1: PAGE_ICOUNT describes this exit
-  PAGE_COUNTS = 46,       // in: 1: an exit at IN or OUT leaves the count in PAGE_ICOUNT
+  PAGE_COUNTS = 46,       // in: 1: exits at IN and OUT, and those with PAGE_SOLE, leave the count in PAGE_ICOUNT
+  PAGE_SOLE = 47,         // EXIT_MMIO: 1: a MOV of at most 4 bytes, whose only access this is: its answer completes it
 
   PAGE_GPR = 64,      // RAX RCX RDX RBX RSP RBP RSI RDI R8..R15, low and high word each
   PAGE_RIP = 96,      // low, high

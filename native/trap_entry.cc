@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The way of one IN or OUT between JavaScript and translated code, in as few mispredicted jumps as possible.
+// The way of one access between JavaScript and translated code, in as few mispredicted jumps as possible.
 //
 // A processor predicts a "ret" from the "call"s it has seen. Between entering the guest and leaving it at a trap the
 // stacks are exchanged, so the address on top of either stack is not the one that was called last, and each "ret" across
@@ -15,7 +15,7 @@ __attribute__((visibility("hidden"), used)) Vcpu::TrapStart trapline_port_begins
                                                                                  uint32_t kind, uintptr_t retaddr) {
   return Vcpu::ofEnv(env)->portBegins(port, value, kind, retaddr);
 }
-__attribute__((visibility("hidden"), used)) uint64_t trapline_port_ends(Vcpu* vcpu) { return vcpu->portEnds(); }
+__attribute__((visibility("hidden"), used)) uint64_t trapline_trap_ends(Vcpu* vcpu) { return vcpu->trapEnds(); }
 __attribute__((visibility("hidden"), used)) Fiber* trapline_fiber_to_enter(Vcpu* vcpu) { return vcpu->fiberToEnter(); }
 }
 
@@ -25,7 +25,7 @@ static_assert(Vcpu::PORT_READ == 8 && Fiber::STACK_OFFSET == 0 && Fiber::OWNER_O
 
 // Exchanges stacks as Fiber::exchange() does: the address to go on at is pushed last.
 //   env in rdi, port in esi, value in edx (OUT), kind in ecx; the return address identifies the instruction
-// The library aborts an instruction by a longjmp out of trapline_port_begins() or trapline_port_ends(): nothing here
+// The library aborts an instruction by a longjmp out of what is called here: nothing here
 // minds. The calling convention's registers are kept over the switch by being pushed.
 asm(R"(
   .text
@@ -63,6 +63,39 @@ asm(R"(
     jmp trapline_port
   .endm
 
+  # Loads: env in rdi, linear in rsi, oi in edx, retaddr in rcx. Stores: value in rdx, oi in ecx, retaddr in r8.
+  .macro TRAPLINE_LOAD name, size
+    .globl \name
+    .hidden \name
+    .type \name, @function
+  \name:
+    mov $\size, %r8d
+    TRAPLINE_KEEP
+    sub $8, %rsp
+    call trapline_load_begins
+    jmp trapline_switch
+  .endm
+  .macro TRAPLINE_STORE name, size
+    .globl \name
+    .hidden \name
+    .type \name, @function
+  \name:
+    mov $\size, %r9d
+    TRAPLINE_KEEP
+    sub $8, %rsp
+    call trapline_store_begins
+    jmp trapline_switch
+  .endm
+
+  TRAPLINE_LOAD __wrap_helper_ret_ldub_mmu_x86_64, 1
+  TRAPLINE_LOAD __wrap_helper_le_lduw_mmu_x86_64, 2
+  TRAPLINE_LOAD __wrap_helper_le_ldul_mmu_x86_64, 4
+  TRAPLINE_LOAD __wrap_helper_le_ldq_mmu_x86_64, 8
+  TRAPLINE_STORE __wrap_helper_ret_stb_mmu_x86_64, 1
+  TRAPLINE_STORE __wrap_helper_le_stw_mmu_x86_64, 2
+  TRAPLINE_STORE __wrap_helper_le_stl_mmu_x86_64, 4
+  TRAPLINE_STORE __wrap_helper_le_stq_mmu_x86_64, 8
+
   TRAPLINE_IN __wrap_helper_inb_x86_64, 9
   TRAPLINE_IN __wrap_helper_inw_x86_64, 10
   TRAPLINE_IN __wrap_helper_inl_x86_64, 12
@@ -76,6 +109,7 @@ trapline_port:
     TRAPLINE_KEEP
     sub $8, %rsp
     call trapline_port_begins
+trapline_switch:
     test %rax, %rax
     jz 2f
     mov %rdx, (%rsp)
@@ -87,7 +121,7 @@ trapline_port:
     jmp *%rcx
 1:
     mov (%rsp), %rdi
-    call trapline_port_ends
+    call trapline_trap_ends
     mov %rax, %rdx
 2:
     add $8, %rsp

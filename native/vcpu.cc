@@ -365,6 +365,7 @@ uint64_t Vcpu::access(uint32_t reason, bool read, uint32_t size, uint64_t addres
   store64(page_ + PAGE_LINEAR, linear);
   store64(page_ + PAGE_DATA, data);
   page_[PAGE_ACCESS_INDEX] = answeredCount_;
+  page_[PAGE_SOLE] = 0;
   trapReturn_ = retaddr;
   // RCL and RCR have new flags by the time of their store. What is looked at, and what is executed again, is the old.
   PendingFlags& pending = env<PendingFlags>(ENV_CC_DST);
@@ -424,14 +425,25 @@ Vcpu::TrapStart Vcpu::portBegins(uint32_t port, uint32_t value, uint32_t kind, u
     }
     answeredCount_ = answeredNext_ = 0;
   }
-  page_[PAGE_REASON] = EXIT_PIO;
-  page_[PAGE_DIR] = read;
-  page_[PAGE_SIZE] = size;
-  store64<uint64_t>(page_ + PAGE_ADDR, port);
-  store64<uint64_t>(page_ + PAGE_LINEAR, 0);
-  store64<uint64_t>(page_ + PAGE_DATA, read ? 0 : value & LANES[size]);
+  return trapBegins({EXIT_PIO, size, read, port, read ? 0 : value & LANES[size]}, 0, retaddr);
+}
+
+// A load or store that is all its instruction does with memory, none of whose flags it touches.
+Vcpu::TrapStart Vcpu::soleBegins(bool read, uint64_t linear, uint32_t size, uint64_t value, uintptr_t retaddr) {
+  answeredCount_ = answeredNext_ = 0;  // of an instruction before this one
+  page_[PAGE_SOLE] = 1;
+  return trapBegins({EXIT_MMIO, size, read, physical(linear), read ? 0 : value & LANES[size]}, linear, retaddr);
+}
+
+Vcpu::TrapStart Vcpu::trapBegins(const Trap& trap, uint64_t linear, uintptr_t retaddr) {
+  page_[PAGE_REASON] = trap.reason;
+  page_[PAGE_DIR] = trap.read;
+  page_[PAGE_SIZE] = trap.size;
+  store64(page_ + PAGE_ADDR, trap.address);
+  store64(page_ + PAGE_LINEAR, linear);
+  store64(page_ + PAGE_DATA, trap.data);
   page_[PAGE_ACCESS_INDEX] = 0;
-  port_ = {port, value, kind};
+  trap_ = trap;
   trapReturn_ = retaddr;
   park_ = Park::Trap;
   if (page_[PAGE_COUNTS] != 0) syncCount();
@@ -439,12 +451,12 @@ Vcpu::TrapStart Vcpu::portBegins(uint32_t port, uint32_t value, uint32_t kind, u
   return {&fiber_, reinterpret_cast<uintptr_t>(this)};
 }
 
-uint64_t Vcpu::portEnds() {
+uint64_t Vcpu::trapEnds() {
   park_ = Park::Boundary;
-  const uint32_t size = port_.kind & 7;
+  const uint32_t size = trap_.size;
   // One word: the two that the owner has just stored could not be forwarded to one load of both.
   if (__builtin_expect(resume_ == Resume::Answer, 1)) return page_[PAGE_DATA] & LANES[size];
-  return resumed(EXIT_PIO, (port_.kind & PORT_READ) != 0, size, port_.port, port_.value & LANES[size], trapReturn_) & LANES[size];
+  return resumed(trap_.reason, trap_.read, size, trap_.address, trap_.data, trapReturn_) & LANES[size];
 }
 
 // Whether the access at `retaddr` belongs to the instruction whose access was answered last. Every block that begins

@@ -71,14 +71,16 @@ class Vcpu {
   }
   static Vcpu* active();  // the one whose run() is on this thread, for library calls that carry no context
 
-  // Where an IN or OUT parks: at `fiber`, null when `value` is the answer already. Otherwise `value` is the Vcpu.
+  // Where an access parks: at `fiber`, null when `value` is the answer already. Otherwise `value` is the Vcpu.
   struct TrapStart {
     Fiber* fiber;
     uint64_t value;
   };
   static constexpr uint32_t PORT_READ = 8;  // of `kind`, beside the size
   TrapStart portBegins(uint32_t port, uint32_t value, uint32_t kind, uintptr_t retaddr);
-  uint64_t portEnds();
+  bool isSole(uint64_t linear, uint32_t size, uintptr_t retaddr);
+  TrapStart soleBegins(bool read, uint64_t linear, uint32_t size, uint64_t value, uintptr_t retaddr);
+  uint64_t trapEnds();
   Fiber* fiberToEnter();  // for a switch that the caller makes; null: run() has been done
   uint64_t stringAccess(bool read, uint32_t port, uint32_t size, uint32_t value, uintptr_t retaddr);
   uint64_t mmioLoad(uint64_t linear, uint32_t size, int mmuIndex, uintptr_t retaddr);
@@ -137,13 +139,19 @@ class Vcpu {
   struct PendingFlags {
     uint64_t destination, source, source2;  // CC_DST, CC_SRC, CC_SRC2
   };
-  struct Port {
-    uint32_t port, value, kind;
+  struct Trap {
+    uint32_t reason;
+    uint32_t size;
+    bool read;
+    uint64_t address;
+    uint64_t data;
   };
+  enum class Sole : uint32_t { Unknown, No, Yes };
   // A place in translated code that calls a helper.
   struct Site {
     uintptr_t retaddr;
     uint32_t rest;  // of its block's instructions: not executed before it
+    Sole sole;
   };
   static constexpr size_t SITES = 1024;
   struct Gap {
@@ -172,6 +180,9 @@ class Vcpu {
   uint64_t access(uint32_t reason, bool read, uint32_t size, uint64_t address, uint64_t linear, uint64_t data,
                   uintptr_t retaddr);
   uint64_t resumed(uint32_t reason, bool read, uint32_t size, uint64_t address, uint64_t data, uintptr_t retaddr);
+  TrapStart trapBegins(const Trap& trap, uint64_t linear, uintptr_t retaddr);
+  Site& site(uintptr_t retaddr);
+  bool atSoleAccess();
   bool sameInstruction(uintptr_t retaddr);
   uint64_t replayed(uint32_t reason, bool read, uint32_t size, uint64_t address, uint64_t data, uintptr_t retaddr);
   [[noreturn]] void restart(uintptr_t retaddr);
@@ -249,7 +260,7 @@ class Vcpu {
   uint64_t cmpsValue_ = 0;            // of the operand that was read ahead
   bool onFiber_ = false;
   Vcpu* outer_ = nullptr;  // whose run() this one's is called from
-  Port port_ = {};         // the IN or OUT at which the fiber is parked
+  Trap trap_ = {};         // at which the fiber is parked, if by trap_entry.cc
   void* lastBlock_ = nullptr;
   std::vector<Site> sites_ = std::vector<Site>(SITES);
   int64_t savedBudget_ = 0;

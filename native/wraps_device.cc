@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Wrapped library functions through which a guest reaches a device: string port helpers, and every load and store helper.
+// Wrapped library functions through which a guest reaches a device: string port helpers, loads and stores.
 // The linker sends the library's calls of NAME to __wrap_NAME (see unicorn.gypi); __real_NAME is the library's own.
 #include "vcpu.h"
 
@@ -27,36 +27,49 @@ void trapline_outsb(void* env, uint32_t port, uint32_t v) { out(env, port, 1, v 
 void trapline_outsw(void* env, uint32_t port, uint32_t v) { out(env, port, 2, v & 0xffff, RETADDR); }
 void trapline_outsl(void* env, uint32_t port, uint32_t v) { out(env, port, 4, v, RETADDR); }
 
-// Loads and stores of translated code that missed the TLB, cross a page or meet a device. `oi` holds the MMU index in
-// its low four bits.
-#define WRAP_LOAD(NAME, SIZE)                                                                         \
-  uint64_t __real_##NAME(void*, uint64_t, uint32_t, uintptr_t);                                       \
-  uint64_t __wrap_##NAME(void* env, uint64_t linear, uint32_t oi, uintptr_t retaddr) {                \
-    Vcpu* vcpu = Vcpu::ofEnv(env);                                                                    \
-    const int mmu = static_cast<int>(oi & 15);                                                        \
-    if (vcpu->isDevice(linear, SIZE, false, mmu, retaddr)) return vcpu->mmioLoad(linear, SIZE, mmu, retaddr); \
-    return __real_##NAME(env, linear, oi, retaddr);                                                   \
+// Loads and stores of translated code that missed the TLB, cross a page or meet a device: called from trap_entry.cc,
+// where each of the library's helpers has a size. `oi` holds the MMU index in its low four bits.
+uint64_t __real_helper_ret_ldub_mmu_x86_64(void*, uint64_t, uint32_t, uintptr_t);
+uint64_t __real_helper_le_lduw_mmu_x86_64(void*, uint64_t, uint32_t, uintptr_t);
+uint64_t __real_helper_le_ldul_mmu_x86_64(void*, uint64_t, uint32_t, uintptr_t);
+uint64_t __real_helper_le_ldq_mmu_x86_64(void*, uint64_t, uint32_t, uintptr_t);
+void __real_helper_ret_stb_mmu_x86_64(void*, uint64_t, uint8_t, uint32_t, uintptr_t);
+void __real_helper_le_stw_mmu_x86_64(void*, uint64_t, uint16_t, uint32_t, uintptr_t);
+void __real_helper_le_stl_mmu_x86_64(void*, uint64_t, uint32_t, uint32_t, uintptr_t);
+void __real_helper_le_stq_mmu_x86_64(void*, uint64_t, uint64_t, uint32_t, uintptr_t);
+
+Vcpu::TrapStart trapline_load_begins(void* env, uint64_t linear, uint32_t oi, uintptr_t retaddr, uint32_t size) {
+  Vcpu* vcpu = Vcpu::ofEnv(env);
+  const int mmu = static_cast<int>(oi & 15);
+  if (vcpu->isDevice(linear, size, false, mmu, retaddr)) {
+    if (vcpu->isSole(linear, size, retaddr)) return vcpu->soleBegins(true, linear, size, 0, retaddr);
+    return {nullptr, vcpu->mmioLoad(linear, size, mmu, retaddr)};
   }
-#define WRAP_STORE(NAME, TYPE, SIZE)                                                                  \
-  void __real_##NAME(void*, uint64_t, TYPE, uint32_t, uintptr_t);                                     \
-  void __wrap_##NAME(void* env, uint64_t linear, TYPE value, uint32_t oi, uintptr_t retaddr) {        \
-    Vcpu* vcpu = Vcpu::ofEnv(env);                                                                    \
-    const int mmu = static_cast<int>(oi & 15);                                                        \
-    if (vcpu->isDevice(linear, SIZE, true, mmu, retaddr)) {                                           \
-      vcpu->mmioStore(linear, SIZE, value, mmu, retaddr);                                             \
-      return;                                                                                         \
-    }                                                                                                 \
-    __real_##NAME(env, linear, value, oi, retaddr);                                                   \
-    vcpu->stored(linear, mmu);                                                                        \
+  switch (size) {
+    case 1: return {nullptr, __real_helper_ret_ldub_mmu_x86_64(env, linear, oi, retaddr)};
+    case 2: return {nullptr, __real_helper_le_lduw_mmu_x86_64(env, linear, oi, retaddr)};
+    case 4: return {nullptr, __real_helper_le_ldul_mmu_x86_64(env, linear, oi, retaddr)};
+    default: return {nullptr, __real_helper_le_ldq_mmu_x86_64(env, linear, oi, retaddr)};
   }
-WRAP_LOAD(helper_ret_ldub_mmu_x86_64, 1)
-WRAP_LOAD(helper_le_lduw_mmu_x86_64, 2)
-WRAP_LOAD(helper_le_ldul_mmu_x86_64, 4)
-WRAP_LOAD(helper_le_ldq_mmu_x86_64, 8)
-WRAP_STORE(helper_ret_stb_mmu_x86_64, uint8_t, 1)
-WRAP_STORE(helper_le_stw_mmu_x86_64, uint16_t, 2)
-WRAP_STORE(helper_le_stl_mmu_x86_64, uint32_t, 4)
-WRAP_STORE(helper_le_stq_mmu_x86_64, uint64_t, 8)
+}
+
+Vcpu::TrapStart trapline_store_begins(void* env, uint64_t linear, uint64_t value, uint32_t oi, uintptr_t retaddr, uint32_t size) {
+  Vcpu* vcpu = Vcpu::ofEnv(env);
+  const int mmu = static_cast<int>(oi & 15);
+  if (vcpu->isDevice(linear, size, true, mmu, retaddr)) {
+    if (vcpu->isSole(linear, size, retaddr)) return vcpu->soleBegins(false, linear, size, value, retaddr);
+    vcpu->mmioStore(linear, size, size == 8 ? value : value & ((1ull << (8 * size)) - 1), mmu, retaddr);
+    return {nullptr, 0};
+  }
+  switch (size) {
+    case 1: __real_helper_ret_stb_mmu_x86_64(env, linear, static_cast<uint8_t>(value), oi, retaddr); break;
+    case 2: __real_helper_le_stw_mmu_x86_64(env, linear, static_cast<uint16_t>(value), oi, retaddr); break;
+    case 4: __real_helper_le_stl_mmu_x86_64(env, linear, static_cast<uint32_t>(value), oi, retaddr); break;
+    default: __real_helper_le_stq_mmu_x86_64(env, linear, value, oi, retaddr);
+  }
+  vcpu->stored(linear, mmu);
+  return {nullptr, 0};
+}
 
 // Accesses made by the library's C helpers (far calls, descriptor loads, x87 extended, FXSAVE...). Left to themselves
 // they would split and widen device accesses. Without a return address there is no instruction to restart: those go

@@ -11,8 +11,10 @@ export interface MachineCpu extends CpuBackend {
   readonly dirty: Uint8Array;
   /** For `kickCpu()` from another thread. */
   readonly kickId: number;
-  /** `exitAddr` of an exit at a port. */
+  /** The low word of `exitAddr`, which is all of it for ports and below 4 GiB. */
   readonly exitPort: number;
+  /** Of EXIT_MMIO: at most 4 bytes, and the only access of an instruction that is complete with its answer. */
+  readonly exitSole: boolean;
   /** A wish: `icount` is asked for at each IN and OUT. */
   countsAtPorts: boolean;
   /** Instructions charged and not yet counted. */

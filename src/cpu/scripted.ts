@@ -95,6 +95,7 @@ export class ScriptedCpu implements MachineCpu {
   irq = -1;
   injected: MachineCpu['injected'] = null;
   countsAtPorts = false;
+  readonly exitSole = false;
   get exitPort(): number {
     return this.exitAddr;
   }

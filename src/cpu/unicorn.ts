@@ -160,6 +160,9 @@ export class UnicornCpu implements CpuBackend {
   get exitPort(): number {
     return this.#words[P.PAGE_ADDR] ?? 0;
   }
+  get exitSole(): boolean {
+    return this.#words[P.PAGE_SOLE] !== 0;
+  }
   get exitLinear(): number {
     return (this.#words[P.PAGE_LINEAR] ?? 0) + (this.#words[P.PAGE_LINEAR + 1] ?? 0) * TWO_32;
   }

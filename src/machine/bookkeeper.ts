@@ -69,9 +69,10 @@ export class Bookkeeper extends NullTracer {
     return this.#open === 0 && !this.early && this.onBegun === null && this.onSettled === null;
   }
 
-  /** The IN or OUT at which the CPU stands was sent, served, answered and retired, with nothing in between. */
-  whole(dir: ioreq_dir, port: number, size: number, data: number): void {
-    this.#ledger.whole(0, this.#cpu.icount, 'pio', dir === IOREQ_READ, port, size, data);
+  /** The access at which the CPU stands, the only one of its instruction, was sent, served, answered and retired, with nothing in between. */
+  whole(isPort: boolean, dir: ioreq_dir, addr: number, size: number, data: number): void {
+    const space = isPort ? 'pio' : 'mmio';
+    this.#ledger.whole(0, this.#cpu.icount, space, dir === IOREQ_READ, addr, size, data);
   }
 
   /** Forgets the instruction in progress: the machine was put back to an earlier state. */

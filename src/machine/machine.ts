@@ -193,10 +193,10 @@ export class Machine implements Disposable {
       const every = guest.manifest.timer?.everyInstructions ?? 0;
       this.timer = this.pc?.clock ?? new VirtualTimer(every, this.interrupts);
       const alone = remote === null && points === NO_POINTS && !options.trace;
-      const { vcpu, cpu, regs, books, interrupts, timer } = this;
+      const { vcpu, cpu, regs, insnCpu, books, interrupts, timer } = this;
       this.straight =
         alone && options.straight !== false
-          ? StraightIo.of({ vcpu, cpu, regs, servers, books, interrupts, timer })
+          ? StraightIo.of({ vcpu, cpu, regs, insnCpu, servers, books, interrupts, timer })
           : null;
       const context: DeviceContext = {
         output: options.output ?? (() => {}),

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Guest and device by turns without a step in between that nobody can look at: IN and OUT through an ioreq server on the
-// vCPU's thread, from the exit to the device and back into the guest in one loop. Anything out of the ordinary is left
+// Guest and device by turns without a step in between that nobody can look at: accesses through an ioreq server on the
+// vCPU's thread, from the exit to the device and back into the guest in one loop. IN, OUT, and what MOV does with memory. Anything out of the ordinary is left
 // to the ordinary way, before the device is asked or right behind it.
-import { EXIT_PIO, type ExitReason } from '../cpu/backend.ts';
+import { EXIT_MMIO, EXIT_PIO, type ExitReason } from '../cpu/backend.ts';
+import type { InsnCpu } from '../cpu/insn-cpu.ts';
 import type { MachineCpu } from '../cpu/machine-cpu.ts';
 import type { Device, HighWord, IoSize } from '../dm/device.ts';
 import type { InlineServer } from '../dm/inline-server.ts';
@@ -12,33 +13,34 @@ import type { hvm_ioreq_vcpu } from '../xen/hvm/state.ts';
 import {
   straight_allowed,
   straight_complete,
+  straight_mmio_as_ordinary,
   straight_possible,
   straight_send,
   straight_server,
 } from '../xen/hvm/straight.ts';
-import { copyIoreq, IOREQ_READ, type ioreq_dir, newIoreq } from '../xen/public/hvm_ioreq.ts';
+import { copyIoreq, IOREQ_READ, type ioreq_dir } from '../xen/public/hvm_ioreq.ts';
 import type { Bookkeeper } from './bookkeeper.ts';
 import type { GuestRegs } from './guest-regs.ts';
 import type { InterruptSource } from './interrupts.ts';
 import type { TimeSource } from './time-source.ts';
 
-/** Where accesses of one width to one port go. */
+/** Where accesses within one stretch of ports, or of memory within a page, go. */
 interface Target {
   readonly sv: hvm_ioreq_vcpu;
   readonly slot: IoreqSlot;
   readonly model: InlineServer;
   readonly device: Device;
-  /** First port of the device. */
+  /** Where the device begins. */
   readonly start: number;
-  /** Bits of an access. */
-  readonly mask: number;
 }
 
 interface Place {
-  /** `hvm_domain.routing` when it was looked up. */
+  /** `hvm_domain.routing` and `p2m_domain.changes` when it was looked up. */
   routing: number;
-  port: number;
-  size: number;
+  changes: number;
+  isPort: boolean;
+  first: number;
+  last: number;
   target: Target | null;
 }
 
@@ -47,6 +49,7 @@ export interface StraightParts {
   readonly vcpu: vcpu;
   readonly cpu: MachineCpu;
   readonly regs: GuestRegs;
+  readonly insnCpu: InsnCpu;
   readonly servers: readonly InlineServer[];
   readonly books: Bookkeeper | null;
   readonly interrupts: InterruptSource;
@@ -66,6 +69,7 @@ export const NOT_ENTERED = -1;
 
 /** A power of two. */
 const PLACES = 64;
+const PAGE = 4096;
 
 export class StraightIo {
   /** Accesses that went this way. */
@@ -74,7 +78,6 @@ export class StraightIo {
   readonly #v: vcpu;
   readonly #d: domain;
   readonly #places: Place[];
-  readonly #request = newIoreq();
   readonly #high: HighWord = { hi: 0 };
 
   private constructor(parts: StraightParts) {
@@ -83,8 +86,10 @@ export class StraightIo {
     this.#d = parts.vcpu.domain;
     this.#places = Array.from({ length: PLACES }, () => ({
       routing: -1,
-      port: 0,
-      size: 0,
+      changes: 0,
+      isPort: true,
+      first: 0,
+      last: -1,
       target: null,
     }));
   }
@@ -99,7 +104,7 @@ export class StraightIo {
    * @returns an exit for the ordinary way, which has to deal with all of it; or NOT_ENTERED
    */
   enter(limits: StraightLimits): ExitReason | -1 {
-    const { cpu, regs, books, interrupts, timer } = this.#parts;
+    const { cpu, regs, insnCpu, books, interrupts, timer } = this.#parts;
     const v = this.#v;
     const hvm = this.#d.arch.hvm;
     const { exits } = limits;
@@ -111,65 +116,88 @@ export class StraightIo {
       if (interrupts.pending) interrupts.offer(cpu);
       const exit = cpu.run();
       exits[exit] = (exits[exit] ?? 0) + 1;
-      if (exit !== EXIT_PIO || !calm) return exit;
-      const port = cpu.exitPort;
+      const isPort = exit === EXIT_PIO;
+      if (!calm || !(isPort || (exit === EXIT_MMIO && cpu.exitSole))) return exit;
+      const addr = cpu.exitPort;
       const size = cpu.exitSize;
-      const place = this.#places[(port ^ (size << 3)) & (PLACES - 1)] as Place;
-      if (place.port !== port || place.size !== size || place.routing !== hvm.routing) {
-        this.#look(place, port, size);
+      const place = this.#places[(isPort ? addr >>> 2 : addr >>> 12) & (PLACES - 1)] as Place;
+      if (
+        addr < place.first ||
+        addr + size - 1 > place.last ||
+        place.isPort !== isPort ||
+        place.routing !== hvm.routing ||
+        place.changes !== hvm.p2m.changes
+      ) {
+        this.#look(place, isPort, addr, size);
       }
       const { target } = place;
       if (target === null) return exit;
-      const { sv, slot, model, device, start, mask } = target;
+      const { sv, slot, model } = target;
       if (!slot.isFree(sv.ioreq_evtchn)) return exit;
 
       const { stirs } = hvm;
       const dir = cpu.exitDir;
       let data = cpu.exitData;
-      regs.begin(dir, size, data);
-      regs.advanced = true;
-      straight_send(v, sv, slot, port, size, dir, data);
-      if (dir === IOREQ_READ) {
-        this.#high.hi = 0;
-        data = (device.read(port - start, size as IoSize, this.#high) & mask) >>> 0;
-      } else device.write(port - start, size as IoSize, data, 0);
+      if (isPort) {
+        regs.begin(dir, size, data);
+        regs.advanced = true;
+      }
+      straight_send(v, sv, slot, isPort, addr, size, dir, data);
+      try {
+        data = this.#ask(target.device, addr - target.start, size as IoSize, dir, data);
+      } catch (error) {
+        // A device that throws leaves behind what it would have left.
+        if (!isPort) this.#beginMemory(addr, dir);
+        throw error;
+      }
       if (hvm.stirs !== stirs || !slot.isInProcess()) {
-        this.#goOnOrdinarily(model, size, dir, port, data);
+        if (!isPort) this.#beginMemory(addr, dir);
+        this.#goOnOrdinarily(model, data);
         return NOT_ENTERED;
       }
       model.served++;
       straight_complete(v, sv, slot, dir, data);
-      if (books !== null) books.whole(dir, port, size, data);
+      if (!isPort) insnCpu.retired++;
+      if (books !== null) books.whole(isPort, dir, addr, size, data);
       this.taken++;
-      if (!limits.goesOn) {
-        if (dir === IOREQ_READ) regs.takeAnswer(data, mask);
-        return NOT_ENTERED;
+      if (limits.goesOn) {
+        regs.pending = false;
+        cpu.answer(data, 0);
+        continue;
       }
-      regs.pending = false;
-      cpu.answer(data, 0);
+      if (!isPort) cpu.finish(data, 0);
+      else if (dir === IOREQ_READ) regs.takeAnswer(data, maskOf(size));
+      return NOT_ENTERED;
     }
   }
 
+  #ask(device: Device, offset: number, size: IoSize, dir: ioreq_dir, data: number): number {
+    if (dir === IOREQ_READ) {
+      this.#high.hi = 0;
+      return (device.read(offset, size, this.#high) & maskOf(size)) >>> 0;
+    }
+    device.write(offset, size, data, 0);
+    return data;
+  }
+
+  /** The emulator goes on with the memory access that was sent for it. */
+  #beginMemory(addr: number, dir: ioreq_dir): void {
+    const { cpu, insnCpu } = this.#parts;
+    insnCpu.begin(EXIT_MMIO);
+    straight_mmio_as_ordinary(this.#v, cpu.exitLinear, addr, dir);
+  }
+
   /** The device model goes on where it was, and the vCPU waits for it as if nothing had been left out. */
-  #goOnOrdinarily(
-    model: InlineServer,
-    size: number,
-    dir: ioreq_dir,
-    port: number,
-    data: number,
-  ): void {
+  #goOnOrdinarily(model: InlineServer, data: number): void {
     const v = this.#v;
     const p = v.arch.hvm.p;
     copyIoreq(p, v.arch.hvm.hvm_io.io_req);
-    p.size = size;
-    p.addr = port;
-    p.dir = dir;
-    p.data = data;
     const { books } = this.#parts;
     if (books !== null) {
       books.begin();
       books.sending(v, p);
     }
+    p.data = data;
     model.finishStraight(v.vcpu_id, p);
   }
 
@@ -184,26 +212,34 @@ export class StraightIo {
     return true;
   }
 
-  #look(place: Place, port: number, size: number): void {
-    place.routing = this.#d.arch.hvm.routing;
-    place.port = port;
-    place.size = size;
-    place.target = null;
+  #look(place: Place, isPort: boolean, addr: number, size: number): void {
     const v = this.#v;
-    const s = straight_server(v, port, size, this.#request);
+    const { hvm } = this.#d.arch;
+    place.target = null;
+    place.last = -1;
+    const last = addr + size - 1;
+    const s = straight_server(v, isPort, addr, last);
     const sv = s?.sv[v.vcpu_id];
     const page = s?.ioreq.va ?? null;
     const model = this.#parts.servers.find(({ id }) => id === s?.id);
-    const attachment = model?.bus.attachmentAt('pio', port, size) ?? null;
-    if (s === null || sv === undefined || page === null) return;
-    if (model === undefined || attachment === null) return;
-    place.target = {
-      sv,
-      slot: page.slot(v.vcpu_id),
-      model,
-      device: attachment.device,
-      start: attachment.range.start,
-      mask: size === 4 ? -1 : (1 << (8 * size)) - 1,
-    };
+    const attachment = model?.bus.attachmentAt(isPort ? 'pio' : 'mmio', addr, size) ?? null;
+    if (sv === undefined || page === null || model === undefined || attachment === null) return;
+    const { device, range } = attachment;
+    const pageStart = addr - (addr % PAGE);
+    place.first = isPort ? range.start : Math.max(range.start, pageStart);
+    place.last = isPort ? range.end : Math.min(range.end, pageStart + PAGE - 1);
+    if (straight_server(v, isPort, place.first, place.last) !== s) {
+      place.first = addr;
+      place.last = last;
+    }
+    place.isPort = isPort;
+    place.routing = hvm.routing;
+    place.changes = hvm.p2m.changes;
+    place.target = { sv, slot: page.slot(v.vcpu_id), model, device, start: range.start };
   }
+}
+
+/** Bits of an access of at most 4 bytes. */
+function maskOf(size: number): number {
+  return size === 4 ? -1 : (1 << (8 * size)) - 1;
 }

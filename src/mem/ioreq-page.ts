@@ -112,17 +112,25 @@ export class IoreqSlot {
     return ((word >>> IOREQ_STATE_SHIFT) & IOREQ_STATE_MASK) === STATE_IOREQ_INPROCESS;
   }
 
-  /** One access of a port, in the slot of its channel. */
-  fillPort(port: number, size: number, dir: ioreq_dir, data: number, state: ioreq_state): void {
+  /** One access of at most 4 bytes below 4 GiB, in the slot of its channel. */
+  fillOne(
+    type: number,
+    addr: number,
+    size: number,
+    dir: ioreq_dir,
+    data: number,
+    state: ioreq_state,
+  ): void {
     const w = this.#words;
     const b = this.#base;
-    w[b + WORD_ADDR] = port;
+    w[b + WORD_ADDR] = addr;
     w[b + WORD_ADDR + 1] = 0;
     w[b + WORD_DATA] = data;
     w[b + WORD_DATA + 1] = 0;
     w[b + WORD_COUNT] = 1;
     w[b + WORD_SIZE] = size;
-    w[b + WORD_STATE] = (state << IOREQ_STATE_SHIFT) | (dir << IOREQ_DIR_SHIFT);
+    w[b + WORD_STATE] =
+      (state << IOREQ_STATE_SHIFT) | (dir << IOREQ_DIR_SHIFT) | (type << IOREQ_TYPE_SHIFT);
   }
 
   /** State NONE. */

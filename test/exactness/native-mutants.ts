@@ -116,8 +116,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'OUTD loses its upper lanes',
     file: 'vcpu.cc',
-    find: 'read ? 0 : value & LANES[size]',
-    replace: 'read ? 0 : value & LANES[size] & 0xffff',
+    find: 'port, read ? 0 : value & LANES[size]',
+    replace: 'port, read ? 0 : value & LANES[size] & 0xffff',
     cells: 'known: OUT 4',
   },
   {
@@ -211,8 +211,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'an interrupt is delivered twice',
     file: 'vcpu.cc',
-    find: 'page_[PAGE_IRQ_VECTOR] = ~0u;\n      page_[PAGE_IRQS_TAKEN]++;',
-    replace: 'if ((page_[PAGE_IRQS_TAKEN]++ & 1) != 0) page_[PAGE_IRQ_VECTOR] = ~0u;',
+    find: 'page_[PAGE_IRQS_TAKEN]++;',
+    replace: 'if ((page_[PAGE_IRQS_TAKEN]++ & 1) == 0) page_[PAGE_IRQ_VECTOR] = vector;',
     cells: 'holds off',
   },
   {

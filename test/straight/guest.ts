@@ -6,6 +6,12 @@ type Piece = readonly [text: string, bytes: (random: Random) => number[]];
 
 const port = (random: Random): number => 0x220 + random.below(18);
 
+/** Offset in device memory: mostly one of few registers, now and then at the end of a page, or behind the device. */
+const register = (random: Random): [number, number] => {
+  const at = random.below(12) === 0 ? 0xffd + random.below(8) : random.below(32);
+  return [at & 0xff, at >> 8];
+};
+
 /** Every kind of piece a program is made of. */
 export const PIECES: readonly Piece[] = [
   ['in al, dx', () => [0xec]],
@@ -19,8 +25,8 @@ export const PIECES: readonly Piece[] = [
   ['mov dx, 0xcf8', () => [0xba, 0xf8, 0x0c]],
   ['mov dx, 0xcfc', () => [0xba, 0xfc, 0x0c]],
   [
-    'bts eax, 31; mov dx, 0xcf8; out dx, eax',
-    () => [0x66, 0x0f, 0xba, 0xe8, 31, 0xba, 0xf8, 0x0c, 0x66, 0xef],
+    'or eax, 0x80000000; mov dx, 0xcf8; out dx, eax',
+    () => [0x66, 0x0d, 0, 0, 0, 0x80, 0xba, 0xf8, 0x0c, 0x66, 0xef],
   ],
   ['add eax, ecx', () => [0x66, 0x01, 0xc8]],
   ['rol eax, 5', () => [0x66, 0xc1, 0xc0, 0x05]],
@@ -30,10 +36,21 @@ export const PIECES: readonly Piece[] = [
   ['sti; nop; cli', () => [0xfb, 0x90, 0xfa]],
   ['mov cx, 3; mov di, 0x2000; rep insb', () => [0xb9, 3, 0, 0xbf, 0x00, 0x20, 0xf3, 0x6c]],
   ['mov cx, 3; mov si, 0x2000; rep outsw', () => [0xb9, 3, 0, 0xbe, 0x00, 0x20, 0xf3, 0x6f]],
+  ['mov eax, fs:[r]', (random) => [0x64, 0x66, 0xa1, ...register(random)]],
+  ['mov al, fs:[r]', (random) => [0x64, 0xa0, ...register(random)]],
+  ['mov cx, fs:[r]', (random) => [0x64, 0x8b, 0x0e, ...register(random)]],
+  ['movzx eax, byte fs:[r]', (random) => [0x64, 0x66, 0x0f, 0xb6, 0x06, ...register(random)]],
+  ['movsx ecx, word fs:[r]', (random) => [0x64, 0x66, 0x0f, 0xbf, 0x0e, ...register(random)]],
+  ['mov fs:[r], eax', (random) => [0x64, 0x66, 0xa3, ...register(random)]],
+  ['mov fs:[r], cl', (random) => [0x64, 0x88, 0x0e, ...register(random)]],
+  ['mov byte fs:[r], 5', (random) => [0x64, 0xc6, 0x06, ...register(random), 5]],
+  ['add fs:[r], ax', (random) => [0x64, 0x01, 0x06, ...register(random)]],
+  ['xchg fs:[r], ax', (random) => [0x64, 0x87, 0x06, ...register(random)]],
+  ['push word fs:[r]; pop ax', (random) => [0x64, 0xff, 0x36, ...register(random), 0x58]],
   ['stc; adc ax, bx', () => [0xf9, 0x11, 0xd8]],
 ];
 
-/** cld; bx = 0x1000; interrupt vectors 0 to 31 lead to IRETs; then `count` pieces, for ever. */
+/** cld; bx = 0x1000; fs: the device's memory; interrupt vectors 0 to 31 lead to IRETs; then `count` pieces, for ever. */
 export function loopOf(random: Random, count: number): Uint8Array {
   const prologue = [
     ...[0xfc, 0xbb, 0x00, 0x10], // cld; mov bx, 0x1000
@@ -42,6 +59,7 @@ export function loopOf(random: Random, count: number): Uint8Array {
     ...[0xc7, 0x05, 0x00, 0x06], // mov word [di], 0x600
     ...[0xc7, 0x45, 0x02, 0x00, 0x00], // mov word [di+2], 0
     ...[0x83, 0xc7, 0x04, 0xe2, 0xf2], // add di, 4; loop back
+    ...[0xb8, 0x00, 0xd2, 0x8e, 0xe0], // mov ax, 0xd200; mov fs, ax
   ];
   const body = Array.from({ length: count }, () => random.pick(PIECES)[1](random)).flat();
   const back = -(body.length + 3) & 0xffff;

@@ -81,15 +81,17 @@ class Side implements EventSink {
       s.counts,
     ]);
     const access = [regs.pending, regs.advanced, atRest ? 0 : regs.eip];
-    const { io_completion, suspended, broadcast_refused, mmio_retry, mmio_cache_count } = vio;
+    const { io_completion, suspended, broadcast_refused } = vio;
     const all = {
       what,
       flags,
       more: [v.descheduled, v.pause_count, v.paused_for_shutdown],
       domain: [d.is_shutting_down, d.is_shut_down, d.pause_count, d.crashed, d.shutdown_code],
       io_req: vio.io_req,
-      vio: { io_completion, suspended, broadcast_refused, mmio_retry, mmio_cache_count },
-      insn: [insn.count, insn.answered],
+      vio: { io_completion, suspended, broadcast_refused },
+      mmio: atRest ? [vio.mmio_retry, vio.mmio_cache_count, vio.mmio_access] : [],
+      // Between the request and its answer: only for running the instruction again.
+      insn: atRest ? [insn.count, insn.answered, m.insnCpu.retired, vio.cache_enabled] : [],
       servers,
       models,
       access,
@@ -105,7 +107,7 @@ class Side implements EventSink {
   }
 }
 
-function oddDevice(side: Side, seed: number, name: string, first: number): DeviceSpec {
+function oddDevice(side: Side, seed: number, name: string, first: number, length = 8): DeviceSpec {
   const random = new Random(seed);
   const create = (context: DeviceContext) => {
     let value = seed >>> 0;
@@ -177,7 +179,8 @@ function oddDevice(side: Side, seed: number, name: string, first: number): Devic
     };
   };
   const factory = { name, summary: name, defaultRange: '0x0-0x0', create };
-  return { factory, range: { space: 'pio', start: first, end: first + 7 } };
+  const space = first > 0xffff ? 'mmio' : 'pio';
+  return { factory, range: { space, start: first, end: first + length - 1 } };
 }
 
 /** Runs one side. @returns everything seen, and how many accesses went the short way */
@@ -202,6 +205,7 @@ export function runSide(
       oddDevice(side, random.next(), 'one', 0x220),
       oddDevice(side, random.next(), 'two', 0x228),
       oddDevice(side, random.next(), 'latch', 0xcf8),
+      oddDevice(side, random.next(), 'memory', 0xd2000, 0x1000),
     ],
     ledger,
     straight,

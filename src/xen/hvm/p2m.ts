@@ -21,6 +21,8 @@ const PAGE = 4096;
 
 /** The guest's memory map. Frames beyond RAM are p2m_mmio_dm unless overridden. */
 export class p2m_domain {
+  /** Ours: grows when a frame changes its type. */
+  changes = 0;
   readonly ram: GuestRam;
   /** Uint8Array, one type per RAM frame. */
   readonly #types: Uint8Array;
@@ -57,6 +59,7 @@ export class p2m_domain {
 
   /** Overrides the type of `n` frames from `gfn`; the latest override wins. */
   set_type(gfn: number, n: number, type: p2m_type_t): void {
+    this.changes++;
     for (let i = gfn; i < Math.min(gfn + n, this.#types.length); i++) {
       if (this.#types[i] === p2m_ioreq_server) this.ioreq_entry_count--;
       if (type === p2m_ioreq_server) this.ioreq_entry_count++;
