@@ -5,6 +5,8 @@ import { runLink } from '../toolstack/image/chain-link.ts';
 import { toFailure } from './output.ts';
 import { host } from './runners.ts';
 
+// A terminal's Ctrl-C reaches every process of its group: it is the parent who decides what becomes of this one.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
 const link = JSON.parse(process.argv[2] ?? '{}') as ChainLink;
 try {
   const watch = { ...host, signal: new AbortController().signal, tick: () => undefined };

@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Image files against the disk: a crash at any moment, a full disk, a folder without permission. Needs dist/.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -130,6 +139,30 @@ describe('a disk that refuses', () => {
     expect(kept.cpu).toEqual(loadImageBytes(imageOf(straight)).cpu);
   });
 
+  it('a file system that is full: the error says so, and what was committed is restorable', {
+    timeout: 60_000,
+  }, () => {
+    const [disk, kept] = [join(folder, 'disk'), join(folder, 'kept')];
+    mkdirSync(disk);
+    // In a mount namespace of its own, in which its root may mount; where that is forbidden a limit stands for the disk.
+    const mount = `mount -t tmpfs -o size=1600k none '${disk}'`;
+    const mine = spawnSync('unshare', ['-rm', 'bash', '-c', mount]).status === 0;
+    const small = mine ? mount : "trap '' XFSZ; ulimit -S -f 1200";
+    const args = '--iterations 0 --image image --checkpoint-every 2000 --ledger ledger';
+    const line = `${small}; cd '${disk}'; "$@" run counter ${args}; code=$?; ulimit -S -f unlimited; cp image '${kept}'; exit $code`;
+    const words = ['bash', '-c', line, 'bash', process.execPath, main];
+    const [program = '', ...rest] = mine ? ['unshare', '-rm', ...words] : words;
+    const { status, stderr } = spawnSync(program, rest, { encoding: 'utf8' });
+    // Whichever of the two files came first.
+    expect(stderr).toMatch(/^trapline: cannot write (image 'image'|ledger 'ledger.partial'): /);
+    expect(stderr).toMatch(mine ? /disk is full|ENOSPC/ : /than allowed|EFBIG/);
+    expect(status).toBe(2);
+    const { dropped, state } = loadImageBytes(new Uint8Array(readFileSync(kept)));
+    expect(dropped).toBeNull();
+    expect(state.checkpoint).toBeGreaterThan(1);
+    expect(state.vcpus[0].ledger?.totals.retired).toBeGreaterThan(100);
+  });
+
   it('full from the start: nothing is left behind, the file before is as it was', () => {
     const before = readFileSync(image);
     // A process killed by an earlier test can have left a file of its own.
@@ -158,5 +191,43 @@ describe('a disk that refuses', () => {
       chmodSync(folder, 0o755);
     }
     expect(Buffer.compare(readFileSync(image), before)).toBe(0);
+  });
+
+  // What it is given, and what each of them says of it.
+  it.each([
+    ['a file', 'file', /not a directory/, null],
+    ['a FIFO', 'fifo', /not a directory/, /it is not a regular file/],
+    ['a folder', '.', null, /it is not a regular file/],
+    ['a folder that is not there', 'none/image', /no such file/, /no such folder/],
+    ['a folder of the kernel', '/proc/image', /no such file/, /no such folder/],
+  ])('no place for images: %s', { timeout: 60_000 }, (_, name, chain, file) => {
+    const place = mkdtempSync(join(folder, 'place-'));
+    writeFileSync(join(place, 'file'), 'mine');
+    spawnSync('mkfifo', [join(place, 'fifo')]);
+    const path = name.startsWith('/') ? name : join(place, name);
+    const ways: [RegExp | null, string[]][] = [
+      [chain, ['stress', 'counter', '--restore', 'fresh', '--checkpoints', '1', '--image', path]],
+      [file, ['run', 'counter', '--checkpoint-every', '10000', '--image', path]],
+      [file, ['save', 'counter', '--after', '100', '--output', path]],
+    ];
+    for (const [why, args] of ways) {
+      if (why === null) continue;
+      const { status, stderr } = trapline('', args);
+      expect(stderr).toMatch(why);
+      expect(stderr).toMatch(/^trapline: [^\n]* \[HVM_OUTPUT\]\n$/);
+      expect(status).toBe(2);
+    }
+    expect(readFileSync(join(place, 'file'), 'utf8')).toBe('mine');
+    expect(readdirSync(place).sort()).toEqual(['fifo', 'file']);
+  });
+
+  it('a FIFO is not waited for', { timeout: 60_000 }, () => {
+    const fifo = join(folder, 'fifo');
+    spawnSync('mkfifo', [fifo]);
+    for (const command of ['restore', 'verify', 'inspect']) {
+      const { status, stderr } = trapline('', [command, fifo]);
+      expect(stderr).toContain('it is a FIFO, expected a file or - for standard input');
+      expect(status).toBe(2);
+    }
   });
 });

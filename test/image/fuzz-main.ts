@@ -16,12 +16,7 @@ mkdirSync(corpus, { recursive: true });
 const stored = readdirSync(corpus).map((name) => new Uint8Array(readFileSync(join(corpus, name))));
 const seeds = [tinyImage(0), tinyImage(1), tinyImage(2), ...stored];
 const end = performance.now() + minutes * 60_000;
-const result = fuzz(
-  seeds,
-  seed,
-  () => performance.now() >= end,
-  () => performance.now(),
-);
+const result = fuzz(seeds, seed, () => performance.now() >= end);
 const name = (input: Uint8Array): string =>
   createHash('sha256').update(input).digest('hex').slice(0, 16);
 for (const input of result.kept.filter((i) => i.length <= LONGEST).slice(0, MOST - stored.length)) {
@@ -29,7 +24,7 @@ for (const input of result.kept.filter((i) => i.length <= LONGEST).slice(0, MOST
 }
 const lines = [
   `${result.inputs} inputs in ${minutes} minutes, seed ${seed}: ${result.refused} refused, ${result.loaded} loaded, ${result.findings.length} findings`,
-  `${result.blocks} blocks reached, ${result.kept.length} inputs reached something new`,
+  `${result.places} blocks of the reader reached, ${result.blocks} by how often; ${result.kept.length} inputs reached something new; the slowest took ${Math.round(result.slowestMs)} ms of CPU`,
 ];
 for (const { why, input } of result.findings.slice(0, 10)) {
   const file = join(process.cwd(), 'build', `finding-${name(input)}`);

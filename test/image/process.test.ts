@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Images between processes: a guest that moves through a pipe, a chain of killed processes, Ctrl-C. Needs dist/.
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -104,6 +104,39 @@ it('Ctrl-C ends a run under checkpoints at a checkpoint', { timeout: 60_000 }, a
     instructions: state.vcpus[0].icount,
     checkpoints: { last: state.checkpoint },
   });
+});
+
+it.each([
+  ['devices on the thread of the vCPU', []],
+  ['devices in threads', ['--threads']],
+])('Ctrl-C in a chain stops it: %s', { timeout: 120_000 }, async (_, more) => {
+  const into = mkdtempSync(join(folder, 'stopped-'));
+  const args = ['--image', into, '--restore', 'fresh', '--checkpoints', '100000', '--no-fsync'];
+  const child = spawn(process.execPath, [main, 'stress', 'counter', ...args, ...more, '--json'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const gone = new Promise((resolve) => child.once('close', resolve));
+  while (!existsSync(join(into, 'image'))) await new Promise((then) => setTimeout(then, 20));
+  // As a terminal does: to the whole group.
+  process.kill(-(child.pid ?? 0), 'SIGINT');
+  expect(await gone).toBe(130);
+  expect(stderr).toBe('trapline: stopping; once more to quit at once\n');
+  const said = JSON.parse(stdout);
+  expect(said).toMatchObject({ outcome: 'interrupted', forgotten: 0, problem: null });
+  // The last checkpoint is whole, and the guest goes on from it.
+  const { state } = loadImageBytes(new Uint8Array(readFileSync(join(into, 'image'))));
+  expect(state.checkpoint).toBe(said.checkpoints);
+  const limit = `${state.vcpus[0].icount + 1000}`;
+  const on = trapline('restore', join(into, 'image'), '--max-instructions', limit, '--json');
+  expect(JSON.parse(on.stdout)).toMatchObject({ outcome: 'limit', instructions: Number(limit) });
 });
 
 it('damage is one line with record and offset, and exit code 2', () => {

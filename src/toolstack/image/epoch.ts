@@ -9,6 +9,7 @@ import type { EpochState } from '../../image/writer.ts';
 import type { LoadedGuest } from '../../machine/loader.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { deviceLabel } from '../../machine/servers.ts';
+import { HvmError } from '../../util/errors.ts';
 import type { RevisionName } from '../../xen/hvm/revision.ts';
 import type { Snapshot } from '../snapshot.ts';
 import { type HvmRecord, saveRecords } from './hvm-records.ts';
@@ -102,6 +103,10 @@ export function domainEpoch(domain: DomainPart, vcpus: readonly VcpuPart[]): Epo
  * @param snapshot - of this very moment
  */
 export function epochState(machine: Machine, snapshot: Snapshot, facts: EpochFacts): EpochState {
+  if (machine.pc !== null) {
+    const what = `guest '${machine.guest.name}' is a PC, and images do not hold its platform`;
+    throw new HvmError('HVM_USAGE', `${what}: expected a guest without`);
+  }
   const { revision, checkpoint } = facts;
   const { interrupts, pageIsRam, verdict } = snapshot;
   const domain: DomainPart = {

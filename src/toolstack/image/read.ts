@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // An image from a file or a pipe: read to its end, and the last checkpoint that counts.
-import { createReadStream } from 'node:fs';
+import { createReadStream, lstatSync } from 'node:fs';
 import { HvmError, isHvmError } from '../../util/errors.ts';
 import { ImageLoader, type LoadedImage } from './load.ts';
 
@@ -20,6 +20,13 @@ export function fileSource(path: string): ImageSource {
 
 async function* readFileBytes(path: string): AsyncGenerator<Uint8Array, void, void> {
   try {
+    // To open one waits for a writer, and nothing ends that wait. A pipe of the shell, `<(...)`, is a link to follow.
+    if (lstatSync(path, { throwIfNoEntry: false })?.isFIFO()) {
+      throw new HvmError(
+        'HVM_IMAGE',
+        `cannot read image '${path}': it is a FIFO, expected a file or - for standard input`,
+      );
+    }
     for await (const chunk of createReadStream(path, { highWaterMark: CHUNK })) {
       yield chunk as Uint8Array;
     }
