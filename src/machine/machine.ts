@@ -186,7 +186,7 @@ export class Machine implements Disposable {
       this.vcpu = this.#createVcpus();
       this.vcpu.arch.hvm.cpu = this.insnCpu;
       this.interrupts =
-        this.pc?.init(this.domain) ??
+        this.pc?.init(this.domain, this.cpu) ??
         (remote === null
           ? new InterruptLines()
           : new InterruptLines(remote.words, D_IRQ_HIGH, D_IRQ_LATCHED));

@@ -8,6 +8,7 @@ import { FwCfg } from '../../src/dm/devices/fw-cfg.ts';
 import { I8042 } from '../../src/dm/devices/i8042.ts';
 import { type DmaChannel, I8237 } from '../../src/dm/devices/i8237.ts';
 import { memoryImage } from '../../src/dm/devices/medium.ts';
+import { Vga } from '../../src/dm/devices/vga/vga.ts';
 import { deviceContract } from './device.ts';
 
 /** The line itself is the board's state, not the device's. */
@@ -68,3 +69,10 @@ deviceContract(
   () => new FwCfg([{ name: 'vgaroms/x', bytes: () => Uint8Array.of(1, 2, 3) }]),
   { rangeBytes: 2 },
 );
+for (const port of [0x3b0, 0x3c0, 0x3d0, 0xa0000]) {
+  deviceContract(
+    `vga at ${port.toString(16)}`,
+    (context) => new PortView(new Vga(context), port, true),
+    { rangeBytes: 16, runs: 30 },
+  );
+}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A PC of the real-mode age: which devices it has, at which ports, how they are wired, and the state of all that is
 // inside the monitor.
+import type { MachineCpu } from '../../cpu/machine-cpu.ts';
 import { type DeviceContext, NO_INPUT } from '../../dm/device.ts';
 import { type Board, type PortDevice, PortView, type Timed } from '../../dm/devices/board.ts';
 import { BiosLog, Port92, PostPort } from '../../dm/devices/board-ports.ts';
@@ -12,6 +13,7 @@ import { I8042 } from '../../dm/devices/i8042.ts';
 import { type BusMemory, I8237 } from '../../dm/devices/i8237.ts';
 import { Serial } from '../../dm/devices/serial.ts';
 import { verdict } from '../../dm/devices/verdict.ts';
+import { Vga } from '../../dm/devices/vga/vga.ts';
 import type { DeviceFactory } from '../../dm/factory.ts';
 import { parseIoRange } from '../../dm/range.ts';
 import type { DeviceSpec } from '../../dm/registry.ts';
@@ -27,6 +29,7 @@ import type { PcConfig } from './config.ts';
 import { PicInterrupts } from './interrupts.ts';
 import { type ImageFile, openMedium, writeBack } from './media.ts';
 import { CONVENTIONAL_END, MEGABYTE, ROM_START, ramEnd } from './memory.ts';
+import { PcVideoWindow } from './video-window.ts';
 
 /** Everything of the platform that is neither RAM nor a device of an ioreq server. JSON. */
 export interface PcState {
@@ -75,6 +78,8 @@ export class Pc implements Disposable {
   #keyboard: I8042 | null = null;
   #fdc: Fdc | null = null;
   readonly #images: (ImageFile | null)[] = [];
+  #vga: Vga | null = null;
+  #window: PcVideoWindow | null = null;
   #inside: Inside | null = null;
   /** By interrupt line: which serial ports pull it. */
   readonly #pulled = new Map<number, number>();
@@ -117,8 +122,14 @@ export class Pc implements Disposable {
     return there(this.#keyboard);
   }
 
+  /** What is on screen. */
+  get vga(): Vga {
+    return there(this.#vga);
+  }
+
   /** Puts what is inside the monitor into the domain. @returns the machine's interrupt lines */
-  init(d: domain): PicInterrupts {
+  init(d: domain, cpu: MachineCpu): PicInterrupts {
+    this.#window = new PcVideoWindow(d, cpu);
     const irq = vpic_init(d);
     const pit = pit_init(d);
     const rtc = rtc_init(d, irq, this.config.startSeconds);
@@ -170,6 +181,10 @@ export class Pc implements Disposable {
       this.#fdc = fdc;
       this.#timed.push(fdc);
       return fdc;
+    });
+    addViews('vga', ['0x3b0-0x3df', 'mmio:0xa0000-0xbffff'], (context) => {
+      this.#vga = new Vga(context, there(this.#window));
+      return this.#vga;
     });
     add('cmos', '0x70-0x71', () => new Cmos(this.#cmosContents()));
     const { optionRom } = this.config;
