@@ -10,6 +10,7 @@ import {
   copyIoreq,
   IOREQ_TYPE_PIO,
   IOREQ_WRITE,
+  type ioreq_state,
   type ioreq_t,
   newIoreq,
   STATE_IOREQ_INPROCESS,
@@ -33,6 +34,8 @@ export interface ServerConnection {
   /** Signals the other end of one of `vcpuPorts`. */
   readonly notify: (port: number) => void;
   readonly ram: GuestRam;
+  /** A single access goes from READY to RESP_READY: nobody is to see that it was taken in between. */
+  readonly straight?: boolean;
 }
 
 /** What `save()` gives: plain JSON, one entry per device, keyed `name@range`. */
@@ -114,6 +117,10 @@ export class DeviceServer {
   serveNow(vcpuId: number): boolean {
     const slot = this.connection.ioreqPage.slot(vcpuId);
     if (this.#asleep || slot.state() !== STATE_IOREQ_READY) return false;
+    if (this.connection.straight && slot.isSingle()) {
+      this.#serveOne(slot, vcpuId);
+      return true;
+    }
     const hand = this.#take(slot);
     const count = hand.begin(vcpuId);
     const stores = hand.storesToMemory;
@@ -130,6 +137,14 @@ export class DeviceServer {
     if (!this.#answer(slot)) return true;
     this.#notify(vcpuId);
     return true;
+  }
+
+  #serveOne(slot: IoreqSlot, vcpuId: number): void {
+    const hand = this.#hand as RequestInHand;
+    slot.read(hand.req);
+    if (hand.begin(vcpuId) === 1) hand.access(0);
+    if (hand.answersInSlot) slot.setData(hand.req.data, hand.req.data_hi);
+    if (this.#answer(slot, STATE_IOREQ_READY)) this.#notify(vcpuId);
   }
 
   /**
@@ -253,13 +268,12 @@ export class DeviceServer {
   }
 
   // A server disabled meanwhile finds its slot wiped: nobody waits for the answer then.
-  #answer(slot: IoreqSlot): boolean {
-    if (slot.state() !== STATE_IOREQ_INPROCESS) {
+  #answer(slot: IoreqSlot, expected: ioreq_state = STATE_IOREQ_INPROCESS): boolean {
+    if (!slot.pass(expected, STATE_IORESP_READY)) {
       this.abandoned++;
       return false;
     }
     this.served++;
-    slot.setState(STATE_IORESP_READY);
     this.onAnswered?.();
     return true;
   }

@@ -3,8 +3,10 @@
 import { BufferedPage } from '../mem/buffered-page.ts';
 import {
   announce,
+  D_LISTENERS,
   S_ASLEEP,
   S_COMMAND,
+  S_POLLS,
   S_PORTS,
   S_RING_PORT,
   serverBase,
@@ -14,8 +16,9 @@ import {
   wakeSleeper,
 } from '../mem/domain-words.ts';
 import type { GuestRam } from '../mem/guest-ram.ts';
-import { IoreqPage } from '../mem/ioreq-page.ts';
+import { IoreqPage, type IoreqSlot } from '../mem/ioreq-page.ts';
 import type { ReportRing } from '../mem/report-ring.ts';
+import { STATE_IOREQ_READY } from '../xen/public/hvm_ioreq.ts';
 import type { AccessEvent } from './request.ts';
 import type { DeviceServer } from './server.ts';
 
@@ -54,6 +57,9 @@ export interface WorkerLoopOptions {
   idle: () => void;
 }
 
+/** Looks at the slots between two looks at everything else. */
+const LOOK_UP_EVERY = 16;
+
 /** How long a full report ring is waited for before its reader is looked for again, in ms. */
 const FULL_WAIT_MS = 1;
 
@@ -61,6 +67,7 @@ export class WorkerLoop {
   readonly #server: DeviceServer;
   readonly #o: WorkerLoopOptions;
   readonly #base: number;
+  readonly #slots: IoreqSlot[] = [];
   #vcpu = 0;
 
   constructor(server: DeviceServer, options: WorkerLoopOptions) {
@@ -68,16 +75,22 @@ export class WorkerLoop {
     this.#o = options;
     this.#base = serverBase(options.server);
     const { ram, words, vcpus } = options;
+    const page = new IoreqPage(options.ioreqPage);
+    for (let vcpu = 0; vcpu < vcpus; vcpu++) this.#slots.push(page.slot(vcpu));
     server.connect({
-      ioreqPage: new IoreqPage(options.ioreqPage),
+      ioreqPage: page,
       bufferedPage: new BufferedPage(options.bufferedPage),
       vcpuPorts: Array.from({ length: vcpus }, (_, vcpu) => vcpu),
       bufferedPort: vcpus,
+      // One that is not marked as blocked looks at its slot. The mark comes before the request, or before a last look.
       notify: (vcpu) => {
-        Atomics.store(words, vcpuBase(vcpu) + V_BLOCKED, 0);
-        wakeSleeper(words, vcpuBase(vcpu) + V_ASLEEP);
+        const base = vcpuBase(vcpu);
+        if (Atomics.load(words, base + V_BLOCKED) === 0) return;
+        Atomics.store(words, base + V_BLOCKED, 0);
+        wakeSleeper(words, base + V_ASLEEP);
       },
       ram,
+      straight: true,
     });
     ram.onHostWrite = (gpa, length) => {
       while (!this.#ring.wrote(gpa, length)) this.#waitForReader();
@@ -98,14 +111,21 @@ export class WorkerLoop {
     const ring = this.#base + S_RING_PORT;
     const command = this.#base + S_COMMAND;
     let idle = 0;
+    let until = 0;
+    Atomics.store(words, this.#base + S_POLLS, 1);
     for (;;) {
       let worked = false;
+      // Whatever was signalled: a request is one once its slot says so.
       for (let vcpu = 0; vcpu < vcpus; vcpu++) {
-        if (Atomics.load(words, ports + vcpu) === 0) continue;
-        // The word first, then the slot: a request that comes in between is seen at the next look.
-        Atomics.store(words, ports + vcpu, 0);
+        if ((this.#slots[vcpu] as IoreqSlot).state() !== STATE_IOREQ_READY) continue;
         this.#vcpu = vcpu;
         worked = server.serveNow(vcpu) || worked;
+      }
+      if (worked) idle = 0;
+      if (--until > 0) continue;
+      until = LOOK_UP_EVERY;
+      for (let vcpu = 0; vcpu < vcpus; vcpu++) {
+        if (Atomics.load(words, ports + vcpu) !== 0) Atomics.store(words, ports + vcpu, 0);
       }
       if (Atomics.load(words, ring) !== 0) {
         Atomics.store(words, ring, 0);
@@ -116,8 +136,8 @@ export class WorkerLoop {
         if (!this.#obey(Atomics.load(words, command))) return;
         worked = true;
       }
-      if (worked) idle = 0;
-      else if (++idle > spins) {
+      idle = worked ? 0 : idle + LOOK_UP_EVERY;
+      if (idle > spins) {
         this.#sleep();
         idle = 0;
       }
@@ -158,6 +178,9 @@ export class WorkerLoop {
     Atomics.store(words, asleep, 1);
     let work = Atomics.load(words, this.#base + S_COMMAND) !== COMMAND_NONE;
     for (let i = 0; i <= vcpus; i++) work = work || Atomics.load(words, this.#portWord(i)) !== 0;
+    for (const slot of this.#server.asleep ? [] : this.#slots) {
+      work = work || slot.state() === STATE_IOREQ_READY;
+    }
     if (work) Atomics.store(words, asleep, 0);
     else Atomics.wait(words, asleep, 1);
   }
@@ -169,6 +192,8 @@ export class WorkerLoop {
   #tell(event: AccessEvent): void {
     // An entry of the buffered ring does not say whose it is.
     if (event.vcpu < 0) return;
+    // Plain: it changes only while its vCPU does not run.
+    if ((((this.#o.words[D_LISTENERS] ?? 0) >>> event.vcpu) & 1) === 0) return;
     while (!this.#ring.access(event)) this.#waitForReader();
   }
 

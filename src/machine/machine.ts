@@ -39,6 +39,7 @@ import { hvm_all_ioreq_servers_add_vcpu } from '../xen/hvm/ioreq_server.ts';
 import { p2m_mmio_dm, p2m_ram_rw } from '../xen/hvm/p2m.ts';
 import type { RevisionName, XenRevision } from '../xen/hvm/revision.ts';
 import { REVISIONS } from '../xen/hvm/revision.ts';
+import { straight_possible } from '../xen/hvm/straight.ts';
 import { IOREQ_READ, IOREQ_TYPE_PIO, type ioreq_t } from '../xen/public/hvm_ioreq.ts';
 import { Bookkeeper } from './bookkeeper.ts';
 import { CountedDevice } from './counted-device.ts';
@@ -53,6 +54,7 @@ import { createServer, deviceLabel, enableServer, giveRange, serverOfDevice } fr
 import { StraightIo } from './straight-io.ts';
 import { TeeTracer } from './tee-tracer.ts';
 import { type RemoteServers, threadHost } from './threads/remote-servers.ts';
+import { StraightRemote } from './threads/straight-remote.ts';
 import type { TimeSource } from './time-source.ts';
 import { VirtualTimer } from './virtual-timer.ts';
 
@@ -108,7 +110,7 @@ export class Machine implements Disposable {
   readonly pc: Pc | null;
   readonly books: Bookkeeper | null;
   /** The short way of an IN or OUT, where nobody can tell it from the ordinary one; null: none. */
-  readonly straight: StraightIo | null;
+  readonly straight: StraightIo | StraightRemote | null;
   /** What the guest reported last, or null. */
   verdict: Verdict | null = null;
   /** Accesses that no server claimed, by space. */
@@ -192,12 +194,21 @@ export class Machine implements Disposable {
           : new InterruptLines(remote.words, D_IRQ_HIGH, D_IRQ_LATCHED));
       const every = guest.manifest.timer?.everyInstructions ?? 0;
       this.timer = this.pc?.clock ?? new VirtualTimer(every, this.interrupts);
-      const alone = remote === null && points === NO_POINTS && !options.trace;
+      const alone = points === NO_POINTS && !options.trace && options.straight !== false;
       const { vcpu, cpu, regs, insnCpu, books, interrupts, timer } = this;
-      this.straight =
-        alone && options.straight !== false
-          ? StraightIo.of({ vcpu, cpu, regs, insnCpu, servers, books, interrupts, timer })
-          : null;
+      if (!alone || !straight_possible(vcpu)) this.straight = null;
+      else if (remote === null) {
+        this.straight = new StraightIo({
+          vcpu,
+          cpu,
+          regs,
+          insnCpu,
+          servers,
+          books,
+          interrupts,
+          timer,
+        });
+      } else this.straight = new StraightRemote({ vcpu, cpu, regs, interrupts, timer, remote });
       const context: DeviceContext = {
         output: options.output ?? (() => {}),
         input: options.input ?? { take: () => NO_INPUT },

@@ -26,7 +26,7 @@ import {
 import { vmexit_emulate, vmexit_mmio, vmexit_pio, vmexit_pio_string } from '../xen/hvm/vmexit.ts';
 import type { Machine } from './machine.ts';
 import type { PcBoard } from './pc/platform.ts';
-import { NOT_ENTERED, type StraightIo } from './straight-io.ts';
+import { NOT_ENTERED } from './straight-io.ts';
 
 /** Interrupt flag. */
 const IF = 0x200;
@@ -80,7 +80,7 @@ export class RunLoop {
   stopAtVerdict = true;
   readonly #count: sched_count = { resumes: 0 };
   readonly #emulatesPorts: boolean;
-  #straight: StraightIo | null = null;
+  #straight: Machine['straight'] = null;
   #lastSeen = -1;
   #again = 0;
 
@@ -99,7 +99,8 @@ export class RunLoop {
   run(): Stop {
     const { machine } = this;
     const { vcpu: v, domain: d } = machine;
-    const atOnce = this.onServerStep === null && this.onIdle === null && !this.#emulatesPorts;
+    const here = this.onServerStep === null && this.onIdle === null;
+    const atOnce = (here || machine.remote !== null) && !this.#emulatesPorts;
     this.#straight = atOnce ? machine.straight : null;
     for (;;) {
       if (!v.in_guest) {

@@ -14,7 +14,6 @@ import {
   straight_allowed,
   straight_complete,
   straight_mmio_as_ordinary,
-  straight_possible,
   straight_send,
   straight_server,
 } from '../xen/hvm/straight.ts';
@@ -80,7 +79,8 @@ export class StraightIo {
   readonly #places: Place[];
   readonly #high: HighWord = { hi: 0 };
 
-  private constructor(parts: StraightParts) {
+  /** For a machine with nobody at the preemption points, no tracer but its own, and `straight_possible`. */
+  constructor(parts: StraightParts) {
     this.#parts = parts;
     this.#v = parts.vcpu;
     this.#d = parts.vcpu.domain;
@@ -92,11 +92,6 @@ export class StraightIo {
       last: -1,
       target: null,
     }));
-  }
-
-  /** For a machine with nobody at the preemption points, and no tracer but its own; null where it cannot be. */
-  static of(parts: StraightParts): StraightIo | null {
-    return straight_possible(parts.vcpu) ? new StraightIo(parts) : null;
   }
 
   /**
@@ -240,6 +235,6 @@ export class StraightIo {
 }
 
 /** Bits of an access of at most 4 bytes. */
-function maskOf(size: number): number {
+export function maskOf(size: number): number {
   return size === 4 ? -1 : (1 << (8 * size)) - 1;
 }

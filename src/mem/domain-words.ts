@@ -26,6 +26,8 @@ export const D_IRQ_HIGH = LINE + 3;
 export const D_IRQ_LATCHED = LINE + 4;
 /** Servers that do not answer any more: a bit each. */
 export const D_DEAD_SERVERS = LINE + 5;
+/** vCPUs whose threads want to hear of each access to a device: a bit each. */
+export const D_LISTENERS = LINE + 6;
 /** Spin locks of the domain, one word each, at most 16. */
 export const D_LOCKS = 2 * LINE;
 
@@ -57,6 +59,8 @@ export const S_COMMAND = 1;
 export const S_PORTS = 2;
 /** The same for the buffered ring. */
 export const S_RING_PORT = S_PORTS + MAX_SHARED_VCPUS;
+/** 1: awake, it looks at its slots, and need not be signalled. */
+export const S_POLLS = S_RING_PORT + 1;
 const SERVER_WORDS = LINE;
 
 const VCPUS = 3 * LINE;

@@ -96,6 +96,28 @@ export class IoreqSlot {
     );
   }
 
+  // Atomics are calls, of some 10 ns each. Who has seen the state by one may read what was published with it without,
+  // and who owns the slot may write without until he publishes.
+
+  /** Of a request seen as READY: whether it is a single access whose data is a value. */
+  isSingle(): boolean {
+    const w = this.#words;
+    const b = this.#base;
+    return (
+      w[b + WORD_COUNT] === 1 && ((w[b + WORD_STATE] ?? 0) & (1 << IOREQ_DATA_IS_PTR_SHIFT)) === 0
+    );
+  }
+
+  /** From `from` to `to` in one store; false, and nothing is done, when another state is there. */
+  pass(from: ioreq_state, to: ioreq_state): boolean {
+    const index = this.#base + WORD_STATE;
+    const word = this.#words[index] ?? 0;
+    if (((word >>> IOREQ_STATE_SHIFT) & IOREQ_STATE_MASK) !== from) return false;
+    const others = word & ~(IOREQ_STATE_MASK << IOREQ_STATE_SHIFT);
+    Atomics.store(this.#words, index, others | (to << IOREQ_STATE_SHIFT));
+    return true;
+  }
+
   // Where no other thread has the page nothing needs to be atomic, and a call of Atomics costs more than all of this.
 
   /** Whether the slot is free and its channel is `port`. */

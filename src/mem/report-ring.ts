@@ -82,6 +82,11 @@ export class ReportRing {
     return true;
   }
 
+  /** Reader, who has just seen an answer: whether there is anything. */
+  get filled(): boolean {
+    return this.#words[HEAD] !== this.#tail;
+  }
+
   /**
    * Hands over everything there is, oldest first. The object given to `access` is reused. A head that claims more than
    * the ring holds makes all of it worthless: reading goes on there. Of a record, sizes and counts are checked;

@@ -6,6 +6,7 @@ import { VERDICTS, type Verdict } from '../../dm/device.ts';
 import type { AccessEvent, AccessObserver } from '../../dm/request.ts';
 import {
   D_DEAD_SERVERS,
+  D_LISTENERS,
   D_LOCKS,
   D_VERDICT,
   S_ASLEEP,
@@ -64,8 +65,7 @@ export class RemoteServers {
   readonly memory: DomainMemory;
   readonly words: Int32Array;
   readonly vcpuId: number;
-  /** Hears what the devices have seen of this vCPU's accesses, before their answers are taken. */
-  onAccess: AccessObserver | null = null;
+  #onAccess: AccessObserver | null = null;
   roundTrips: RoundTrips | null = null;
   /** Hears that a device has taken the guest's verdict, before the answer to that access is taken. */
   onVerdict: ((verdict: Verdict) => void) | null = null;
@@ -124,6 +124,35 @@ export class RemoteServers {
     this.#names[server] = name;
     this.#rings[server] = reportRing(this.memory, server, this.vcpuId);
     this.#ram = ram;
+  }
+
+  /** Hears what the devices have seen of this vCPU's accesses, before their answers are taken; null: is not told. */
+  get onAccess(): AccessObserver | null {
+    return this.#onAccess;
+  }
+  set onAccess(observer: AccessObserver | null) {
+    this.#onAccess = observer;
+    const bit = 1 << this.vcpuId;
+    if (observer === null) Atomics.and(this.words, D_LISTENERS, ~bit);
+    else Atomics.or(this.words, D_LISTENERS, bit);
+  }
+
+  /** Whether nobody wants to hear of single accesses. */
+  get quiet(): boolean {
+    return this.#onAccess === null && this.roundTrips === null;
+  }
+
+  /** A request was put into the slot of `server`: it alone has something to tell of. */
+  asked(server: number): void {
+    this.requests++;
+    this.#asked = server;
+  }
+
+  /** An answer of `server` is about to be taken: guest memory it wrote, and the guest's verdict, come first. */
+  hear(server: number): void {
+    this.#asked = server;
+    if ((this.#rings[server] as ReportRing).filled) this.drain();
+    if (this.words[D_VERDICT] !== 0) this.lookForVerdict();
   }
 
   /** Signals a port towards its device model. */

@@ -31,6 +31,7 @@ import type { Machine } from '../machine.ts';
 import { RunLoop, type Stop } from '../run-loop.ts';
 import { DOM0 } from '../servers.ts';
 import type { RemoteServers } from './remote-servers.ts';
+import { StraightRemote } from './straight-remote.ts';
 
 /** How a vCPU waits. */
 export interface WaitOptions {
@@ -65,6 +66,7 @@ export class VcpuThread {
     this.#base = vcpuBase(machine.remote.vcpuId);
     this.loop = new RunLoop(machine);
     this.loop.onIdle = () => this.#wait();
+    if (machine.straight instanceof StraightRemote) machine.straight.spins = options.spins;
     // Not only after a wait: an answer may be there before the vCPU has looked for it.
     Atomics.store(this.#remote.words, this.#base + V_KICK_ID, machine.cpu.kickId);
   }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // One access through an ioreq server as two straight functions: everything up to the device model, and everything behind
-// it. For a domain of one vCPU whose device models answer at once on the same thread, with nobody at the preemption
-// points: there, what the ordinary way does step by step has the same effects, and what it undoes before anybody can
+// it. For a vCPU whose device models answer at once on its thread, with nobody at the preemption points: there, what the ordinary way does step by step has the same effects, and what it undoes before anybody can
 // look is left out.
 // Differences: ours. Who can look is the device model, and what it calls: `straight_send` leaves everything as the
 // ordinary way has it when a device is accessed, `straight_complete` as it has it when the guest is entered again. Left
@@ -43,7 +42,7 @@ const PCI_LAST = 0xcff;
 /** Whether the ordinary way is known to have the effects written down here. Checked once. */
 export function straight_possible(v: vcpu): boolean {
   const { host, arch } = v.domain;
-  return host.revision === REVISIONS.exact && v.domain.vcpu.length === 1 && !arch.hvm.has_vpci;
+  return host.revision === REVISIONS.exact && !arch.hvm.has_vpci;
 }
 
 /** Whether `v`, about to enter the guest, is in no state out of the ordinary. */
@@ -126,10 +125,30 @@ export function straight_send(
   dir: ioreq_dir,
   data: number,
 ): void {
+  slot.fillOne(
+    isPort ? IOREQ_TYPE_PIO : IOREQ_TYPE_COPY,
+    addr,
+    size,
+    dir,
+    data,
+    STATE_IOREQ_INPROCESS,
+  );
+  straight_latch(v, sv, isPort, addr, size, dir, data);
+}
+
+/** What a vCPU and its request are while the device model has it. */
+export function straight_latch(
+  v: vcpu,
+  sv: hvm_ioreq_vcpu,
+  isPort: boolean,
+  addr: number,
+  size: number,
+  dir: ioreq_dir,
+  data: number,
+): void {
   const { hvm_io: vio } = v.arch.hvm;
   const { io_req } = vio;
-  const type = isPort ? IOREQ_TYPE_PIO : IOREQ_TYPE_COPY;
-  io_req.type = type;
+  io_req.type = isPort ? IOREQ_TYPE_PIO : IOREQ_TYPE_COPY;
   io_req.addr = addr;
   io_req.size = size;
   io_req.count = 1;
@@ -140,7 +159,6 @@ export function straight_send(
   io_req.data_hi = 0;
   io_req.state = STATE_IOREQ_READY;
   io_req.vp_eport = 0;
-  slot.fillOne(type, addr, size, dir, data, STATE_IOREQ_INPROCESS);
   vio.suspended = false;
   if (!isPort) vio.io_completion = HVMIO_mmio_completion;
   else if (dir === IOREQ_READ) vio.io_completion = HVMIO_pio_completion;
