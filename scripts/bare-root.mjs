@@ -22,11 +22,10 @@ const SUITE = 'bookworm';
 const LIMIT_S = 10;
 
 /**
- * Packs into build/package/.
+ * Packs into a folder, which is emptied first.
  * @returns {string} path of the .tgz
  */
-export function pack() {
-  const folder = join(ROOT, 'build', 'package');
+export function pack(folder = join(ROOT, 'build', 'package')) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   run('packing', 'npm', ['pack', '--silent', '--pack-destination', folder], {

@@ -4,9 +4,14 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { CannotRun, ROOT } from './lib.mjs';
+import { prebuild } from './prebuild.mjs';
 import { setUp } from './setup.mjs';
 
-CannotRun.orExit(() => setUp({ tests: true }));
+CannotRun.orExit(() => {
+  setUp({ tests: true });
+  // Tests of the package pack it, several at once.
+  prebuild();
+});
 const vitest = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs');
 const { status } = spawnSync(process.execPath, [vitest, 'run', ...process.argv.slice(2)], {
   cwd: ROOT,

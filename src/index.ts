@@ -1,50 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The public names of the package. Importing it loads no addon: a machine does, when it is made.
-export { type CpuBackend, type CpuRegisters, EXIT_NAMES, type ExitReason } from './cpu/backend.ts';
-export { kickCpu } from './cpu/native.ts';
-export { type RamSegment, UnicornCpu } from './cpu/unicorn.ts';
+// The public names of the package. Importing it loads no addon and no long run: they come when they are called.
+export type { DevicePlacement, GuestConfig, MachineConfig } from './api/config.ts';
+export {
+  type Checkpoint,
+  createMachine,
+  type RunResult,
+  type VirtualMachine,
+} from './api/machine.ts';
+export {
+  type CheckpointRun,
+  type Exploration,
+  explore,
+  replay,
+  runCheckpoints,
+  type Stoppable,
+} from './api/searches.ts';
 export {
   type Device,
   type DeviceContext,
   type DeviceFactory,
-  type DeviceSpec,
   type DeviceState,
   type DeviceWitness,
   type HighWord,
   type InputSource,
   type IoSize,
+  type IoSpace,
   listDevices,
   NO_INPUT,
-  parseDeviceSpec,
   RegisterDevice,
   registerDevice,
+  type Suspendable,
   silentContext,
   type Verdict,
 } from './dm/index.ts';
+export type { DeviceProcessOptions } from './dm/process/spec.ts';
+export type { Counterexample, ExploreReport, StrategyName } from './explore/explorer.ts';
+export type { Finding } from './explore/observer.ts';
+export type { Told } from './explore/tell.ts';
 export { checkLedger, type LedgerCheck } from './ledger/checker.ts';
-export type { Access, Stage, StartInfo, Witness } from './ledger/events.ts';
-export { LedgerWriter } from './ledger/jsonl.ts';
-export type { LaneEvent, LaneStory } from './ledger/lanes.ts';
-export { Ledger } from './ledger/ledger.ts';
-export { type LedgerReport, LiveChecker } from './ledger/live-checker.ts';
-export { type LoadedGuest, type LoadOptions, listGuests, loadGuest } from './machine/loader.ts';
-export { Machine, type MachineOptions } from './machine/machine.ts';
-export { RunLoop, type Stop } from './machine/run-loop.ts';
-export { GuestRam } from './mem/guest-ram.ts';
-export { checkpoint } from './toolstack/checkpoint.ts';
-export type { Watch } from './toolstack/limits.ts';
-export { findBug, MUSEUM, type MuseumBug, revisionOf } from './toolstack/museum/index.ts';
-export { type RaceReport, race } from './toolstack/race.ts';
-export { type RunReport, runGuest } from './toolstack/run.ts';
-export { CheckpointSession, type SessionOptions } from './toolstack/session.ts';
-export { Snapshot } from './toolstack/snapshot.ts';
-export { type StressOptions, type StressReport, stress } from './toolstack/stress.ts';
-export { WINDOW_NAMES, WINDOWS, type WindowName } from './toolstack/windows.ts';
+export type { LedgerReport } from './ledger/live-checker.ts';
+export type { Violation } from './ledger/violations.ts';
+export { type LoadOptions, listGuests } from './machine/loader.ts';
+export type { Stop } from './machine/run-loop.ts';
+export type { StressReport, StressViolation } from './toolstack/stress.ts';
 export { HvmError, type HvmErrorCode, isHvmError } from './util/errors.ts';
-export { type Measured, RunMeter } from './util/measure.ts';
-export {
-  REVISION_NAMES,
-  REVISIONS,
-  type RevisionName,
-  type XenRevision,
-} from './xen/hvm/revision.ts';
+export { REVISION_NAMES, type RevisionName } from './xen/hvm/revision.ts';

@@ -9,7 +9,10 @@ import { bareRoot } from './packed.ts';
 test('npm install and npx trapline race, offline, without a compiler', { timeout: 300_000 }, () => {
   const root = join(ROOT, 'build', 'bare-root');
   bareRoot.makeRoot(root);
-  const { status, stdout, stderr, cpuS } = bareRoot.tryPackage(root, bareRoot.pack());
+  const { status, stdout, stderr, cpuS } = bareRoot.tryPackage(
+    root,
+    bareRoot.pack(join(root, 'packed')),
+  );
   expect(stderr).not.toMatch(/npm error/);
   expect(stdout).toContain('added 1 package');
   expect(stdout).toContain('without the fix a value is lost; with it none is');

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 
 /** Of scripts/bare-root.mjs. */
 interface BareRoot {
-  pack(): string;
+  pack(folder?: string): string;
   makeRoot(root: string): void;
   tryPackage(root: string, tarball: string): Tried;
 }
@@ -33,7 +33,13 @@ export class Consumer implements Disposable {
 
   constructor() {
     mkdirSync(this.package, { recursive: true });
-    const args = ['-xzf', bareRoot.pack(), '--strip-components=1', '-C', this.package];
+    const args = [
+      '-xzf',
+      bareRoot.pack(join(this.folder, 'packed')),
+      '--strip-components=1',
+      '-C',
+      this.package,
+    ];
     const { status, stderr } = spawnSync('tar', args, { encoding: 'utf8' });
     if (status !== 0) throw new Error(stderr);
   }

@@ -32,8 +32,10 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   screen: ['*0-2', 'machine'],
   explore: ['*0-2', 'machine', 'toolstack', 'trace', 'gdb', 'screen'],
   web: ['*0-2', 'machine', 'toolstack', 'trace', 'gdb', 'screen'],
+  api: ['*0-2', 'machine', 'toolstack', 'explore'],
   cli: ['*'],
-  index: ['*0-2', 'machine', 'toolstack', 'trace', 'gdb', 'screen', 'explore', 'web'],
+  index: ['*0-2', 'machine', 'toolstack', 'explore', 'api'],
+  parts: ['*0-2', 'machine', 'toolstack', 'trace', 'gdb', 'screen', 'explore', 'web'],
 };
 
 /** Layers 0 to 2, named `*0-2` above. */
