@@ -32,7 +32,11 @@ function positive(option: string, text: string): number {
   throw new HvmError('HVM_USAGE', `${option} '${text}': expected a number above 0`);
 }
 
-function comparisonText(rows: readonly Comparison[], tolerance: number): string {
+function comparisonText(
+  rows: readonly Comparison[],
+  baseline: Baseline,
+  tolerance: number,
+): string {
   const cells = rows.map(({ name, before, now, change, lost }) => [
     name,
     before.toFixed(2),
@@ -49,7 +53,9 @@ function comparisonText(rows: readonly Comparison[], tolerance: number): string 
     lost === 0
       ? `no ratio of ${rows.length} grew by more than ${100 * tolerance} %`
       : `${lost} of ${rows.length} ratios grew by more than ${100 * tolerance} %`;
-  return `${table}\n${verdict}`;
+  const others = Object.keys(baseline.ratios).length - rows.length;
+  const missing = others === 0 ? '' : `; ${others} more of the baseline were not measured`;
+  return `${table}\n${verdict}${missing}`;
 }
 
 function options(args: readonly string[]): ReturnType<typeof parse> {
@@ -100,11 +106,13 @@ function breathe(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
+type Rated = Awaited<ReturnType<typeof rateBench>>;
+
 /** How often a measurement that seems lost is taken once more. */
 const SECOND_LOOKS = 2;
 
 /** By name: our own beside the yardstick, and us beside each peer. A mean over loops says nothing of its own. */
-function comparable({ result, yardstick }: Awaited<ReturnType<typeof rateBench>>) {
+function comparable({ result, yardstick }: Rated) {
   const own = Object.entries({ ...yardstick, ...result.ratios });
   return Object.fromEntries(
     own.filter(([name]) => !PEER_NAMES.some((peer) => name === `loop/${peer}`)),
@@ -116,13 +124,12 @@ async function compareAgain(
   before: Readonly<Record<string, number>>,
   now: Record<string, number>,
   tolerance: number,
-  request: BenchRequest,
-  hooks: BenchHooks,
+  rateOne: (name: string) => Promise<Rated>,
 ): Promise<Comparison[]> {
   let rows = compareRatios(before, now, tolerance);
   for (let look = 0; look < SECOND_LOOKS; look++) {
     for (const { name } of rows.filter((r) => r.lost)) {
-      const ratios = comparable(await rateBench({ ...request, name }, hooks));
+      const ratios = comparable(await rateOne(name));
       now[name] = Math.min(
         now[name] ?? Number.POSITIVE_INFINITY,
         ratios[name] ?? Number.POSITIVE_INFINITY,
@@ -136,11 +143,13 @@ async function compareAgain(
 /**
  * @param args - behind the program's name
  * @param say - takes what belongs on stdout
+ * @param rate - measures
  * @returns the exit code: 1 when a ratio is lost
  */
 export async function benchMain(
   args: readonly string[],
   say: (text: string) => void,
+  rate: typeof rateBench = rateBench,
 ): Promise<number> {
   const { values, positionals } = options(args);
   if (values.help) {
@@ -168,7 +177,7 @@ export async function benchMain(
   const abort = new AbortController();
   process.once('SIGINT', () => abort.abort());
   const hooks: BenchHooks = { signal: abort.signal, tick: breathe };
-  const rated = await rateBench(request, hooks);
+  const rated = await rate(request, hooks);
   const ratios = comparable(rated);
   const document: BenchDocument = {
     schema: 'trapline.bench/1',
@@ -177,13 +186,20 @@ export async function benchMain(
     durationMs: hostClock.nowMs() - start,
   };
   const rows =
-    before === null ? null : await compareAgain(before.ratios, ratios, tolerance, request, hooks);
+    before === null
+      ? null
+      : await compareAgain(before.ratios, ratios, tolerance, (name) =>
+          rate({ ...request, name }, hooks),
+        );
+  if (rows?.length === 0 && !abort.signal.aborted) {
+    throw new HvmError('HVM_USAGE', `${values.compare}: has no ratio that was measured here`);
+  }
   if (values.json) {
     const comparison = rows === null ? {} : { comparison: rows };
     say(JSON.stringify({ ...document, ratios, ...comparison }, null, 2));
   } else {
     say(renderBench(document, (_style, text) => text));
-    if (rows !== null) say(comparisonText(rows, tolerance));
+    if (before !== null && rows !== null) say(comparisonText(rows, before, tolerance));
   }
   if (values.baseline !== undefined) {
     const rounded = Object.entries(ratios).map(([name, r]) => [name, Number(r.toPrecision(4))]);

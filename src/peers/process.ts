@@ -24,6 +24,12 @@ const line: Taker = (text) => {
 const byte: Taker = (text) =>
   text === '' ? null : { value: text.slice(0, 1), rest: text.slice(1) };
 
+/** The line that says most: the first that names an error, else the last. */
+function errorLine(text: string): string {
+  const lines = text.trim().split('\n');
+  return lines.find((one) => /^\w*(Error|Exception): /.test(one)) ?? lines.at(-1) ?? '';
+}
+
 export class PeerProcess implements Disposable {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #timeoutMs: number;
@@ -53,8 +59,8 @@ export class PeerProcess implements Disposable {
     child.once('error', (error) => this.#stop(error.message));
     child.once('close', (code, signal) => {
       alive.delete(child);
-      const [last] = this.#errors.trim().split('\n').slice(-1);
-      this.#stop(`it ended (${signal ?? code})${last ? `: ${last}` : ''}`);
+      const said = errorLine(this.#errors);
+      this.#stop(`it ended (${signal ?? code})${said === '' ? '' : `: ${said}`}`);
     });
   }
 

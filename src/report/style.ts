@@ -44,7 +44,7 @@ pre{background:var(--bg);border:1px solid var(--line);border-radius:6px;padding:
 text{font-size:12px;fill:var(--text)}
 .tick,.value{fill:var(--muted);font-variant-numeric:tabular-nums}
 .mid{text-anchor:middle}.end{text-anchor:end}
-.bar{fill:var(--blue)}.line{fill:none;stroke:var(--blue);stroke-width:1.5}
+.bar{fill:var(--blue)}.bar.ours{fill:var(--purple)}.line{fill:none;stroke:var(--blue);stroke-width:1.5}
 .area{fill:var(--blue);opacity:.16}
 .grid{stroke:var(--line);stroke-width:1}.axis{stroke:var(--muted);stroke-width:1}
 details{margin-top:8px;font-size:13px}

@@ -17,9 +17,10 @@ export function formatDuration(ms: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** `0.85`, `12`: as many digits as a ratio is worth. */
+/** `219`, `12.0`, `1.00`, `0.85`, `0.011`: as many digits as a ratio is worth. */
 export function formatRatio(ratio: number): string {
-  return ratio >= 100 ? ratio.toFixed(0) : String(Number(ratio.toPrecision(2)));
+  if (ratio >= 100) return ratio.toFixed(0);
+  return ratio >= 1 ? ratio.toPrecision(3) : ratio.toPrecision(2);
 }
 
 /** Nanoseconds with three significant digits: `44.0 ns`, `1.25 µs`. */

@@ -512,10 +512,10 @@ describe('trapline bench', () => {
     expect(code).toBe(0);
     expect(out.split('\n').slice(1)).toEqual([
       'beside other monitors: median, and ours divided by theirs',
-      '  loop      trapline               v86',
-      '  in         40.0 ns     25.0 ns (1.6)',
-      '  loop/alu  0.100 ns  1.00 µs (0.0001)',
-      '  loop/all                       (0.5)',
+      '  loop      trapline                v86',
+      '  in         40.0 ns     25.0 ns (1.60)',
+      '  loop/alu  0.100 ns  1.00 µs (0.00010)',
+      '  loop/all                       (0.50)',
       '  v86 0.5: a function',
       '  kvm 0.5: a function. FAILED: in: it ended (1)',
       '  qemu: absent, no qemu on PATH. To have it: apt-get install qemu',

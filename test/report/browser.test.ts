@@ -47,6 +47,8 @@ const RUNS: Record<string, [args: string[], status: number]> = {
   ],
   'a search that found nothing': [['explore', 'counter', '--ios', '1', '--checkpoints', '1'], 0],
   'the race': [['race'], 0],
+  'a benchmark': [['bench', 'in/v86', '--time', '50ms'], 0],
+  'a benchmark without peers': [['bench', 's', '--time', '5ms', '--peers', 'none'], 0],
   'the other race': [['race', '--seed', '156'], 0],
 };
 

@@ -87,8 +87,10 @@ export interface VersusOptions {
   warmUpMs?: number;
 }
 
-/** Rounds of taking turns. */
-const TURNS = 40;
+/** Rounds of taking turns, at least. */
+const LEAST_TURNS = 40;
+/** Long enough that asking for one costs nothing, short enough that what disturbs one disturbs all. */
+const MOST_SLICE_MS = 20;
 const WARM_UP = 0.25;
 /** v86 and V8 translate in several passes: less would measure the first of them. */
 const LEAST_WARM_UP_MS = 400;
@@ -213,7 +215,9 @@ async function box(
   done: (share: number) => Promise<void> | undefined,
 ): Promise<Bout[]> {
   const { signal } = hooks;
-  const sliceMs = ((1 - WARM_UP) * timeMs) / TURNS;
+  const turnsMs = (1 - WARM_UP) * timeMs;
+  const sliceMs = Math.min(MOST_SLICE_MS, turnsMs / LEAST_TURNS);
+  const turns = Math.ceil(turnsMs / sliceMs);
   const started: Contender[] = [];
   let bouts: Bout[] = [];
   const attempt = async (peer: Peer, body: () => Promise<void>): Promise<void> => {
@@ -226,23 +230,25 @@ async function box(
   };
   try {
     for (const peer of here) {
-      if (signal.aborted) return [];
       await attempt(peer, async () => {
         const contender = await Contender.start(peer, program, loop);
         started.push(contender);
-        await contender.size(warmUpMs, sliceMs, signal);
         bouts.push({ contender, values: [] });
       });
-      await done((WARM_UP * started.length) / here.length);
     }
-    for (let turn = 1; turn <= TURNS; turn++) {
+    for (const [i, { contender }] of [...bouts.entries()]) {
+      if (signal.aborted) return [];
+      await attempt(contender.peer, () => contender.size(warmUpMs, sliceMs, signal));
+      await done((WARM_UP * (i + 1)) / bouts.length);
+    }
+    for (let turn = 1; turn <= turns; turn++) {
       for (const { contender, values } of bouts) {
         if (signal.aborted) return [];
         await attempt(contender.peer, async () => {
           values.push(await contender.time());
         });
       }
-      await done(WARM_UP + ((1 - WARM_UP) * turn) / TURNS);
+      await done(WARM_UP + ((1 - WARM_UP) * turn) / turns);
     }
     return bouts;
   } finally {

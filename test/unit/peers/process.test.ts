@@ -61,6 +61,7 @@ it.each([
 
 it.each([
   ['cannot be started', ['/nowhere/at/all', []], 'ENOENT'],
+  ['throws', node("throw new Error('no such file')"), 'it ended (1): Error: no such file'],
   ['is not ready', node("console.log('hello')"), "it said 'hello'; expected 'ready'"],
   ['ends before it is ready', node('process.exit(0)'), 'it ended (0)'],
 ] as const)(
