@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What `npm run bench` and `bench:check` do: what `trapline bench` measures, compared by ratios if asked to.
 import { readFileSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { rateBench } from '../src/cli/bench-runner.ts';
 import { renderBench } from '../src/cli/bench-text.ts';
-import { type BenchRequest, peersValue } from '../src/cli/commands/bench.ts';
+import { type BenchRequest, benchEnvironment } from '../src/cli/commands/bench.ts';
 import { formatTable } from '../src/cli/format.ts';
 import type { BenchDocument } from '../src/cli/schemas.ts';
-import { PEER_NAMES } from '../src/peers/names.ts';
+import { PEER_NAMES, PEERS_EXPECTED, type PeerName, parsePeers } from '../src/peers/names.ts';
 import type { BenchHooks } from '../src/toolstack/bench/sampler.ts';
 import { hostClock } from '../src/util/clock.ts';
 import { HvmError } from '../src/util/errors.ts';
@@ -30,6 +29,12 @@ function positive(option: string, text: string): number {
   const value = Number(text);
   if (value > 0 && Number.isFinite(value)) return value;
   throw new HvmError('HVM_USAGE', `${option} '${text}': expected a number above 0`);
+}
+
+function peersOf(text: string): readonly PeerName[] {
+  const peers = parsePeers(text);
+  if (peers !== null) return peers;
+  throw new HvmError('HVM_USAGE', `--peers '${text}': expected ${PEERS_EXPECTED}`);
 }
 
 function comparisonText(
@@ -160,19 +165,13 @@ export async function benchMain(
   const request: BenchRequest = {
     name: positionals[0] ?? null,
     timeMs: positive('--time', values.time),
-    peers: peersValue(values.peers),
+    peers: peersOf(values.peers),
     v86: values.v86 ?? null,
   };
   // Before a minute is spent: the file must be there.
   const before = values.compare === undefined ? null : readBaseline(values.compare);
 
-  const processors = cpus();
-  const environment = {
-    node: process.versions.node,
-    platform: `${process.platform}-${process.arch}`,
-    cpu: processors[0]?.model.trim() ?? 'unknown',
-    cores: processors.length,
-  };
+  const environment = benchEnvironment();
   const start = hostClock.nowMs();
   const abort = new AbortController();
   process.once('SIGINT', () => abort.abort());

@@ -72,8 +72,10 @@ type Peer = BenchDocument['peers'][number];
 
 /** The result as text. */
 export function renderBench(document: BenchDocument, style: Styler): string {
-  const { cores, cpu, node, platform } = document.environment;
-  const lines = [style('bold', `bench: Node ${node}, ${platform}, ${cores} x ${cpu}`)];
+  const { cores, cpu, load, node, platform } = document.environment;
+  const lines = [
+    style('bold', `bench: Node ${node}, ${platform}, ${cores} x ${cpu}, load ${load.toFixed(1)}`),
+  ];
   if (document.results.length > 0 || document.stages.length > 0) {
     lines.push(`  ${document.method}`);
   }

@@ -209,6 +209,7 @@ export const benchSchema = z.strictObject({
     platform: z.string(),
     cpu: z.string(),
     cores: count,
+    load: z.number().describe('average over a minute, at the start'),
   }),
   method: z.string(),
   results: z.array(timed),

@@ -17,7 +17,7 @@ export interface VersusTable {
 
 /** What the page needs of the document of a benchmark. */
 export interface BenchPageData {
-  environment: { node: string; platform: string; cpu: string; cores: number };
+  environment: { node: string; platform: string; cpu: string; cores: number; load: number };
   method: string;
   results: readonly DurationRow[];
   stages: readonly DurationRow[];
@@ -79,7 +79,7 @@ export function benchPage(data: BenchPageData): string {
   return page(
     `${title} – trapline bench`,
     html`<main>
-${verdict(null, 'benchmark', title, html`<p>trapline bench, Node ${env.node}, ${env.platform}, ${env.cores} x ${env.cpu}, ${formatDuration(data.durationMs)}.</p>`)}
+${verdict(null, 'benchmark', title, html`<p>trapline bench, Node ${env.node}, ${env.platform}, ${env.cores} x ${env.cpu}, load ${env.load.toFixed(1)} at the start, ${formatDuration(data.durationMs)}.</p>`)}
 ${versus.loops.length === 0 ? null : [ratios(versus), charts(versus)]}
 ${peers(data.peers)}
 ${

@@ -468,7 +468,7 @@ describe('trapline bench', () => {
   it.each([
     [[], 'v86 qemu kvm unicorn-c unicorn-python from null'],
     [['--peers', 'none'], ' from null'],
-    [['--peers', 'kvm,v86', '--v86', 'there'], 'kvm v86 from there'],
+    [['--peers', 'kvm,v86', '--v86', 'there'], 'v86 kvm from there'],
   ] as [string[], string][])('%j: these are looked for: %s', async (args, expected) => {
     const asking = benchCommand(({ peers, v86 }) => ({
       ...{ method: `${peers.join(' ')} from ${v86}`, results: [], stages: [], peers: [] },

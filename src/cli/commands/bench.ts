@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // `trapline bench`: how many traps a second this machine makes, and what each stage of one costs.
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { InvalidArgumentError, Option } from 'commander';
-import { PEER_NAMES, type PeerName } from '../../peers/names.ts';
+import { PEER_NAMES, PEERS_EXPECTED, type PeerName, parsePeers } from '../../peers/names.ts';
 import { benchPage } from '../../report/bench-page.ts';
 import { renderBench, versusTable } from '../bench-text.ts';
 import type { CliCommand, RunHooks } from '../command.ts';
@@ -33,15 +33,22 @@ export type BenchRunner = (
   hooks: RunHooks,
 ) => Promise<BenchResult> | BenchResult;
 
-/** `--peers`: all, none, or names with commas between. */
-export function peersValue(text: string): readonly PeerName[] {
-  if (text === 'all') return PEER_NAMES;
-  if (text === 'none') return [];
-  return text.split(',').map((name) => {
-    const known = PEER_NAMES.find((peer) => peer === name);
-    if (known !== undefined) return known;
-    throw new InvalidArgumentError(`expected all, none or some of ${PEER_NAMES.join(',')}`);
-  });
+/** The machine, for those who compare figures. */
+export function benchEnvironment(): BenchDocument['environment'] {
+  const processors = cpus();
+  return {
+    node: process.versions.node,
+    platform: `${process.platform}-${process.arch}`,
+    cpu: processors[0]?.model.trim() ?? 'unknown',
+    cores: processors.length,
+    load: loadavg()[0] ?? 0,
+  };
+}
+
+function peersValue(text: string): readonly PeerName[] {
+  const peers = parsePeers(text);
+  if (peers === null) throw new InvalidArgumentError(`expected ${PEERS_EXPECTED}`);
+  return peers;
 }
 
 /** @param runner - measures */
@@ -66,10 +73,7 @@ export function benchCommand(runner: BenchRunner): CliCommand {
             .default(1000, '1s'),
         )
         .addOption(
-          new Option(
-            '--peers <list>',
-            `other monitors, where found: all, none, or some of ${PEER_NAMES.join(',')}`,
-          )
+          new Option('--peers <list>', `other monitors, where found: ${PEERS_EXPECTED}`)
             .argParser(peersValue)
             .default(PEER_NAMES, 'all'),
         )
@@ -85,6 +89,7 @@ export function benchCommand(runner: BenchRunner): CliCommand {
       const { clock } = invocation.io;
       const measure = async (): Promise<BenchDocument> => {
         const startMs = clock.nowMs();
+        const environment = benchEnvironment();
         const request: BenchRequest = {
           name: args[0] ?? null,
           timeMs: options.time,
@@ -92,15 +97,9 @@ export function benchCommand(runner: BenchRunner): CliCommand {
           v86: options.v86 ?? null,
         };
         const result = await runner(request, runHooks(invocation, 'bench'));
-        const processors = cpus();
         return {
           schema: 'trapline.bench/1',
-          environment: {
-            node: process.versions.node,
-            platform: `${process.platform}-${process.arch}`,
-            cpu: processors[0]?.model.trim() ?? 'unknown',
-            cores: processors.length,
-          },
+          environment,
           ...result,
           durationMs: clock.nowMs() - startMs,
         };

@@ -6,7 +6,7 @@ import { type BenchPageData, benchPage } from '../../../src/report/bench-page.ts
 const row = (name: string, median: number) => ({ name, median, low: median / 2, high: median * 2 });
 
 const data: BenchPageData = {
-  environment: { node: '20', platform: 'linux-x64', cpu: 'a <b>cpu</b>', cores: 2 },
+  environment: { node: '20', platform: 'linux-x64', cpu: 'a <b>cpu</b>', cores: 2, load: 0.5 },
   method: 'ns',
   results: [row('in/server', 600)],
   stages: [row('switch', 20), row('select', -3)],

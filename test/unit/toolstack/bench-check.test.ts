@@ -96,3 +96,12 @@ it('npm run bench:check compares with the baseline of the repository', () => {
     'node scripts/run-tool.mjs bench/main.ts --compare bench/baseline.json',
   );
 });
+
+it.each([
+  [['--peers', 'bochs'], "--peers 'bochs': expected all, none, or some of v86,"],
+  [['--peers', 'v86,v86'], "--peers 'v86,v86': expected"],
+  [['--time', '0'], "--time '0': expected a number above 0"],
+  [['--compare', '/nowhere/x.json'], '--compare: cannot read /nowhere/x.json'],
+])('%j is refused before anything is measured', async (args, message) => {
+  await expect(check(args)).rejects.toThrow(message);
+});
