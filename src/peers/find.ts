@@ -179,7 +179,7 @@ const FINDERS: Readonly<Record<PeerName, (search: Search) => Promise<Omit<Peer, 
       throw new Absent(error.message);
     });
     return {
-      version: `${kvmModules()}, Linux ${release()}`,
+      version: `${kvmModules()}, Linux ${release().split('-')[0]}`,
       answeredBy: 'the processor, and a C++ program that answers every exit itself',
       start: (loop) => startLines(program, [hex(loop)]),
     };

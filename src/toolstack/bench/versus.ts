@@ -91,6 +91,8 @@ export interface VersusOptions {
 const LEAST_TURNS = 40;
 /** Long enough that asking for one costs nothing, short enough that what disturbs one disturbs all. */
 const MOST_SLICE_MS = 20;
+/** Clocks of other processes count microseconds. */
+const LEAST_SLICE_MS = 1;
 const WARM_UP = 0.25;
 /** v86 and V8 translate in several passes: less would measure the first of them. */
 const LEAST_WARM_UP_MS = 400;
@@ -137,8 +139,8 @@ class Contender implements Disposable {
       spentNs += ns;
       const wanted = (this.rounds * sliceMs * 1e6) / Math.max(ns, 1);
       const enough = spentNs >= warmUpMs * 1e6 || this.rounds === MOST_ROUNDS;
-      const most = enough ? MOST_ROUNDS : 4 * this.rounds;
-      this.rounds = Math.max(1, Math.min(MOST_ROUNDS, most, Math.round(wanted)));
+      // A slice too short for its clock may not make the next one endless.
+      this.rounds = Math.max(1, Math.min(MOST_ROUNDS, 4 * this.rounds, Math.round(wanted)));
       if (enough) return;
     }
   }
@@ -216,8 +218,8 @@ async function box(
 ): Promise<Bout[]> {
   const { signal } = hooks;
   const turnsMs = (1 - WARM_UP) * timeMs;
-  const sliceMs = Math.min(MOST_SLICE_MS, turnsMs / LEAST_TURNS);
-  const turns = Math.ceil(turnsMs / sliceMs);
+  const sliceMs = Math.max(LEAST_SLICE_MS, Math.min(MOST_SLICE_MS, turnsMs / LEAST_TURNS));
+  const turns = Math.max(LEAST_TURNS, Math.ceil(turnsMs / sliceMs));
   const started: Contender[] = [];
   let bouts: Bout[] = [];
   const attempt = async (peer: Peer, body: () => Promise<void>): Promise<void> => {

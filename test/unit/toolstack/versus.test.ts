@@ -57,7 +57,7 @@ function run(more: Partial<VersusOptions>) {
     wanted: (name) => name.startsWith('in/'),
     timeMs: 40,
     hooks: { signal: new AbortController().signal, tick: () => undefined },
-    warmUpMs: 1,
+    warmUpMs: 40,
     ...more,
   });
 }
@@ -194,8 +194,8 @@ it('absent ones are named, with what would make them present', async () => {
 
 it('stopped in the middle it gives the loops that are complete, and ends everybody', async () => {
   const abort = new AbortController();
-  const stopping = fake('b', (rounds, { roundAccesses }) => {
-    if (log.filter((name) => name === 'b').length > 110) abort.abort();
+  const stopping = fake('b', (rounds, { name, roundAccesses }, slice) => {
+    if (name === 'mmioRead' && slice === 20) abort.abort();
     return { ns: 1e5 * rounds, accesses: rounds * roundAccesses };
   });
   const hooks = { signal: abort.signal, tick: () => undefined };
