@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The world that is explored: one machine forked from a snapshot for each run, and a decision wherever several actors
-// could go on: at each preemption point of the vCPU's path, between the steps of device models and toolstack.
+// could go on: at each preemption point of a vCPU's path, and between the steps of all others.
 //
-// The vCPU's path is plain functions. The steps of the others run nested inside a point, so any number of them can come
-// between any two operations of the vCPU, in any order: with one vCPU these are all the orders there are.
+// A vCPU's path is plain functions. The steps of the others run nested inside a point, so any number of them can come
+// between any two operations of the vCPU, in any order: with one vCPU these are all the orders there are. With several,
+// one vCPU's call lies within a point of the other's, or between two of its calls; docs/explore.md says what that leaves.
 
-import { ScriptedCpu, type ScriptInsn } from '../cpu/scripted.ts';
+import { ScriptedCpu } from '../cpu/scripted.ts';
 import type { AccessEvent } from '../dm/request.ts';
 import type { StartInfo } from '../ledger/events.ts';
 import { chooseDevices } from '../machine/choose-devices.ts';
 import { loadGuest } from '../machine/loader.ts';
 import { Machine } from '../machine/machine.ts';
-import { RunLoop } from '../machine/run-loop.ts';
 import { TeeTracer } from '../machine/tee-tracer.ts';
 import { revisionOf } from '../toolstack/museum/index.ts';
 import { testimonyViolations } from '../toolstack/stress.ts';
 import { HvmError } from '../util/errors.ts';
 import type { PointName, Points } from '../xen/common/points.ts';
-import { type vcpu, vcpu_runnable } from '../xen/common/sched.ts';
+import type { vcpu } from '../xen/common/sched.ts';
 import type { Tracer } from '../xen/common/trace.ts';
+import { p2m_ram_rw } from '../xen/hvm/p2m.ts';
+import { Answers, portAnswer } from './answers.ts';
 import {
   type Chooser,
   CUT,
@@ -31,29 +33,46 @@ import {
   type StepListener,
 } from './decision.ts';
 import { DirectLedger } from './direct-ledger.ts';
-import { howItEnded } from './ending.ts';
 import { HistoryHash, StateHash } from './hash.ts';
-import { HashingInsnCpu } from './hashing-insn-cpu.ts';
 import { INVARIANTS, type Invariant, type RunEnd } from './invariants.ts';
+import { IrqSource } from './irq-source.ts';
+import { Killer } from './killer.ts';
 import { type Finding, Observer } from './observer.ts';
-import { VcpuPlace } from './place.ts';
 import { StartState } from './reset.ts';
-import { FIRST_SERVER, type Scenario, TOOLSTACK, VCPU } from './scenario.ts';
+import { Restorer } from './restorer.ts';
+import {
+  extrasOf,
+  FIRST_KILLER,
+  FIRST_SERVER,
+  IRQ_SOURCE,
+  MOST_SERVERS,
+  type Scenario,
+  serverOf,
+  TOOLSTACK,
+  VCPU,
+  vcpuOf,
+} from './scenario.ts';
+import { Seat } from './seat.ts';
 import { WorldState } from './state.ts';
 import { AT_REST, ToolstackActor } from './toolstack.ts';
+import type { Reference } from './undisturbed.ts';
 
 /** Opportunities after which a run counts as unending. */
 const MOST_OPPORTUNITIES = 4000;
 /** Instructions of the guest after which it counts as having no further access. */
 const MOST_INSTRUCTIONS = 200_000;
-/** Thrown once no more is to be learnt. */
+/** Accesses that a guest may make beyond those asked for, under a shutdown that nobody heeds. */
+const BEYOND = 2;
+/** Thrown once no more is to be learnt; the run's end is noted. */
 const OVER: { readonly name: 'over' } = { name: 'over' };
 
 export class Arena implements Points, Disposable {
   scenario: Scenario;
   readonly machine: Machine;
-  readonly insnCpu: HashingInsnCpu;
+  readonly seats: readonly Seat[];
   readonly toolstack: ToolstackActor;
+  readonly killer: Killer;
+  readonly irqSource: IrqSource;
   readonly observer: Observer;
   readonly ledger: DirectLedger;
   readonly history: HistoryHash = new HistoryHash();
@@ -70,133 +89,172 @@ export class Arena implements Points, Disposable {
   listener: StepListener | null = null;
   /** Whether state hashes are needed: they cost about as much as the run. */
   hashing = true;
-  readonly #loop: RunLoop;
+  /** A vCPU waits in HLT for ever, unless something is done about it: true, and it is looked at again. */
+  onHalted: ((seat: Seat) => boolean) | null = null;
   readonly #start: StartState;
   readonly #world: WorldState;
-  readonly #place: VcpuPlace;
+  readonly #restorer: Restorer | null = null;
   readonly #scratch = new StateHash();
   readonly #info: StartInfo;
   #chooser: Chooser = (d) => d.options[0] as number;
   #current = VCPU;
   #opportunities = 0;
   #starting = true;
+  /** vCPUs inside a call, the one that is running last. */
+  readonly #stack: Seat[] = [];
   /** By server: its devices may have changed in this run. */
   readonly #touched: boolean[] = [];
+  /** By vCPU. */
+  readonly #answers: Answers[] = [];
   #judged = 0;
+  #why: RunEnd['why'] = 'done';
 
   /**
    * @param trace - hears the port besides
-   * @param script - for the scripted CPU; null: the real one
+   * @param reference - what the guest does undisturbed; null: nothing to compare with, and the CPU is the real one
    * @throws HvmError for a guest or devices that cannot be, or a guest that accesses no device
    */
   constructor(
     scenario: Scenario,
     invariants: readonly Invariant[] = INVARIANTS,
     trace: ((arena: Arena) => Tracer) | null = null,
-    script: readonly ScriptInsn[] | null = null,
+    reference: Reference | null = null,
   ) {
     this.scenario = scenario;
+    const { vcpus, kills, irqs } = extrasOf(scenario);
     const guest = loadGuest(scenario.guest, { iterations: 0, ...scenario.load });
-    this.observer = new Observer(invariants, this.history);
+    this.observer = new Observer(invariants, this.history, reference?.answers ?? []);
     this.ledger = new DirectLedger(this.history, () => this.#judge());
     const tracer = trace === null ? this.observer : new TeeTracer([this.observer, trace(this)]);
+    const scripted = scenario.cpu === 'scripted' && reference !== null;
+    const isDevice = (gpa: number): boolean =>
+      this.machine.domain.arch.hvm.p2m.type_at(gpa) !== p2m_ram_rw;
     this.machine = new Machine({
-      ...(script === null ? {} : { cpu: (ram) => new ScriptedCpu(script, ram) }),
+      ...(scripted
+        ? { cpu: (ram, id) => new ScriptedCpu(reference.scripts[id] ?? [], ram, isDevice) }
+        : {}),
       guest,
       devices: chooseDevices(guest, scenario.devices),
       revision: scenario.bug ? revisionOf(scenario.bug) : scenario.revision,
       ledger: this.ledger,
       points: this,
       trace: tracer,
+      vcpus,
     });
     const { machine } = this;
     try {
-      if (machine.servers.length > 10) {
+      if (machine.servers.length > MOST_SERVERS) {
         throw new HvmError(
           'HVM_USAGE',
-          `${machine.servers.length} device models: at most 10 can be explored`,
+          `${machine.servers.length} device models: at most ${MOST_SERVERS} can be explored`,
         );
       }
-      this.#loop = new RunLoop(machine);
-      const faults = scenario.bug?.faults ?? {};
-      this.toolstack = new ToolstackActor(machine, scenario.checkpoints, faults, {
-        settling: () => {
-          this.#released();
-          // Devices are put to sleep.
-          this.#touched.fill(true);
-        },
-        saved: (n, problems) => this.observer.captured(n, problems),
-        captured: (n, problems) => {
-          this.ledger.checkpoint(n, 'explored');
-          this.observer.captured(n, problems);
-        },
-        resumed: (n) => this.ledger.resume(n),
-      });
-      this.insnCpu = new HashingInsnCpu(machine.insnCpu, this.history);
-      machine.vcpu.arch.hvm.cpu = this.insnCpu;
-      this.#world = new WorldState(machine, this.toolstack);
-      this.#place = new VcpuPlace(this.#world, this.history);
+      if (machine.pc !== null && (vcpus > 1 || irqs > 0)) {
+        throw new HvmError(
+          'HVM_USAGE',
+          `guest '${guest.name}' runs on a PC, which has interrupts and one vCPU of its own: expected no --vcpus and no --interrupts`,
+        );
+      }
+      this.killer = new Killer(machine, kills);
+      this.irqSource = new IrqSource(machine, irqs);
+      this.toolstack = this.#newToolstack();
+      this.#world = new WorldState(machine, this.toolstack, this.killer, this.irqSource);
+      this.seats = machine.vcpus.map((it) => new Seat(machine, it, this.#world, this.history));
       this.#listen();
       this.#info = {
         guest: guest.name,
         revision: scenario.revision,
         seed: 0,
-        vcpus: 1,
+        vcpus,
         devices: machine.ledgerDevices,
       };
       this.#toFirstAccess();
       this.#start = new StartState(machine);
       this.#touched.push(...machine.servers.map(() => true));
-      this.#loop.onEnter = () => this.#enter();
-      this.#loop.onIdle = () => this.#idle();
+      for (const seat of this.seats) seat.attach();
+      // Several vCPUs may share a device, whose answers then depend on their order.
+      const restores = reference !== null && this.observer.restores && vcpus === 1;
+      this.#restorer = restores ? new Restorer(this, reference, this.#start) : null;
     } catch (error) {
       machine[Symbol.dispose]();
       throw error;
     }
   }
 
-  /** For stories. */
-  onAccess: ((event: AccessEvent) => void) | null = null;
+  /** For stories and records. */
+  onAccess: ((event: AccessEvent, server: number) => void) | null = null;
   onAnswered: (() => void) | null = null;
-  onBegun: ((insn: number) => void) | null = null;
-  onSettled: ((retired: boolean) => void) | null = null;
+  onBegun: ((insn: number, seat: Seat) => void) | null = null;
+  onSettled: ((retired: boolean, seat: Seat) => void) | null = null;
+  onGiven: ((value: number, seat: Seat) => void) | null = null;
 
   get findings(): readonly Finding[] {
     return this.observer.findings;
   }
 
+  #newToolstack(): ToolstackActor {
+    const { machine, scenario } = this;
+    return new ToolstackActor(machine, scenario.checkpoints, scenario.bug?.faults ?? {}, {
+      settling: () => {
+        for (const seat of this.seats) this.#released(seat);
+        // Devices are put to sleep.
+        this.#touched.fill(true);
+      },
+      devicesSaved: () => this.#restorer?.devicesSaved(),
+      saved: (n, problems) => this.observer.captured(n, problems),
+      captured: (n, problems) => {
+        this.ledger.checkpoint(n, 'explored');
+        this.observer.captured(n, problems);
+        if (this.#restorer === null || this.findings.length > 0 || this.killer.any) return;
+        const wrong = this.#restorer.check(this.history.key());
+        if (wrong !== null) this.observer.restored(n, wrong);
+      },
+      resumed: (n) => this.ledger.resume(n),
+    });
+  }
+
   /** Each access can happen again at each checkpoint; a guest can go on a little. */
   #remember(): void {
     const { ios, checkpoints } = this.scenario;
-    this.ledger.remembered = Math.min(256, 16 + (ios + 2) * (checkpoints + 1));
+    const most = 16 + (ios + BEYOND) * (checkpoints + 1) * this.seats.length;
+    this.ledger.remembered = Math.min(256, most);
   }
 
   #listen(): void {
     this.#remember();
     const { machine } = this;
-    const { books } = machine;
     for (const [i, server] of machine.servers.entries()) {
       server.onAccess = (event: AccessEvent) => {
         this.#touched[i] = true;
-        books?.onAccess(event);
+        this.#restorer?.saw(i);
+        machine.vcpus[event.vcpu]?.books?.onAccess(event);
         this.observer.access(event);
-        this.onAccess?.(event);
+        this.onAccess?.(event, i);
       };
       server.onAnswered = () => this.onAnswered?.();
     }
-    if (books !== null) {
+    for (const seat of this.seats) {
+      const { books } = seat.parts;
+      this.#answers.push(new Answers(machine, seat, (value) => this.#given(value, seat)));
+      if (books === null) continue;
       books.early = true;
       books.onBegun = (insn) => {
         if (this.#starting) throw OVER;
-        this.observer.begun(insn);
-        this.onBegun?.(insn);
-        this.#pass(EXIT);
+        seat.open = true;
+        this.observer.begun(insn, seat.id);
+        this.onBegun?.(insn, seat);
+        this.#pass(EXIT, seat);
       };
       books.onSettled = (retired) => {
-        this.observer.settled(retired);
-        this.onSettled?.(retired);
+        this.observer.settled(retired, seat.id);
+        this.onSettled?.(retired, seat);
       };
     }
+  }
+
+  #given(value: number, seat: Seat): void {
+    this.observer.given(value, seat.id);
+    this.onGiven?.(value, seat);
   }
 
   /** The same world, with so many accesses and checkpoints. */
@@ -210,71 +268,78 @@ export class Arena implements Points, Disposable {
   #toFirstAccess(): void {
     const { machine } = this;
     this.ledger.restart(this.#info);
-    this.#loop.deadline = MOST_INSTRUCTIONS;
-    try {
-      this.#loop.run();
-    } catch (stop) {
-      if (stop !== OVER) throw stop;
-      machine.cpu.rollback();
-      this.#starting = false;
-      return;
+    for (const { loop, parts } of this.seats) {
+      loop.deadline = MOST_INSTRUCTIONS;
+      try {
+        loop.run();
+      } catch (stop) {
+        if (stop !== OVER) throw stop;
+        parts.cpu.rollback();
+        continue;
+      }
+      throw new HvmError(
+        'HVM_USAGE',
+        `guest '${machine.guest.name}' accesses no device in its first ${parts.cpu.icount} instructions: there is nothing to explore`,
+      );
     }
-    throw new HvmError(
-      'HVM_USAGE',
-      `guest '${machine.guest.name}' accesses no device in its first ${machine.cpu.icount} instructions: there is nothing to explore`,
-    );
+    this.#starting = false;
   }
 
   /** One run from the start. What it broke is in `findings` until the next one. */
   run(chooser: Chooser): RunResult {
-    const { machine, decision, history } = this;
+    const { decision, history } = this;
     this.#chooser = chooser;
     this.#start.restore(this.#touched);
     this.#touched.fill(false);
     this.toolstack.reset();
-    this.#loop.forget();
+    this.killer.reset();
+    this.irqSource.reset();
+    for (const seat of this.seats) seat.reset(MOST_INSTRUCTIONS);
     this.#world.reset();
     this.observer.reset();
+    this.#restorer?.reset();
     history.reset();
     this.ledger.restart(this.#info);
+    for (const answers of this.#answers) answers.forget();
+    this.#stack.length = 0;
     this.#judged = 0;
     this.#current = VCPU;
     this.#opportunities = 0;
     decision.n = 0;
     decision.preemptions = 0;
-    this.#boundary();
-    this.#loop.deadline = machine.cpu.icount + MOST_INSTRUCTIONS;
     try {
-      const [why, detail] = howItEnded(this.#loop.run(), machine, this.#finished);
-      if (why === 'done') this.ledger.close(machine.witnesses());
-      this.#end(why, detail);
+      for (let seat = this.#next(); seat !== null; seat = this.#next()) this.#segment(seat);
+      return this.#result(this.#why);
     } catch (stop) {
       if (stop === CUT) return this.#result('cut');
       if (stop !== OVER) throw stop;
-      this.#end('unending', 'the guest does not come to an end: the same goes round and round');
-      return this.#result('unending');
+      return this.#result(this.#why);
     }
-    return this.#result(this.#why);
   }
-
-  #why: RunEnd['why'] = 'done';
 
   #result(end: RunResult['end']): RunResult {
     return { end, decisions: this.decision.n, preemptions: this.decision.preemptions };
   }
 
-  #end(why: RunEnd['why'], detail: string): void {
-    const { machine, toolstack } = this;
+  /** The run is over from inside a call. */
+  #end(why: RunEnd['why'], detail: string): never {
+    this.#ended(why, detail);
+    throw OVER;
+  }
+  #ended(why: RunEnd['why'], detail: string): null {
+    const { machine, toolstack, irqSource } = this;
     this.#why = why;
+    if (why === 'done') this.ledger.close(machine.witnesses());
     const end: RunEnd = {
       why,
       detail,
       midCheckpoint: toolstack.at !== AT_REST,
       verdict: machine.verdict,
       testimony: testimonyViolations(machine.testimonies(), 0),
-      vcpu: machine.vcpu,
+      irqs: irqSource,
     };
     this.observer.ended(end, this.ledger.checker.report());
+    return null;
   }
 
   #judge(): void {
@@ -287,90 +352,159 @@ export class Arena implements Points, Disposable {
     }
   }
 
-  #finished = false;
+  /** Accesses that a vCPU has carried to their end beyond those asked for. */
+  #beyond(seat: Seat): number {
+    return (this.ledger.retiredBy[seat.id] ?? 0) - this.scenario.ios;
+  }
 
-  /** The vCPU is about to enter the guest. */
-  #enter(): boolean {
-    this.#released();
-    this.#finished = false;
-    const done = this.ledger.retiredRequests - this.scenario.ios;
-    if (done >= 0) {
-      if (this.toolstack.at === AT_REST) {
-        this.#finished = true;
-        return false;
+  /** Nobody is inside a call: others run as long as the chooser wants. @returns the vCPU that goes on; null: the end */
+  #next(): Seat | null {
+    const { seats, toolstack } = this;
+    const rests = toolstack.at === AT_REST;
+    let done = rests;
+    for (const seat of seats) {
+      if (!seat.parts.vcpu.in_guest) {
+        done = false;
+        continue;
       }
+      this.#released(seat);
+      const beyond = this.#beyond(seat);
+      if (beyond < 0) done = false;
       // A shutdown that nobody heeds: the guest has one more chance to.
-      if (done >= 2) return false;
+      else if (beyond >= BEYOND)
+        return this.#ended('unending', 'the guest goes on and on without finishing its accesses');
     }
-    this.#opportunity(ENTER);
-    this.#boundary();
-    return true;
+    if (done) return this.#ended('done', '');
+    const last = seats[Math.max(vcpuOf(this.#current), 0)] as Seat;
+    const seat = this.#opportunity(last.parts.vcpu.in_guest ? ENTER : IDLE, null);
+    if (seat !== null) return seat;
+    if (seats.some((it) => it.halted)) return this.#ended('halted', 'the guest has halted');
+    const waits = seats.some((it) => it.parts.vcpu.blocked_in_xen);
+    return this.#ended(
+      'stuck',
+      `the vCPU does not go on: ${waits ? 'it waits for a device model that has nothing to do' : 'it is paused'}`,
+    );
+  }
+
+  /** Lets a vCPU run to its next place between two calls. */
+  #segment(seat: Seat): void {
+    const { machine } = this;
+    const { vcpu: v } = seat.parts;
+    if (this.hashing) seat.place.boundary();
+    seat.active = true;
+    seat.halted = false;
+    seat.granted = v.in_guest;
+    this.#stack.push(seat);
+    const stop = seat.loop.run();
+    this.#stack.pop();
+    seat.active = false;
+    if (stop === 'crashed') {
+      this.#end('crashed', machine.domain.crashed?.reason ?? 'no reason recorded');
+    } else if (stop === 'verdict') {
+      this.#end('verdict', `the guest reports ${machine.verdict}`);
+    } else if (stop === 'dead') {
+      this.#end('halted', 'the guest has halted with interrupts off');
+    } else if (stop === 'halted') {
+      seat.halted = !(this.onHalted?.(seat) ?? false);
+      if (seat.halted && !this.irqSource.enabled() && this.seats.length === 1)
+        this.#end('halted', 'the guest has halted');
+    } else if (stop === 'deadline') {
+      if (!seat.atEntry)
+        this.#end('unending', 'the guest goes on and on without finishing its accesses');
+      seat.atEntry = false;
+    } else if (stop === 'stuck' && v.in_guest) {
+      this.#end('stuck', 'the vCPU does not go on: it repeats one instruction');
+    }
   }
 
   /** What the CPU is given with its next entry is part of the guest's history. */
-  #released(): void {
-    const { regs } = this.machine;
-    if (!regs.pending) return;
+  #released(seat: Seat): void {
+    const { regs, cpu } = seat.parts;
+    this.#answers[seat.id]?.settled();
+    if (!regs.pending || !seat.open) return;
+    seat.open = false;
     this.history.add(0x40 | (regs.advanced ? 1 : 0) | (regs.answered ? 2 : 0));
     this.history.add(regs.answer);
-  }
-
-  /** The vCPU cannot go on. */
-  #idle(): boolean {
-    const went = this.#opportunity(IDLE);
-    this.#boundary();
-    return went;
+    if (regs.advanced && cpu.exitDir === 1) this.#given(portAnswer(seat), seat);
   }
 
   hit(point: PointName, curr: vcpu): void {
     if (this.#starting) return;
+    const seat = this.seats[curr.vcpu_id] as Seat;
     const { p } = curr.arch.hvm;
     // A broadcast is filled from a request of its own, and no access.
-    if (point === 'send_filled' && p.vp_eport !== 0) this.machine.books?.sending(curr, p);
-    this.#pass(PLACE_OF.get(point) as number);
+    if (point === 'send_filled' && p.vp_eport !== 0) seat.parts.books?.sending(curr, p);
+    this.#pass(PLACE_OF.get(point) as number, seat);
   }
 
-  /** A place inside the vCPU's path. */
-  #pass(place: number): void {
-    this.#place.passes();
-    const before = this.#opportunities;
-    const ran = this.#opportunity(place);
-    if (before === this.#opportunities || !this.hashing) return;
+  /** A place inside a vCPU's path. */
+  #pass(place: number, seat: Seat): void {
+    seat.place.passes();
+    const before = this.#switches;
+    this.#opportunity(place, seat);
     // Only if others have run does the vCPU find something else than it left.
-    if (!ran) return;
-    this.#place.resumes();
+    if (this.hashing && before !== this.#switches) seat.place.resumes();
   }
-
-  /** The vCPU stands between two calls. */
-  #boundary(): void {
-    if (this.hashing) this.#place.boundary();
-  }
+  /** Steps of others than the vCPU at whose place they were made. */
+  #switches = 0;
 
   /** The state at the decision under way. */
   stateKey(): number {
-    return this.#place.key(this.decision.place, this.decision.current);
+    const h = this.#scratch;
+    h.reset();
+    for (const seat of this.#stack) {
+      h.add(seat.id);
+      seat.place.addTo(h);
+    }
+    h.add(this.decision.place + 256 * this.decision.current);
+    this.#world.addTo(h);
+    h.add(this.history.a);
+    h.add(this.history.b);
+    return h.key();
+  }
+
+  /** Fills the decision's options. @returns how many there are */
+  #whoCanGo(top: Seat | null): number {
+    const { toolstack, killer, irqSource, seats } = this;
+    const { servers } = this.machine;
+    const { options } = this.decision;
+    let count = 0;
+    for (const seat of seats) {
+      if (seat === top || (!seat.active && this.#mayGo(seat))) options[count++] = seat.actor;
+    }
+    for (let i = 0; i < servers.length; i++) {
+      if (servers[i]?.runnable() && killer.alive(i)) options[count++] = FIRST_SERVER + i;
+    }
+    if (toolstack.enabled()) options[count++] = TOOLSTACK;
+    if (irqSource.enabled()) options[count++] = IRQ_SOURCE;
+    if (killer.most > 0) {
+      for (let i = 0; i < servers.length; i++) {
+        if (killer.enabled(i)) options[count++] = FIRST_KILLER + i;
+      }
+    }
+    return count;
+  }
+
+  /** A vCPU that has done all it should waits for the others. */
+  #mayGo(seat: Seat): boolean {
+    if (!seat.canGo()) return false;
+    return !seat.parts.vcpu.in_guest || this.toolstack.at !== AT_REST || this.#beyond(seat) < 0;
   }
 
   /**
    * Lets others run here as long as the chooser wants.
-   * @returns in the vCPU's path: whether others ran. Idle: whether the vCPU can go on
+   * @param top - whose place it is; null: nobody's, all are between two calls
+   * @returns the vCPU that goes on: `top` if there is one; null: nobody can
    */
-  #opportunity(place: number): boolean {
-    const { vcpu: v, domain: d, servers } = this.machine;
+  #opportunity(place: number, top: Seat | null): Seat | null {
     const { decision, toolstack } = this;
-    const idle = place === IDLE;
     const { options } = decision;
-    let ran = false;
+    const startedAt = this.#switches;
     for (;;) {
-      if (++this.#opportunities > MOST_OPPORTUNITIES) throw OVER;
-      const mine = !idle || vcpu_runnable(v) || d.crashed !== null;
-      let count = 0;
-      if (mine) options[count++] = VCPU;
-      for (let i = 0; i < servers.length; i++) {
-        if (servers[i]?.runnable()) options[count++] = FIRST_SERVER + i;
-      }
-      if (toolstack.enabled()) options[count++] = TOOLSTACK;
-      if (count === 0) return false;
+      if (++this.#opportunities > MOST_OPPORTUNITIES)
+        this.#end('unending', 'the guest does not come to an end: the same goes round and round');
+      const count = this.#whoCanGo(top);
+      if (count === 0) return null;
       let choice = options[0] as number;
       const last = this.#current;
       if (count > 1) {
@@ -390,16 +524,32 @@ export class Arena implements Points, Disposable {
         if (decision.preempting && choice !== last) decision.preemptions++;
       }
       this.#current = choice;
-      if (choice === VCPU) {
-        if (ran || idle) this.listener?.turn(VCPU, place);
-        return idle ? true : ran;
+      const id = vcpuOf(choice);
+      if (id >= 0) {
+        const seat = this.seats[id] as Seat;
+        if (startedAt !== this.#switches || place === IDLE || choice !== last)
+          this.listener?.turn(choice, place);
+        if (top === null || seat === top) return seat;
+        this.#switches++;
+        this.#segment(seat);
+        if (seat.parts.vcpu.in_guest) this.#released(seat);
+        continue;
       }
       this.listener?.turn(choice, place);
-      ran = true;
+      this.#switches++;
       if (choice === TOOLSTACK) toolstack.step();
-      else this.#serverStep(choice - FIRST_SERVER);
+      else if (choice === IRQ_SOURCE) this.irqSource.step();
+      else if (choice >= FIRST_KILLER) this.#kill(choice - FIRST_KILLER);
+      else this.#serverStep(serverOf(choice));
       this.listener?.stepped?.(choice);
     }
+  }
+
+  #kill(i: number): void {
+    this.#start.keepServers();
+    this.#touched[i] = true;
+    this.killer.step(i);
+    this.observer.killed();
   }
 
   #serverStep(i: number): void {
@@ -411,6 +561,7 @@ export class Arena implements Points, Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#restorer?.[Symbol.dispose]();
     this.machine[Symbol.dispose]();
   }
 }

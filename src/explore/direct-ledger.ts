@@ -15,8 +15,8 @@ export class DirectLedger extends Ledger {
   checker: LiveChecker = new LiveChecker({ maxViolations: 8 });
   /** Events of this run. */
   #seq = 0;
-  /** Requests retired in this run. */
-  retiredRequests = 0;
+  /** Requests retired in this run, by vCPU. */
+  readonly retiredBy: number[] = [];
   /** Values are cut to the width of their access, as in every ledger. */
   readonly #row = new EventBlock(1);
   readonly #access = createAccess();
@@ -34,7 +34,8 @@ export class DirectLedger extends Ledger {
   restart(info: StartInfo): void {
     this.checker = new LiveChecker({ maxViolations: 8, remembered: this.remembered });
     this.#seq = 0;
-    this.retiredRequests = 0;
+    this.retiredBy.length = 0;
+    for (let i = 0; i < info.vcpus; i++) this.retiredBy.push(0);
     this.issuedCount = this.answeredCount = this.retiredCount = 0;
     this.checkpoints = this.resumes = 0;
     this.checker.mark(this.#seq++, { ev: 'start', ...info });
@@ -57,7 +58,7 @@ export class DirectLedger extends Ledger {
   }
   override retired(a: Access): void {
     this.retiredCount += a.count;
-    this.retiredRequests++;
+    this.retiredBy[a.vcpu] = (this.retiredBy[a.vcpu] ?? 0) + 1;
     this.#event(RETIRED, a);
   }
   override checkpoint(n: number, window: string): void {
@@ -94,7 +95,7 @@ export class DirectLedger extends Ledger {
     const name = row.load(0, a);
     row.clear();
     const h = this.#history;
-    h.add(stage + 16 * a.access + 256 * a.size + 65536 * a.lane);
+    h.add(stage + 4 * a.vcpu + 16 * a.access + 256 * a.size + 65536 * a.lane);
     h.addWide(a.insn);
     h.add(a.rep);
     h.add(a.count);

@@ -9,11 +9,13 @@ import { Dfs } from './dfs.ts';
 import { makeArena } from './make-arena.ts';
 import type { Finding } from './observer.ts';
 import { Pct, RandomWalk, type Sampler } from './random.ts';
+import { recordReference } from './reference.ts';
 import { loadSearch, type SearchState, saveSearch } from './resume.ts';
-import { type Bounds, FIRST_SERVER, type Scenario } from './scenario.ts';
+import { ACTORS, type Bounds, extrasOf, type Scenario } from './scenario.ts';
 import { type Choice, formatSchedule, Recording } from './schedule.ts';
 import { shrink } from './shrink.ts';
 import { type Told, tell } from './tell.ts';
+import type { Reference } from './undisturbed.ts';
 
 export const STRATEGIES = ['dfs', 'random', 'pct'] as const;
 export type StrategyName = (typeof STRATEGIES)[number];
@@ -88,6 +90,7 @@ export function fixOf(revision: RevisionName): RevisionName | null {
 class Search {
   readonly #options: ExploreOptions;
   readonly #arena: Arena;
+  readonly #reference: Reference;
   readonly #recording = new Recording();
   readonly #twice: Twice | null;
   readonly #dfs: Dfs | null;
@@ -99,7 +102,8 @@ class Search {
   #sampled = 0;
   #decisions = 0;
 
-  constructor(options: ExploreOptions, arena: Arena) {
+  constructor(options: ExploreOptions, arena: Arena, reference: Reference) {
+    this.#reference = reference;
     const { strategy, bounds, seed, depth, prune } = options;
     this.#options = options;
     this.#arena = arena;
@@ -107,12 +111,11 @@ class Search {
     this.#dfs = strategy === 'dfs' ? new Dfs(bounds.preemptions, prune) : null;
     if (this.#dfs !== null && options.from !== null) loadSearch(this.#dfs, options.from);
     arena.hashing = strategy === 'dfs' && prune;
-    const actors = FIRST_SERVER + arena.machine.servers.length;
     this.#sampler =
       strategy === 'random'
         ? new RandomWalk(seed, bounds.preemptions)
         : strategy === 'pct'
-          ? new Pct(seed, depth, actors)
+          ? new Pct(seed, depth, ACTORS)
           : null;
   }
 
@@ -195,7 +198,7 @@ class Search {
       states: dfs?.states ?? 0,
       decisions: this.#decisions,
       violations: this.#broken.map(({ findings, choices, preemptions }) =>
-        counterexample(scenario, findings, choices, preemptions),
+        counterexample(scenario, findings, choices, preemptions, this.#reference),
       ),
       violationsTotal: this.#total,
       determinism: twice === null ? null : { compared: twice.compared, events: twice.events },
@@ -207,7 +210,15 @@ class Search {
 /** A schedule's string. */
 export function scheduleOf(scenario: Scenario, choices: readonly Choice[]): string {
   const { guest, revision, bug = null, ios, checkpoints } = scenario;
-  return formatSchedule({ guest, revision, bug, ios, checkpoints, choices });
+  return formatSchedule({
+    guest,
+    revision,
+    bug,
+    ios,
+    checkpoints,
+    extras: extrasOf(scenario),
+    choices,
+  });
 }
 
 function counterexample(
@@ -215,24 +226,26 @@ function counterexample(
   findings: Finding[],
   choices: Choice[],
   preemptions: number,
+  reference: Reference,
 ): Counterexample {
-  const small = shrink(scenario, choices, preemptions, findings);
+  const small = shrink(scenario, choices, preemptions, findings, reference);
   const right = scenario.bug?.cure ?? fixOf(scenario.revision);
   return {
     findings,
     found: scheduleOf(scenario, choices),
     schedule: scheduleOf(small.scenario, small.choices),
     minimal: small.minimal,
-    told: tell(small.scenario, small.choices),
+    told: tell(small.scenario, small.choices, reference),
     fixed:
       right === null
         ? null
-        : tell({ ...small.scenario, revision: right, bug: null }, small.choices),
+        : tell({ ...small.scenario, revision: right, bug: null }, small.choices, reference),
   };
 }
 
 /** @throws HvmError for a guest or devices that cannot be, or a state of another search */
 export async function explore(options: ExploreOptions, watch: Watch): Promise<ExploreReport> {
-  using arena = makeArena(options.scenario);
-  return await new Search(options, arena).run(watch);
+  const reference = recordReference(options.scenario);
+  using arena = makeArena(options.scenario, reference);
+  return await new Search(options, arena, reference).run(watch);
 }

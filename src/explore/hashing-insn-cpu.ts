@@ -14,8 +14,10 @@ import type { StateHash } from './hash.ts';
 export class HashingInsnCpu implements insn_cpu {
   /** Hears each access that an instruction asks for, and its place among them. */
   onAccess: ((access: insn_access, index: number) => void) | null = null;
-  /** Hears of a string instruction. */
-  onString: (() => void) | null = null;
+  /** Hears that an instruction, or one repetition, is complete, with its accesses; the first `done` of the list. */
+  onRetired: ((list: readonly insn_access[], done: number) => void) | null = null;
+  /** Hears of a batch of a string instruction, as it was before. */
+  onCommitted: ((op: StringOp, reps: number) => void) | null = null;
   readonly #cpu: InsnCpu;
   readonly #history: StateHash;
 
@@ -24,9 +26,7 @@ export class HashingInsnCpu implements insn_cpu {
     this.#history = history;
   }
   string_op(): StringOp | null {
-    const op = this.#cpu.string_op();
-    if (op !== null) this.onString?.();
-    return op;
+    return this.#cpu.string_op();
   }
   classify(): insn_class {
     return this.#cpu.classify();
@@ -41,6 +41,7 @@ export class HashingInsnCpu implements insn_cpu {
     }
     const step = this.#cpu.advance(list, done);
     if (step === 'access') this.onAccess?.(list[done] as insn_access, done);
+    else if (step === 'retired') this.onRetired?.(list, done);
     return step;
   }
   rollback(): void {
@@ -50,6 +51,7 @@ export class HashingInsnCpu implements insn_cpu {
   commit_string(op: StringOp, reps_done: number): void {
     this.#history.add(0x61);
     this.#history.add(reps_done);
+    this.onCommitted?.(op, reps_done);
     this.#cpu.commit_string(op, reps_done);
   }
   linear_to_phys(gla: number, write: boolean): number {

@@ -3,6 +3,7 @@
 import type { AccessEvent } from '../dm/request.ts';
 import type { LedgerReport } from '../ledger/live-checker.ts';
 import type { Violation } from '../ledger/violations.ts';
+import { hex } from '../util/hex.ts';
 import type { vcpu } from '../xen/common/sched.ts';
 import { hvm_ioreq_needs_completion } from '../xen/hvm/state.ts';
 import {
@@ -24,16 +25,23 @@ export interface RunEnd {
   verdict: string | null;
   /** What devices complain of. */
   testimony: readonly { class: string; message: string }[];
-  vcpu: vcpu;
+  /** What became of the interrupt source's edges. */
+  irqs: { raised: number; merged: number; taken: number; waiting: number };
 }
 
 /** What a monitor hears. All absent: it hears nothing. */
 export interface Monitor {
   reset?(): void;
   /** The vCPU has left the guest at the first access of instruction number `insn`. */
-  begun?(insn: number): void;
+  begun?(insn: number, vcpu: number): void;
   /** What became of it: RIP moved past it, or it runs again. */
-  settled?(retired: boolean): void;
+  settled?(retired: boolean, vcpu: number): void;
+  /** The guest got a value from a device; undisturbed it gets `expected` there. */
+  given?(value: number, expected: number, vcpu: number): void;
+  /** A device model has died, or its server was destroyed. */
+  killed?(): void;
+  /** A checkpoint, restored into another machine, does not go on as the guest would. Heard: they are restored. */
+  restored?(n: number, problem: string): void;
   /** A device was accessed. */
   access?(event: AccessEvent): void;
   /** A request was put into the slot. */
@@ -57,20 +65,54 @@ export interface Invariant {
   create(complain: (message: string) => void): Monitor;
 }
 
+/** What a dead device model takes with it is lost, not done twice. */
+const LOST_WITH_ITS_DEVICE = new Set(['lost', 'mismatch', 'totals']);
+
 const exactlyOnce: Invariant = {
   name: 'exactly-once',
   meaning: 'each access reaches its device once, is answered once and retires once',
-  create: (complain) => ({
-    judged(violation) {
-      const { class: klass } = violation;
-      if (klass !== 'reordered' && klass !== 'history') complain(violation.message);
-    },
-    ended({ verdict, testimony }) {
-      const said = testimony.find((t) => t.class !== 'reordered');
-      if (said !== undefined) complain(said.message);
-      if (verdict === 'failure') complain('the guest itself reports failure');
-    },
-  }),
+  create: (complain) => {
+    let killed = false;
+    return {
+      reset() {
+        killed = false;
+      },
+      killed() {
+        killed = true;
+      },
+      judged(violation) {
+        const { class: klass } = violation;
+        if (killed && LOST_WITH_ITS_DEVICE.has(klass)) return;
+        if (klass !== 'reordered' && klass !== 'history') complain(violation.message);
+      },
+      ended({ verdict, testimony }) {
+        if (killed) return;
+        const said = testimony.find((t) => t.class !== 'reordered');
+        if (said !== undefined) complain(said.message);
+        if (verdict === 'failure') complain('the guest itself reports failure');
+      },
+    };
+  },
+};
+
+const sameAnswers: Invariant = {
+  name: 'same-answers',
+  meaning: 'the guest gets from its devices, access by access, what it gets when nobody interferes',
+  create: (complain) => {
+    let killed = false;
+    return {
+      reset() {
+        killed = false;
+      },
+      killed() {
+        killed = true;
+      },
+      given(value, expected) {
+        if (!killed && value !== expected)
+          complain(`the guest gets ${hex(value)} where it gets ${hex(expected)} undisturbed`);
+      },
+    };
+  },
 };
 
 const orderKept: Invariant = {
@@ -107,21 +149,21 @@ const ripOnce: Invariant = {
   name: 'rip-once',
   meaning: 'an instruction whose access a device has served moves RIP once, and is not run again',
   create: (complain) => {
-    let served = false;
+    const served: boolean[] = [];
     return {
       reset() {
-        served = false;
+        served.length = 0;
       },
-      begun() {
-        served = false;
+      begun(_insn, vcpu) {
+        served[vcpu] = false;
       },
-      access() {
-        served = true;
+      access({ vcpu }) {
+        if (vcpu >= 0) served[vcpu] = true;
       },
-      settled(retired) {
-        if (!retired && served)
+      settled(retired, vcpu) {
+        if (!retired && served[vcpu] === true)
           complain('an instruction is run again although a device has served its access');
-        served = false;
+        served[vcpu] = false;
       },
     };
   },
@@ -131,21 +173,21 @@ const responseOnce: Invariant = {
   name: 'response-consumed-once',
   meaning: 'a response that is waited for is taken in by the access it is for',
   create: (complain) => {
-    let waited = false;
+    const waited: boolean[] = [];
     return {
       reset() {
-        waited = false;
+        waited.length = 0;
       },
-      sent(_v, p) {
-        waited = hvm_ioreq_needs_completion({ ...p, state: STATE_IOREQ_READY });
+      sent(v, p) {
+        waited[v.vcpu_id] = hvm_ioreq_needs_completion({ ...p, state: STATE_IOREQ_READY });
       },
-      response(_v, io_req) {
-        if (waited && io_req.state === STATE_IOREQ_NONE) {
+      response(v, io_req) {
+        if (waited[v.vcpu_id] === true && io_req.state === STATE_IOREQ_NONE) {
           complain('a response was taken out of the slot and thrown away: nothing is latched');
-        } else if (!waited && io_req.state === STATE_IORESP_READY) {
+        } else if (waited[v.vcpu_id] !== true && io_req.state === STATE_IORESP_READY) {
           complain('a response was taken in by an access that waits for none');
         }
-        waited = false;
+        waited[v.vcpu_id] = false;
       },
     };
   },
@@ -186,6 +228,29 @@ const savedState: Invariant = {
   }),
 };
 
+const restoredState: Invariant = {
+  name: 'restored-state',
+  meaning: 'a checkpoint restored into another machine goes on as the undisturbed guest does',
+  create: (complain) => ({
+    restored(n, problem) {
+      complain(`checkpoint ${n}, restored: ${problem}`);
+    },
+  }),
+};
+
+const interruptsOnce: Invariant = {
+  name: 'interrupts-once',
+  meaning: 'each edge of an interrupt line is taken once, waits, or has met one that waits',
+  create: (complain) => ({
+    ended({ irqs: { raised, merged, taken, waiting } }) {
+      if (raised === merged + taken + waiting) return;
+      complain(
+        `${raised} edges: ${taken} taken, ${waiting} waiting, ${merged} met one that waited`,
+      );
+    },
+  }),
+};
+
 const noCrash: Invariant = {
   name: 'no-crash',
   meaning: 'the domain is not crashed for what its guest did',
@@ -199,6 +264,7 @@ const noCrash: Invariant = {
 /** Every invariant, in the order in which they are asked. */
 export const INVARIANTS: readonly Invariant[] = [
   exactlyOnce,
+  sameAnswers,
   orderKept,
   noSendAfterRefusal,
   ripOnce,
@@ -206,5 +272,7 @@ export const INVARIANTS: readonly Invariant[] = [
   shutdownFinishes,
   noLostWakeUp,
   savedState,
+  restoredState,
+  interruptsOnce,
   noCrash,
 ];

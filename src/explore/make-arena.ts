@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// An arena for any scenario: for the scripted CPU, the guest's accesses are recorded first.
+// An arena for any scenario: what the guest does undisturbed is recorded first, unless it is known.
 import type { Tracer } from '../xen/common/trace.ts';
 import { Arena } from './arena.ts';
 import { INVARIANTS, type Invariant } from './invariants.ts';
-import { recordScript } from './record-script.ts';
+import { recordReference } from './reference.ts';
 import type { Scenario } from './scenario.ts';
+import type { Reference } from './undisturbed.ts';
 
-/** @throws HvmError as `Arena` and `recordScript` do */
+/**
+ * @param reference - of the same guest, with as many accesses or more
+ * @throws HvmError as `Arena` and `recordReference` do
+ */
 export function makeArena(
   scenario: Scenario,
+  reference: Reference = recordReference(scenario),
   invariants: readonly Invariant[] = INVARIANTS,
   trace: ((arena: Arena) => Tracer) | null = null,
 ): Arena {
-  const script = scenario.cpu === 'scripted' ? recordScript(scenario) : null;
-  return new Arena(scenario, invariants, trace, script);
+  return new Arena(scenario, invariants, trace, reference);
 }

@@ -16,7 +16,8 @@ import {
 } from '../xen/public/hvm_ioreq.ts';
 import type { Arena } from './arena.ts';
 import { PLACES, type StepListener } from './decision.ts';
-import { FIRST_SERVER, TOOLSTACK, VCPU } from './scenario.ts';
+import { KILLER_STEPS } from './killer.ts';
+import { FIRST_KILLER, IRQ_SOURCE, serverOf, TOOLSTACK, VCPU, vcpuOf } from './scenario.ts';
 import { AT_REST, TOOLSTACK_STEPS } from './toolstack.ts';
 import { SLOT_NAMES } from './words.ts';
 
@@ -51,12 +52,15 @@ export class Narrator extends NullTracer implements StepListener {
   readonly #arena: Arena;
   /** Found broken by what is about to be told. */
   readonly #broken: string[] = [];
-  #deferring = false;
+  /** By vCPU. */
+  readonly #deferring: boolean[] = [];
   #turn = 1;
   #actor = VCPU;
+  /** The vCPU that stands in the lanes' middle: the one that ran last. */
+  #vcpu = 0;
   #place = 'enter';
   #served = -1;
-  #slot = 0;
+  #slots: number[] = [];
 
   /** The arena is about to be made: see `narrated()`. */
   constructor(arena: Arena) {
@@ -71,16 +75,16 @@ export class Narrator extends NullTracer implements StepListener {
     arena.listener = this;
     this.story.follow(machine.vcpu, () => arena.ledger.events);
     arena.onAccess = (event) => {
-      this.story.sawAccess(event);
+      if (event.vcpu <= 0) this.story.sawAccess(event);
       this.#access(event);
     };
     arena.onAnswered = () => this.story.answered();
-    arena.onBegun = (insn) => {
-      this.story.exit(insn);
+    arena.onBegun = (insn, { id }) => {
+      if (id === 0) this.story.exit(insn);
       this.#add(`the guest's instruction ${insn} leaves the guest at a device access`);
     };
-    arena.onSettled = (retired) => {
-      this.story.settled(retired);
+    arena.onSettled = (retired, { id }) => {
+      if (id === 0) this.story.settled(retired);
       this.#add(
         retired
           ? 'the instruction retires, RIP has moved on'
@@ -96,9 +100,10 @@ export class Narrator extends NullTracer implements StepListener {
   begin(): void {
     this.steps.length = 0;
     this.#broken.length = 0;
-    this.#deferring = false;
+    this.#deferring.length = 0;
     this.#turn = 1;
     this.#actor = VCPU;
+    this.#vcpu = 0;
     this.#place = 'enter';
     this.#served = -1;
   }
@@ -113,16 +118,23 @@ export class Narrator extends NullTracer implements StepListener {
     if (actor !== this.#actor && this.steps.length > 0) this.#turn++;
     this.#actor = actor;
     this.#place = PLACES[place] ?? '';
-    const { toolstack, machine } = this.#arena;
+    const { toolstack } = this.#arena;
     if (actor === TOOLSTACK) {
       if (toolstack.at === AT_REST) {
         this.story.shutdown(toolstack.n + 1, 'explored', this.#place);
       } else if (toolstack.at === TOOLSTACK_STEPS.length - 1) this.story.captured(toolstack.n);
       this.#words = TOOLSTACK_STEPS[toolstack.at] ?? '';
       this.#before = this.steps.length;
-    } else if (actor >= FIRST_SERVER) {
-      const server = machine.servers[actor - FIRST_SERVER];
-      this.#slot = server?.connection.ioreqPage.slot(0).state() ?? 0;
+    } else if (actor === IRQ_SOURCE) {
+      this.#words = 'an edge on interrupt line 0';
+      this.#before = this.steps.length;
+    } else if (actor >= FIRST_KILLER) {
+      const i = actor - FIRST_KILLER;
+      this.#words = KILLER_STEPS[this.#arena.killer.stage[i] ?? 0] ?? '';
+      this.#before = this.steps.length;
+    } else if (vcpuOf(actor) >= 0) this.#vcpu = vcpuOf(actor);
+    else {
+      this.#slots = this.#slotsOf(serverOf(actor));
       this.#served = this.steps.length;
     }
   }
@@ -130,30 +142,39 @@ export class Narrator extends NullTracer implements StepListener {
   #before = 0;
 
   stepped(actor: number): void {
-    if (actor === TOOLSTACK) {
+    if (actor === TOOLSTACK || actor >= IRQ_SOURCE) {
       // What the step brought about is part of it.
       const parts = this.steps.splice(this.#before);
       this.#add([this.#words, ...parts.map(({ text }) => text)].join('; '));
       this.steps.at(-1)?.broken.push(...parts.flatMap(({ broken }) => broken));
       return;
     }
-    const server = this.#arena.machine.servers[actor - FIRST_SERVER];
-    const now = server?.connection.ioreqPage.slot(0).state() ?? 0;
-    if (now !== this.#slot) {
-      this.#add(`the slot goes from ${SLOT_NAMES[this.#slot] ?? '?'} to ${SLOT_NAMES[now] ?? '?'}`);
+    const i = serverOf(actor);
+    const now = this.#slotsOf(i);
+    const vcpu = now.findIndex((state, id) => state !== this.#slots[id]);
+    if (vcpu >= 0) {
+      const of = now.length > 1 ? ` of vCPU ${vcpu}` : '';
+      const [from, to] = [this.#slots[vcpu], now[vcpu]].map((state) => SLOT_NAMES[state ?? -1]);
+      this.#add(`the slot${of} goes from ${from} to ${to}`);
     } else if (this.steps.length === this.#served) {
-      this.#add(this.#quiet(server?.busy === true));
+      this.#add(this.#quiet(this.#arena.machine.servers[i]?.busy === true));
     }
   }
 
-  override start_deferral(_v: vcpu, granted: boolean): void {
-    this.#deferring = granted;
+  /** States of a server's slots, by vCPU. */
+  #slotsOf(server: number): number[] {
+    const { vcpus, servers } = this.#arena.machine;
+    return vcpus.map((_, id) => servers[server]?.connection.ioreqPage.slot(id).state() ?? 0);
+  }
+
+  override start_deferral(v: vcpu, granted: boolean): void {
+    this.#deferring[v.vcpu_id] = granted;
     this.#add(`vcpu_start_shutdown_deferral(): ${granted ? 'granted' : 'refused'}`);
   }
-  override end_deferral(): void {
+  override end_deferral({ vcpu_id }: vcpu): void {
     // It is called at every resume; only the end of a deferral is news.
-    if (this.#deferring) this.#add('vcpu_end_shutdown_deferral()');
-    this.#deferring = false;
+    if (this.#deferring[vcpu_id] === true) this.#add('vcpu_end_shutdown_deferral()');
+    this.#deferring[vcpu_id] = false;
   }
   override send(_v: vcpu, _id: number, p: ioreq_t, rc: x86emul_rc): void {
     this.#add(`hvm_send_ioreq(): ${requestWords(p)}: ${X86EMUL_NAMES[rc]}`);
@@ -171,8 +192,9 @@ export class Narrator extends NullTracer implements StepListener {
   override deschedule(): void {
     this.#add('wait_on_xen_event_channel(): the vCPU leaves its CPU to wait');
   }
-  override pause_nosync(): void {
-    this.#add('the vCPU is paused for the shutdown');
+  override pause_nosync({ vcpu_id }: vcpu): void {
+    const which = this.#arena.seats.length > 1 ? `vCPU ${vcpu_id}` : 'the vCPU';
+    this.#add(`${which} is paused for the shutdown`);
   }
   override finalised(): void {
     this.#add('the domain is shut down');
@@ -183,11 +205,10 @@ export class Narrator extends NullTracer implements StepListener {
 
   /** A step that changed nothing to be seen. */
   #quiet(busy: boolean): string {
-    const answered = this.#slot === STATE_IORESP_READY || !busy;
+    const slot = Math.max(...this.#slots);
+    const answered = slot === STATE_IORESP_READY || !busy;
     if (!busy) return answered ? 'signals the vCPU' : 'finds nothing to do';
-    return this.#slot === STATE_IOREQ_READY
-      ? 'hears of the request'
-      : 'puts its answer into the slot';
+    return slot === STATE_IOREQ_READY ? 'hears of the request' : 'puts its answer into the slot';
   }
 
   #access(event: AccessEvent): void {
@@ -198,21 +219,16 @@ export class Narrator extends NullTracer implements StepListener {
 
   #add(text: string): void {
     const { machine } = this.#arena;
-    const { domain: d, vcpu: v } = machine;
+    const { domain: d } = machine;
+    const v = machine.domain.vcpu[this.#vcpu] ?? machine.vcpu;
     let slot = STATE_IOREQ_NONE as number;
     for (const { connection } of machine.servers) {
-      const state = connection.ioreqPage.slot(0).state();
+      const state = connection.ioreqPage.slot(v.vcpu_id).state();
       if (state !== STATE_IOREQ_NONE) slot = state;
     }
-    const server = machine.servers[this.#actor - FIRST_SERVER];
     this.steps.push({
       turn: this.#turn,
-      actor:
-        this.#actor === VCPU
-          ? 'vCPU'
-          : this.#actor === TOOLSTACK
-            ? 'toolstack'
-            : `device model ${server?.name ?? ''}`,
+      actor: this.#nameOf(this.#actor),
       place: this.#place,
       text,
       state: {
@@ -226,6 +242,20 @@ export class Narrator extends NullTracer implements StepListener {
       },
       broken: this.#broken.splice(0),
     });
+  }
+
+  #nameOf(actor: number): string {
+    const { servers } = this.#arena.machine;
+    const vcpu = vcpuOf(actor);
+    if (vcpu >= 0) return this.#arena.seats.length > 1 ? `vCPU ${vcpu}` : 'vCPU';
+    if (actor === TOOLSTACK) return 'toolstack';
+    if (actor === IRQ_SOURCE) return 'interrupt source';
+    const killed = actor >= FIRST_KILLER;
+    const i = killed ? actor - FIRST_KILLER : serverOf(actor);
+    const name = servers[i]?.name ?? '';
+    // Of several of the same name the number tells which.
+    const same = servers.filter((server) => server.name === name).length > 1;
+    return `${killed ? 'killer of ' : ''}device model ${name}${same ? ` ${i}` : ''}`;
   }
 }
 

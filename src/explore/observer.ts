@@ -16,27 +16,60 @@ export interface Finding {
   message: string;
 }
 
+/** The monitors that hear of something, by what it is. */
+type Hearers = { readonly [K in keyof Monitor]-?: Monitor[] };
+
+function hearersOf(monitors: readonly Monitor[]): Hearers {
+  const of = (name: keyof Monitor): Monitor[] => monitors.filter((m) => m[name] !== undefined);
+  return {
+    reset: of('reset'),
+    begun: of('begun'),
+    settled: of('settled'),
+    given: of('given'),
+    killed: of('killed'),
+    restored: of('restored'),
+    access: of('access'),
+    sent: of('sent'),
+    refused: of('refused'),
+    response: of('response'),
+    judged: of('judged'),
+    captured: of('captured'),
+    ended: of('ended'),
+  };
+}
+
 export class Observer extends NullTracer {
   /** What is broken, in the order in which it was noticed; each invariant once. */
   readonly findings: Finding[] = [];
   /** Called when a finding is added. */
   onFinding: (() => void) | null = null;
-  readonly #monitors: Monitor[];
+  readonly #hear: Hearers;
   readonly #history: StateHash;
-  #granted = false;
+  /** By vCPU: whether the deferral it asked for last was granted. */
+  readonly #granted: boolean[] = [];
+  /** What each vCPU's guest gets undisturbed, and how much of it has come. */
+  readonly #expected: readonly (readonly number[])[];
+  readonly #given: number[] = [];
 
-  constructor(invariants: readonly Invariant[], history: StateHash) {
+  /** @param expected - by vCPU: the values its guest gets when nobody interferes; as far as known */
+  constructor(
+    invariants: readonly Invariant[],
+    history: StateHash,
+    expected: readonly (readonly number[])[] = [],
+  ) {
     super();
     this.#history = history;
-    this.#monitors = invariants.map(({ name, create }) =>
-      create((message) => this.#complain(name, message)),
+    this.#expected = expected;
+    this.#hear = hearersOf(
+      invariants.map(({ name, create }) => create((message) => this.#complain(name, message))),
     );
   }
 
   reset(): void {
     this.findings.length = 0;
-    this.#granted = false;
-    for (const m of this.#monitors) m.reset?.();
+    this.#granted.fill(false);
+    this.#given.fill(0);
+    for (const m of this.#hear.reset) m.reset?.();
   }
 
   #complain(invariant: string, message: string): void {
@@ -45,49 +78,71 @@ export class Observer extends NullTracer {
     this.onFinding?.();
   }
 
-  begun(insn: number): void {
-    this.#history.add(0x10);
-    for (const m of this.#monitors) m.begun?.(insn);
+  /** Whether any of the invariants wants checkpoints restored into another machine. */
+  get restores(): boolean {
+    return this.#hear.restored.length > 0;
   }
-  settled(retired: boolean): void {
-    this.#history.add(retired ? 0x11 : 0x12);
-    for (const m of this.#monitors) m.settled?.(retired);
+
+  begun(insn: number, vcpu: number): void {
+    this.#history.add(0x10 + 0x100 * vcpu);
+    for (const m of this.#hear.begun) m.begun?.(insn, vcpu);
+  }
+  settled(retired: boolean, vcpu: number): void {
+    this.#history.add((retired ? 0x11 : 0x12) + 0x100 * vcpu);
+    for (const m of this.#hear.settled) m.settled?.(retired, vcpu);
+  }
+  /** The guest got a value from a device. */
+  given(value: number, vcpu: number): void {
+    const n = this.#given[vcpu] ?? 0;
+    this.#given[vcpu] = n + 1;
+    const expected = this.#expected[vcpu]?.[n];
+    if (expected === undefined) return;
+    for (const m of this.#hear.given) m.given?.(value, expected, vcpu);
+  }
+  /** A device model has died, or its server is destroyed. */
+  killed(): void {
+    this.#history.add(0x83);
+    for (const m of this.#hear.killed) m.killed?.();
+  }
+  /** A checkpoint, restored into another machine, does not go on as the guest would. */
+  restored(n: number, problem: string): void {
+    for (const m of this.#hear.restored) m.restored?.(n, problem);
   }
   access(event: AccessEvent): void {
     const h = this.#history;
-    h.add(0x20 + event.dir);
+    h.add(0x20 + event.dir + 0x100 * (event.vcpu + 1));
     h.addWide(event.addr);
     h.add(event.size);
     h.add(event.element);
     h.add(event.data);
     h.add(event.dataHi);
-    for (const m of this.#monitors) m.access?.(event);
+    for (const m of this.#hear.access) m.access?.(event);
   }
   judged(violation: Violation): void {
-    for (const m of this.#monitors) m.judged?.(violation);
+    for (const m of this.#hear.judged) m.judged?.(violation);
   }
   captured(n: number, problems: readonly string[]): void {
-    for (const m of this.#monitors) m.captured?.(n, problems);
+    for (const m of this.#hear.captured) m.captured?.(n, problems);
   }
   ended(end: RunEnd, report: LedgerReport): void {
-    for (const m of this.#monitors) m.ended?.(end, report);
+    for (const m of this.#hear.ended) m.ended?.(end, report);
   }
 
-  override start_deferral(_v: vcpu, granted: boolean): void {
-    this.#granted = granted;
+  override start_deferral(v: vcpu, granted: boolean): void {
+    this.#granted[v.vcpu_id] = granted;
   }
   override send(v: vcpu, id: number, p: ioreq_t, rc: x86emul_rc): void {
-    if (rc !== X86EMUL_RETRY || !this.#granted) return;
-    this.#mix(0x30 + id, p);
-    for (const m of this.#monitors) m.sent?.(v, p);
+    if (rc !== X86EMUL_RETRY || this.#granted[v.vcpu_id] !== true) return;
+    this.#mix(0x30 + id + 0x100 * v.vcpu_id, p);
+    for (const m of this.#hear.sent) m.sent?.(v, p);
   }
   override refused(v: vcpu, p: ioreq_t): void {
-    this.#mix(0x80, p);
-    for (const m of this.#monitors) m.refused?.(v, p);
+    this.#mix(0x80 + 0x100 * v.vcpu_id, p);
+    for (const m of this.#hear.refused) m.refused?.(v, p);
   }
   override response(v: vcpu, _id: number, io_req: ioreq_t): void {
-    this.#mix(0x81, io_req);
-    for (const m of this.#monitors) m.response?.(v, io_req);
+    this.#mix(0x81 + 0x100 * v.vcpu_id, io_req);
+    for (const m of this.#hear.response) m.response?.(v, io_req);
   }
   override inject(_v: vcpu, vector: number, _type: number, ec: number): void {
     this.#history.add(0x82);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The vCPU's place and its local variables, as a hash. They live on the JavaScript stack, where nobody can look; but the
+// A vCPU's place and its local variables, as a hash. They live on the JavaScript stack, where nobody can look; but the
 // path is deterministic, so they follow from the state in which the vCPU last stood between two calls (then it has
 // none), how many points it has passed since, and the state it found after each point at which others have run.
-import { ENTER, IDLE } from './decision.ts';
 import { StateHash } from './hash.ts';
 import type { WorldState } from './state.ts';
 
@@ -52,16 +51,10 @@ export class VcpuPlace {
     this.#passed = 0;
   }
 
-  /** The whole state at a decision, as a number: equal states have the same futures. */
-  key(place: number, current: number): number {
-    const h = this.#scratch;
-    if (place === IDLE || place === ENTER) h.reset();
-    else {
-      h.reset(this.#a, this.#b);
-      h.add(this.#passed);
-    }
-    h.add(place + 256 * current);
-    this.#addAll(h);
-    return h.key();
+  /** Of a vCPU inside a call. */
+  addTo(h: StateHash): void {
+    h.add(this.#a);
+    h.add(this.#b);
+    h.add(this.#passed);
   }
 }

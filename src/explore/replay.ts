@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A schedule again: told once, and run as often as asked, every event compared.
 import { makeArena } from './make-arena.ts';
+import { recordReference } from './reference.ts';
 import type { Scenario } from './scenario.ts';
 import { type Choice, Replay } from './schedule.ts';
 import { type Told, tell } from './tell.ts';
@@ -12,9 +13,10 @@ export interface Replayed {
 }
 
 export function replay(scenario: Scenario, choices: readonly Choice[], times: number): Replayed {
-  const told = tell(scenario, choices);
+  const reference = recordReference(scenario);
+  const told = tell(scenario, choices, reference);
   if (times === 1) return { told, same: 1 };
-  using arena = makeArena(scenario);
+  using arena = makeArena(scenario, reference);
   arena.hashing = false;
   const run = (tape: number[]): string => {
     tape.length = 0;

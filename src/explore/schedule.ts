@@ -6,7 +6,7 @@ import { findBug, type MuseumBug } from '../toolstack/museum/index.ts';
 import { HvmError } from '../util/errors.ts';
 import { isRevisionName, REVISION_NAMES, type RevisionName } from '../xen/hvm/revision.ts';
 import type { Chooser, Decision } from './decision.ts';
-import { actorLetter, actorOf } from './scenario.ts';
+import { actorLetter, actorOf, type Extras } from './scenario.ts';
 
 const FORMAT = 't1';
 /** In front of an exhibit's name, in the place of a revision. */
@@ -28,6 +28,7 @@ export interface Schedule {
   bug: MuseumBug | null;
   ios: number;
   checkpoints: number;
+  extras: Extras;
   /** By ascending `n`. */
   choices: readonly Choice[];
 }
@@ -38,9 +39,14 @@ export function formatSchedule(s: Schedule): string {
     FORMAT,
     encodeURIComponent(s.guest),
     s.bug === null ? s.revision : `${BUG}${s.bug.id}`,
-    `${s.ios}.${s.checkpoints}`,
+    `${s.ios}.${s.checkpoints}${extraWords(s.extras)}`,
     choices.join('.'),
   ].join(':');
+}
+
+/** Who takes part besides one vCPU, the toolstack and living device models: `.c2` vCPUs, `.k1` that may die, `.i3` edges. */
+function extraWords({ vcpus, kills, irqs }: Extras): string {
+  return `${vcpus > 1 ? `.c${vcpus}` : ''}${kills > 0 ? `.k${kills}` : ''}${irqs > 0 ? `.i${irqs}` : ''}`;
 }
 
 /** @throws HvmError HVM_USAGE for a string that is no schedule; says which part */
@@ -67,18 +73,18 @@ export function parseSchedule(text: string): Schedule {
   else if (!isRevisionName(revision)) {
     return refuse(`revision '${revision}'`, `one of ${REVISION_NAMES.join(', ')}`);
   }
-  const counts = /^(\d{1,4})\.(\d{1,3})$/.exec(size);
+  const counts = /^(\d{1,4})\.(\d{1,3})(?:\.c([2-4]))?(?:\.k([1-9]))?(?:\.i([1-9]))?$/.exec(size);
   const ios = Number(counts?.[1] ?? 0);
   const checkpoints = Number(counts?.[2] ?? 0);
   if (counts === null || ios < 1 || ios > MOST_IOS || checkpoints > MOST_CHECKPOINTS) {
     refuse(
       `size '${size}'`,
-      `accesses and checkpoints like 3.2, at most ${MOST_IOS}.${MOST_CHECKPOINTS}`,
+      `accesses and checkpoints like 3.2, at most ${MOST_IOS}.${MOST_CHECKPOINTS}, then .c2 for 2 vCPUs, .k1 for a death, .i1 for an interrupt`,
     );
   }
   const list: Choice[] = [];
   for (const word of choices === '' ? [] : choices.split('.')) {
-    const match = /^([0-9a-z]{1,6})([vt0-9])$/.exec(word);
+    const match = /^([0-9a-z]{1,6})([vt0-9wxyiA-J])$/.exec(word);
     const n = Number.parseInt(match?.[1] ?? '', 36);
     if (match === null || n <= (list.at(-1)?.n ?? -1)) {
       refuse(`choice '${word}'`, "a number in base 36 that is above the last one's, and an actor");
@@ -86,7 +92,12 @@ export function parseSchedule(text: string): Schedule {
     list.push({ n, actor: actorOf(match?.[2] ?? '') });
   }
   const base = bug?.base ?? (revision as RevisionName);
-  return { guest: name, revision: base, bug, ios, checkpoints, choices: list };
+  const extras: Extras = {
+    vcpus: Number(counts?.[3] ?? 1),
+    kills: Number(counts?.[4] ?? 0),
+    irqs: Number(counts?.[5] ?? 0),
+  };
+  return { guest: name, revision: base, bug, ios, checkpoints, extras, choices: list };
 }
 
 /** Writes down what was chosen. */

@@ -9,6 +9,7 @@ import type { Finding } from './observer.ts';
 import type { Scenario } from './scenario.ts';
 import { type Choice, Recording, Replay } from './schedule.ts';
 import { TurnCounter } from './turns.ts';
+import type { Reference } from './undisturbed.ts';
 
 /** Complete runs looked at in one smaller scenario. */
 const MOST_RUNS = 4000;
@@ -39,9 +40,10 @@ export function shrink(
   choices: readonly Choice[],
   preemptions: number,
   findings: readonly Finding[],
+  reference?: Reference,
 ): Shrunk {
   const wanted = target(findings);
-  using arena = makeArena(scenario);
+  using arena = makeArena(scenario, reference);
   let minimal = true;
   for (let checkpoints = 0; checkpoints <= scenario.checkpoints; checkpoints++) {
     for (let p = 0; p <= preemptions; p++) {

@@ -14,28 +14,36 @@
 
 import type { InlineServer } from '../dm/inline-server.ts';
 import type { Machine } from '../machine/machine.ts';
+import type { VcpuParts } from '../machine/vcpu-parts.ts';
 import type { StateHash } from './hash.ts';
+import type { IrqSource } from './irq-source.ts';
+import type { Killer } from './killer.ts';
 import type { ToolstackActor } from './toolstack.ts';
 
 interface ServerPart {
   readonly server: InlineServer;
-  /** The slot of vCPU 0, as words. */
-  readonly slot: Int32Array;
+  /** The slots of all vCPUs, as words. */
+  readonly slots: Int32Array;
 }
 
 export class WorldState {
   readonly #machine: Machine;
   readonly #toolstack: ToolstackActor;
+  readonly #killer: Killer;
+  readonly #irqs: IrqSource;
   readonly #servers: ServerPart[];
   /** By server: what it has seen since it began to serve; 0 while it does not. */
   readonly locals: number[];
 
-  constructor(machine: Machine, toolstack: ToolstackActor) {
+  constructor(machine: Machine, toolstack: ToolstackActor, killer: Killer, irqs: IrqSource) {
     this.#machine = machine;
     this.#toolstack = toolstack;
+    this.#killer = killer;
+    this.#irqs = irqs;
     this.#servers = machine.servers.map((server) => {
       const { bytes } = server.connection.ioreqPage;
-      return { server, slot: new Int32Array(bytes.buffer, bytes.byteOffset, 8) };
+      const words = 8 * machine.vcpus.length;
+      return { server, slots: new Int32Array(bytes.buffer, bytes.byteOffset, words) };
     });
     this.locals = machine.servers.map(() => 0);
   }
@@ -50,7 +58,7 @@ export class WorldState {
     scratch.reset(this.locals[i] ?? 0, i);
     scratch.add(history.a);
     scratch.add(history.b);
-    for (let w = 0; w < 8; w++) scratch.add(part.slot[w] as number);
+    for (let w = 0; w < part.slots.length; w++) scratch.add(part.slots[w] as number);
     scratch.add(part.server.busy ? 1 : 2);
     this.locals[i] = scratch.a;
   }
@@ -60,7 +68,20 @@ export class WorldState {
 
   /** Adds the state of everything but the history. */
   addTo(h: StateHash): void {
-    const { domain: d, vcpu: v, regs, insnCpu } = this.#machine;
+    const { domain: d, vcpus } = this.#machine;
+    h.add(d.pause_count + 256 * (d.shutdown_code & 0xff));
+    h.add(this.#toolstack.at + 256 * this.#toolstack.n);
+    for (const parts of vcpus) this.#addVcpu(h, parts);
+    this.#addServers(h);
+    if (this.#killer.most > 0) for (const stage of this.#killer.stage) h.add(stage);
+    if (this.#irqs.most > 0) {
+      h.add(this.#irqs.raised + 16 * this.#irqs.waiting + 256 * this.#irqs.merged);
+      h.add(this.#irqs.taken);
+    }
+  }
+
+  #addVcpu(h: StateHash, { vcpu: v, regs, insnCpu }: VcpuParts): void {
+    const { domain: d } = this.#machine;
     const hvm = v.arch.hvm;
     const { hvm_io: vio, insn } = hvm;
     h.add(
@@ -83,8 +104,7 @@ export class WorldState {
         (regs.pending ? 65536 : 0) |
         (insnCpu.begun ? 131072 : 0),
     );
-    h.add(d.pause_count + 256 * v.pause_count + 65536 * (d.shutdown_code & 0xff));
-    h.add(vio.io_completion + 16 * this.#toolstack.at + 256 * this.#toolstack.n);
+    h.add(vio.io_completion + 16 * v.pause_count);
     const { io_req } = vio;
     h.add(io_req.state);
     h.add(io_req.data);
@@ -128,21 +148,20 @@ export class WorldState {
         h.add(access.data_hi);
       }
     }
-    this.#addServers(h);
   }
 
   #addServers(h: StateHash): void {
-    const { domain: d, vcpu: v } = this.#machine;
+    const { domain: d } = this.#machine;
     for (let i = 0; i < this.#servers.length; i++) {
-      const { server, slot } = this.#servers[i] as ServerPart;
+      const { server, slots } = this.#servers[i] as ServerPart;
       h.add((server.busy ? 1 : 0) | (server.asleep ? 2 : 0) | (server.backlog.length << 2));
       for (const event of server.backlog) h.add(event);
       h.add(this.locals[i] as number);
-      for (let w = 0; w < 8; w++) h.add(slot[w] as number);
+      for (let w = 0; w < slots.length; w++) h.add(slots[w] as number);
     }
     for (const s of d.arch.hvm.ioreq_server) {
       if (s === null || s === undefined) continue;
-      h.add(s.sv[v.vcpu_id]?.pending ? 1 : 0);
+      for (const v of d.vcpu) h.add(s.sv[v.vcpu_id]?.pending ? 1 : 0);
       const ring = s.bufioreq.va;
       if (ring !== null) h.add((ring.write_pointer() - ring.read_pointer()) | 0);
     }

@@ -7,6 +7,7 @@ import { narrated, type Step } from './narrator.ts';
 import type { Finding } from './observer.ts';
 import type { Scenario } from './scenario.ts';
 import { type Choice, Replay } from './schedule.ts';
+import type { Reference } from './undisturbed.ts';
 
 export interface Told {
   scenario: Scenario;
@@ -22,9 +23,12 @@ export interface Told {
   misfits: number;
 }
 
-/** Runs `choices` once. What does not fit is left out and counted. */
-export function tell(scenario: Scenario, choices: readonly Choice[]): Told {
-  const { arena, narrator } = narrated((trace) => makeArena(scenario, undefined, trace));
+/**
+ * Runs `choices` once. What does not fit is left out and counted.
+ * @param reference - of the guest; recorded unless given
+ */
+export function tell(scenario: Scenario, choices: readonly Choice[], reference?: Reference): Told {
+  const { arena, narrator } = narrated((trace) => makeArena(scenario, reference, undefined, trace));
   using it = arena;
   it.hashing = false;
   narrator.begin();

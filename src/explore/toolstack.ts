@@ -26,11 +26,13 @@ export const TOOLSTACK_STEPS: readonly string[] = [
 
 /** What hears of checkpoints. */
 export interface CheckpointHooks {
-  /** Before the CPU is brought to a boundary by the host. */
+  /** Before the CPUs are brought to a boundary by the host. */
   settling(): void;
-  /** Nothing moves; `problems` is empty when the state is one the guest could have been in. */
+  /** A toolstack at fault has saved the devices of a domain that has not stopped. */
+  devicesSaved(): void;
   /** A toolstack at fault has saved a domain that is not paused. */
   saved(n: number, problems: readonly string[]): void;
+  /** Nothing moves; `problems` is empty when the state is one the guest could have been in. */
   captured(n: number, problems: readonly string[]): void;
   resumed(n: number): void;
 }
@@ -58,12 +60,20 @@ export class ToolstackActor {
     this.n = 0;
   }
 
+  #inMotion(): string[] {
+    const { vcpus } = this.#machine;
+    if (vcpus.length === 1) return inFlight(this.#machine);
+    return vcpus.flatMap((parts) => inFlight(this.#machine, parts));
+  }
+
   /** What a domain that is called shut down has still to get, as sentences. */
   #toCome(): string[] {
-    const { hvm_io: vio } = this.#machine.vcpu.arch.hvm;
-    return vio.io_completion === HVMIO_no_completion
-      ? []
-      : ['saved on the signal, before the answer has reached its register or memory'];
+    const waits = this.#machine.domain.vcpu.some(
+      (v) => v.arch.hvm.hvm_io.io_completion !== HVMIO_no_completion,
+    );
+    return waits
+      ? ['saved on the signal, before the answer has reached its register or memory']
+      : [];
   }
 
   enabled(): boolean {
@@ -74,7 +84,9 @@ export class ToolstackActor {
         return this.#machine.domain.is_shut_down;
       case QUIESCE:
         // domain_pause() returns once the vCPU has left its CPU; device models are asked to finish, not cut off.
-        return !this.#machine.vcpu.is_running && !this.#machine.servers.some((s) => s.busy);
+        for (const v of this.#machine.domain.vcpu) if (v.is_running) return false;
+        for (const server of this.#machine.servers) if (server.busy) return false;
+        return true;
       default:
         return true;
     }
@@ -82,10 +94,11 @@ export class ToolstackActor {
 
   /** One indivisible step. Only called while `enabled()`. */
   step(): void {
-    const { domain: d, servers, regs } = this.#machine;
+    const { domain: d, servers, vcpus } = this.#machine;
     switch (this.at) {
       case AT_REST:
         this.n++;
+        if (this.#faults.savesDevicesFirst) this.#hooks.devicesSaved();
         domain_shutdown(d, SHUTDOWN_suspend);
         this.at = PAUSE;
         return;
@@ -97,8 +110,10 @@ export class ToolstackActor {
         return;
       case QUIESCE:
         this.#hooks.settling();
-        if (this.#faults.stopReplays && regs.pending) regs.forget();
-        regs.settle();
+        for (const { regs } of vcpus) {
+          if (this.#faults.stopReplays && regs.pending) regs.forget();
+          regs.settle();
+        }
         for (const server of servers) {
           server.drainBufferedNow();
           server.sleep();
@@ -106,7 +121,7 @@ export class ToolstackActor {
         this.at = CAPTURE;
         return;
       case CAPTURE:
-        this.#hooks.captured(this.n, inFlight(this.#machine));
+        this.#hooks.captured(this.n, this.#inMotion());
         this.at = RESUME;
         return;
       default:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// One machine: a guest in RAM, a CPU, a domain with one vCPU, and a device model per device.
+// One machine: a guest in RAM, a domain with a vCPU or several, their CPUs, and a device model per device.
 import {
   RAX,
   RBX,
@@ -46,7 +46,7 @@ import { CountedDevice } from './counted-device.ts';
 import { addFixtures, ramAfterWrite } from './fixtures.ts';
 import { GuestRegs } from './guest-regs.ts';
 import { InterruptLines, type InterruptSource } from './interrupts.ts';
-import type { LoadedGuest } from './loader.ts';
+import { guestForVcpu, type LoadedGuest } from './loader.ts';
 import { ramSegments } from './memory-map.ts';
 import { pcSegments } from './pc/memory.ts';
 import { Pc } from './pc/platform.ts';
@@ -56,6 +56,7 @@ import { TeeTracer } from './tee-tracer.ts';
 import { type RemoteServers, threadHost } from './threads/remote-servers.ts';
 import { StraightRemote } from './threads/straight-remote.ts';
 import type { TimeSource } from './time-source.ts';
+import { BooksOf, type VcpuParts } from './vcpu-parts.ts';
 import { VirtualTimer } from './virtual-timer.ts';
 
 const GUEST_DOMAIN = 1;
@@ -82,8 +83,10 @@ export interface MachineOptions {
   straight?: boolean;
   /** Virtual time for devices, in ns; one per instruction unless given. */
   nowNs?: () => number;
-  /** In place of the addon's. */
-  cpu?: (ram: GuestRam) => MachineCpu;
+  /** In place of the addon's. @param vcpu - whose */
+  cpu?: (ram: GuestRam, vcpu: number) => MachineCpu;
+  /** On this thread, 1 unless given. Those above 0 run copies of the guest (`guestForVcpu`) and have no interrupts. */
+  vcpus?: number;
   /** The domain's device models, and its other vCPUs, are in other threads: this machine is one of its vCPUs. */
   remote?: RemoteServers | null;
 }
@@ -111,6 +114,8 @@ export class Machine implements Disposable {
   readonly books: Bookkeeper | null;
   /** The short way of an IN or OUT, where nobody can tell it from the ordinary one; null: none. */
   readonly straight: StraightIo | StraightRemote | null;
+  /** Every vCPU of this thread; the first is the machine itself. */
+  readonly vcpus: readonly VcpuParts[] = [];
   /** What the guest reported last, or null. */
   verdict: Verdict | null = null;
   /** Accesses that no server claimed, by space. */
@@ -124,7 +129,7 @@ export class Machine implements Disposable {
    */
   constructor(options: MachineOptions) {
     const { guest, devices, ledger = null, points = NO_POINTS, remote = null } = options;
-    const { revision = 'exact' } = options;
+    const { revision = 'exact', vcpus = 1 } = options;
     this.guest = guest;
     this.devices = devices;
     this.remote = remote;
@@ -141,14 +146,15 @@ export class Machine implements Disposable {
     const pages = all
       .filter((d) => d.range.space === 'mmio')
       .map((d) => ({ name: d.factory.name, start: d.range.start, end: d.range.end }));
-    this.cpu =
-      options.cpu?.(this.ram) ??
+    const newCpu = (id: number): MachineCpu =>
+      options.cpu?.(this.ram, id) ??
       new UnicornCpu(
         this.ram,
         config === null
           ? ramSegments(memoryBytes, pages, guest.pieces)
           : pcSegments(memoryBytes, config),
       );
+    this.cpu = newCpu(0);
     try {
       this.insnCpu = new InsnCpu(this.cpu);
       this.regs = new GuestRegs(this.cpu);
@@ -159,7 +165,11 @@ export class Machine implements Disposable {
       this.servers = servers;
       const internal = new UnclaimedCounter(this);
       const tracers: Tracer[] = remote === null ? [internal] : [remote.tracer, internal];
-      if (this.books !== null) tracers.push(this.books);
+      const others = Array.from({ length: vcpus - 1 }, (_, i) => otherVcpu(newCpu(i + 1), ledger));
+      if (this.books !== null) tracers.push(vcpus === 1 ? this.books : new BooksOf(this.books, 0));
+      others.forEach(({ books }, i) => {
+        if (books !== null) tracers.push(new BooksOf(books, i + 1));
+      });
       if (options.trace) tracers.push(options.trace);
       const trace = tracers.length === 1 ? internal : new TeeTracer(tracers);
       let nextPort = 1;
@@ -177,7 +187,8 @@ export class Machine implements Disposable {
             : (_d, port) => remote.send(port),
         ...(remote === null ? {} : threadHost(remote.memory, remote.vcpuId)),
         hvm_get_guest_time: nowNs,
-        inject_hw_exception: (_v, vector, ec) => this.cpu.injectException(vector, ec),
+        inject_hw_exception: (v, vector, ec) =>
+          (this.vcpus[v.vcpu_id] ?? this).cpu.injectException(vector, ec),
       });
       this.domain = domain_create(GUEST_DOMAIN, this.ram, host, remote?.words ?? null);
       for (const { start, end } of pages) {
@@ -194,7 +205,8 @@ export class Machine implements Disposable {
           : new InterruptLines(remote.words, D_IRQ_HIGH, D_IRQ_LATCHED));
       const every = guest.manifest.timer?.everyInstructions ?? 0;
       this.timer = this.pc?.clock ?? new VirtualTimer(every, this.interrupts);
-      const alone = points === NO_POINTS && !options.trace && options.straight !== false;
+      const alone =
+        vcpus === 1 && points === NO_POINTS && !options.trace && options.straight !== false;
       const { vcpu, cpu, regs, insnCpu, books, interrupts, timer } = this;
       if (!alone || !straight_possible(vcpu)) this.straight = null;
       else if (remote === null) {
@@ -209,6 +221,7 @@ export class Machine implements Disposable {
           timer,
         });
       } else this.straight = new StraightRemote({ vcpu, cpu, regs, interrupts, timer, remote });
+      this.vcpus = [this, ...others.map((parts) => this.#addVcpu(parts))];
       const context: DeviceContext = {
         output: options.output ?? (() => {}),
         input: options.input ?? { take: () => NO_INPUT },
@@ -220,7 +233,9 @@ export class Machine implements Disposable {
         nowNs,
       };
       this.#addServers(all, context, servers);
-      this.#load();
+      this.vcpus.forEach((parts, id) => {
+        load(this.ram, guestForVcpu(guest, id), parts);
+      });
     } catch (error) {
       this[Symbol.dispose]();
       throw error;
@@ -241,6 +256,14 @@ export class Machine implements Disposable {
     }
     if (mine === null) throw new BugError(`vCPU ${remote?.vcpuId} is none of its domain`);
     return mine;
+  }
+
+  #addVcpu(parts: Omit<VcpuParts, 'vcpu'>): VcpuParts {
+    const { domain: d } = this;
+    const vcpu = vcpu_create(d, parts.regs);
+    if (hvm_all_ioreq_servers_add_vcpu(d, vcpu) !== 0) throw new BugError('no vCPU');
+    vcpu.arch.hvm.cpu = parts.insnCpu;
+    return { ...parts, vcpu };
   }
 
   #addServers(
@@ -286,37 +309,11 @@ export class Machine implements Disposable {
       bufferedPage: new BufferedPage(bufferedPage),
       vcpuPorts,
       bufferedPort: ringPort,
-      notify: () => xen_event_channel_signalled(this.vcpu),
+      notify: (port) =>
+        xen_event_channel_signalled(this.domain.vcpu[vcpuPorts.indexOf(port)] ?? this.vcpu),
       ram: this.ram,
     });
     servers.push(server);
-  }
-
-  #load(): void {
-    const { pieces, entry } = this.guest;
-    for (const { gpa, bytes } of pieces) this.ram.writeBytes(gpa, bytes);
-    // A PC starts at its reset vector, as it stands after power-on.
-    if (this.pc !== null) return;
-    const { regs } = this.cpu;
-    const segment = (index: number, selector: number, code: boolean): void =>
-      regs.setSegment(index, {
-        selector,
-        base: selector << 4,
-        limit: 0xffff,
-        attributes: code ? 0x9b00 : 0x9300,
-      });
-    segment(SEG_CS, entry.cs, true);
-    segment(SEG_DS, entry.ds, false);
-    segment(SEG_ES, entry.es, false);
-    segment(SEG_SS, entry.ss, false);
-    segment(SEG_FS, 0, false);
-    segment(SEG_GS, 0, false);
-    regs.setGpr(RAX, entry.ax);
-    regs.setGpr(RDX, entry.dx);
-    regs.setGpr(RBX, this.vcpu.vcpu_id);
-    regs.setGpr(RSP, entry.sp);
-    regs.rip = entry.ip;
-    regs.rflags = entry.flags | 2;
   }
 
   /** Device ranges as the ledger's start names them. */
@@ -363,7 +360,44 @@ export class Machine implements Disposable {
   [Symbol.dispose](): void {
     this.pc?.[Symbol.dispose]();
     this.cpu[Symbol.dispose]();
+    for (const { cpu } of this.vcpus.slice(1)) cpu[Symbol.dispose]();
   }
+}
+
+/** Puts the guest's pieces into memory and the vCPU in front of its first instruction. */
+function load(ram: GuestRam, { pieces, entry, pc }: LoadedGuest, { cpu, vcpu }: VcpuParts): void {
+  for (const { gpa, bytes } of pieces) ram.writeBytes(gpa, bytes);
+  // A PC starts at its reset vector, as it stands after power-on.
+  if (pc !== null) return;
+  const { regs } = cpu;
+  const segment = (index: number, selector: number, code: boolean): void =>
+    regs.setSegment(index, {
+      selector,
+      base: selector << 4,
+      limit: 0xffff,
+      attributes: code ? 0x9b00 : 0x9300,
+    });
+  segment(SEG_CS, entry.cs, true);
+  segment(SEG_DS, entry.ds, false);
+  segment(SEG_ES, entry.es, false);
+  segment(SEG_SS, entry.ss, false);
+  segment(SEG_FS, 0, false);
+  segment(SEG_GS, 0, false);
+  regs.setGpr(RAX, entry.ax);
+  regs.setGpr(RDX, entry.dx);
+  regs.setGpr(RBX, vcpu.vcpu_id);
+  regs.setGpr(RSP, entry.sp);
+  regs.rip = entry.ip;
+  regs.rflags = entry.flags | 2;
+}
+
+/** What a vCPU above 0 has of its own, but for the vCPU. */
+function otherVcpu(cpu: MachineCpu, ledger: Ledger | null): Omit<VcpuParts, 'vcpu'> {
+  const insnCpu = new InsnCpu(cpu);
+  const regs = new GuestRegs(cpu);
+  const books = ledger === null ? null : new Bookkeeper(ledger, cpu, insnCpu, regs);
+  const interrupts = new InterruptLines();
+  return { cpu, insnCpu, regs, books, interrupts, timer: new VirtualTimer(0, interrupts) };
 }
 
 /** Registers of a vCPU that another thread runs. */

@@ -27,6 +27,7 @@ import { vmexit_emulate, vmexit_mmio, vmexit_pio, vmexit_pio_string } from '../x
 import type { Machine } from './machine.ts';
 import type { PcBoard } from './pc/platform.ts';
 import { NOT_ENTERED } from './straight-io.ts';
+import type { VcpuParts } from './vcpu-parts.ts';
 
 /** Interrupt flag. */
 const IF = 0x200;
@@ -79,13 +80,16 @@ export class RunLoop {
   /** Stop when the guest reports a verdict. */
   stopAtVerdict = true;
   readonly #count: sched_count = { resumes: 0 };
+  readonly #parts: VcpuParts;
   readonly #emulatesPorts: boolean;
   #straight: Machine['straight'] = null;
   #lastSeen = -1;
   #again = 0;
 
-  constructor(machine: Machine) {
+  /** @param parts - of the vCPU to run; vCPU 0 unless given */
+  constructor(machine: Machine, parts: VcpuParts = machine) {
     this.machine = machine;
+    this.#parts = parts;
     this.#emulatesPorts = machine.guest.manifest.monitor?.emulatePorts ?? false;
   }
 
@@ -98,7 +102,8 @@ export class RunLoop {
   /** Runs until something outside has to decide. */
   run(): Stop {
     const { machine } = this;
-    const { vcpu: v, domain: d } = machine;
+    const { domain: d } = machine;
+    const { vcpu: v } = this.#parts;
     const here = this.onServerStep === null && this.onIdle === null;
     const atOnce = (here || machine.remote !== null) && !this.#emulatesPorts;
     this.#straight = atOnce ? machine.straight : null;
@@ -135,7 +140,7 @@ export class RunLoop {
 
   /** The port is done with an exit, or has left it waiting: CPU and books follow. */
   #settle(): void {
-    const { insnCpu, vcpu: v, books } = this.machine;
+    const { insnCpu, vcpu: v, books } = this.#parts;
     // A refused batch of a REP is dropped by the port without a trace: the CPU is still parked at its first element.
     if (insnCpu.begun && v.arch.hvm.insn.count === 0) insnCpu.rollback();
     books?.settle(v);
@@ -164,7 +169,8 @@ export class RunLoop {
 
   /** One stay in the guest and the handling of its exit. */
   #enter(): Stop | null {
-    const { cpu, regs, insnCpu, interrupts, timer, vcpu: v, books, pc } = this.machine;
+    const { pc } = this.machine;
+    const { cpu, regs, insnCpu, interrupts, timer, vcpu: v, books } = this.#parts;
     if (pc?.board.changed) this.#obeyBoard(pc.board);
     const exit = this.#straight === null ? this.#enterGuest() : this.#straight.enter(this);
     if (exit === NOT_ENTERED) return null;
@@ -213,7 +219,7 @@ export class RunLoop {
   }
 
   #enterGuest(): ExitReason {
-    const { cpu, regs, interrupts, timer } = this.machine;
+    const { cpu, regs, interrupts, timer } = this.#parts;
     regs.release();
     cpu.deadline = Math.min(this.deadline, timer.next);
     if (interrupts.pending) interrupts.offer(cpu);
@@ -231,7 +237,7 @@ export class RunLoop {
 
   /** Whether the guest has come back to the same instruction so often that it will for ever. */
   #goesNowhere(): boolean {
-    const { icount } = this.machine.cpu;
+    const { icount } = this.#parts.cpu;
     this.#again = icount === this.#lastSeen ? this.#again + 1 : 0;
     this.#lastSeen = icount;
     return this.#again > MOST_AGAIN;
@@ -248,7 +254,7 @@ export class RunLoop {
   }
 
   #halt(): Stop | null {
-    const { cpu, interrupts, timer } = this.machine;
+    const { cpu, interrupts, timer } = this.#parts;
     if ((cpu.regs.rflags & IF) === 0) return 'dead';
     if (interrupts.pending || cpu.irq >= 0) return null;
     const { next } = timer;
@@ -263,7 +269,8 @@ export class RunLoop {
   }
 
   #fault(exit: ExitReason): Stop | null {
-    const { cpu, domain: d } = this.machine;
+    const { cpu } = this.#parts;
+    const { domain: d } = this.machine;
     switch (exit) {
       case EXIT_SHUTDOWN:
         domain_crash(d, 'triple fault');

@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // One checkpoint: pause for real, check that nothing is in flight, capture, resume.
 import type { Machine } from '../machine/machine.ts';
+import type { VcpuParts } from '../machine/vcpu-parts.ts';
 import { BugError } from '../util/errors.ts';
 import { domain_resume } from '../xen/common/domain.ts';
-import { domain_pause, domain_unpause } from '../xen/common/sched.ts';
+import { domain_pause, domain_unpause, type vcpu } from '../xen/common/sched.ts';
 import { HVMIO_no_completion } from '../xen/hvm/state.ts';
 import { STATE_IOREQ_NONE } from '../xen/public/hvm_ioreq.ts';
 import type { Snapshot } from './snapshot.ts';
 
-/** Everything that must be true before a domain that is shut down may be saved; a sentence each, none: all is well. */
-export function inFlight(machine: Machine): string[] {
-  const { domain: d, vcpu: v, insnCpu, regs, servers, remote } = machine;
+/**
+ * Everything that must be true of a vCPU, vCPU 0 unless given, before a domain that is shut down may be saved; a sentence
+ * each, none: all is well.
+ */
+export function inFlight(machine: Machine, parts: VcpuParts = machine): string[] {
+  const { domain: d, servers, remote } = machine;
+  const { vcpu: v, insnCpu, regs } = parts;
   const found: string[] = [];
   const want = (condition: boolean, what: string): void => {
     if (!condition) found.push(what);
@@ -28,14 +33,17 @@ export function inFlight(machine: Machine): string[] {
     want(!(s.sv[v.vcpu_id]?.pending ?? false), `server ${s.id} has a request outstanding`);
   }
   // In another thread a device model may have written anything there, at any time.
-  if (remote === null) found.push(...pagesInUse(machine).map(({ why }) => why));
+  if (remote === null) found.push(...pagesInUse(machine, v).map(({ why }) => why));
   for (const server of servers) want(!server.busy, `device model '${server.name}' is busy`);
   return found;
 }
 
 /** Shared pages that a device model has not left as one does that sleeps. */
-export function pagesInUse(machine: Machine): { server: number; why: string }[] {
-  const { domain: d, vcpu: v } = machine;
+export function pagesInUse(
+  machine: Machine,
+  v: vcpu = machine.vcpu,
+): { server: number; why: string }[] {
+  const { domain: d } = machine;
   const found: { server: number; why: string }[] = [];
   for (const s of d.arch.hvm.ioreq_server) {
     if (s === null || s === undefined || !s.enabled) continue;

@@ -2,6 +2,7 @@
 // Schedules as strings: there and back, and nothing else is taken for one.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ACTORS } from '../../src/explore/scenario.ts';
 import { formatSchedule, parseSchedule } from '../../src/explore/schedule.ts';
 import { isHvmError } from '../../src/util/errors.ts';
 import { REVISION_NAMES } from '../../src/xen/hvm/revision.ts';
@@ -12,10 +13,18 @@ const schedules = fc.record({
   bug: fc.constant(null),
   ios: fc.integer({ min: 1, max: 1000 }),
   checkpoints: fc.integer({ min: 0, max: 100 }),
+  extras: fc.record({
+    vcpus: fc.integer({ min: 1, max: 4 }),
+    kills: fc.integer({ min: 0, max: 9 }),
+    irqs: fc.integer({ min: 0, max: 9 }),
+  }),
   choices: fc
-    .uniqueArray(fc.record({ n: fc.nat(100_000), actor: fc.integer({ min: 0, max: 11 }) }), {
-      selector: (c) => c.n,
-    })
+    .uniqueArray(
+      fc.record({ n: fc.nat(100_000), actor: fc.integer({ min: 0, max: ACTORS - 1 }) }),
+      {
+        selector: (c) => c.n,
+      },
+    )
     .map((all) => all.sort((a, b) => a.n - b.n)),
 });
 
@@ -43,7 +52,7 @@ describe('a schedule', () => {
     ['t1:counter:fixed:1.1:5', "choice '5'"],
     ['t1:counter:fixed:1.1:5t.5t', "choice '5t'"],
     ['t1:counter:fixed:1.1:5t.3t', "choice '3t'"],
-    ['t1:counter:fixed:1.1:5x', "choice '5x'"],
+    ['t1:counter:fixed:1.1:5z', "choice '5z'"],
     [`t1:counter:fixed:1.1:${'1t.'.repeat(10_000)}`, 'characters'],
   ])('is not %j', (text, why) => {
     expect(() => parseSchedule(text)).toThrow(why);

@@ -113,7 +113,7 @@ export function replayCommandOf(runner: ReplayRunner): CliCommand {
       const [text] = args;
       ASSERT(text !== undefined, 'a schedule is given');
       const schedule = parseSchedule(text);
-      const { guest, ios, checkpoints, choices } = schedule;
+      const { guest, ios, checkpoints, extras, choices } = schedule;
       const revision = flags.revision ?? schedule.revision;
       const bug = flags.revision === undefined ? schedule.bug : null;
       const scenario: Scenario = {
@@ -123,6 +123,7 @@ export function replayCommandOf(runner: ReplayRunner): CliCommand {
         cpu: flags.cpu,
         ios,
         checkpoints,
+        ...extras,
       };
       const { clock } = invocation.io;
       const body = (): ReplayDocument => {

@@ -24,6 +24,8 @@ export type BrokenInvariant =
 export interface SessionFaults {
   /** The toolstack saves as soon as the domain is called shut down, and pauses it afterwards. */
   readonly savesUnpaused?: boolean;
+  /** The explorer's toolstack saves the devices before it asks the domain to stop, and the rest afterwards. */
+  readonly savesDevicesFirst?: boolean;
   /** The emulator, stopped inside an IN or OUT, is back in front of the instruction. */
   readonly stopReplays?: boolean;
 }
