@@ -2,7 +2,7 @@
 // From what a search has found to the document of --json.
 import { type Command, Option } from 'commander';
 import type { ExploreOptions, ExploreReport } from '../explore/explorer.ts';
-import type { Scenario } from '../explore/scenario.ts';
+import { extrasOf, type Scenario } from '../explore/scenario.ts';
 import type { Told } from '../explore/tell.ts';
 import { revisionLabel } from '../toolstack/museum/index.ts';
 import type { ExploreDocument, ToldDocument } from './explore-schemas.ts';
@@ -60,6 +60,7 @@ export function exploreDocument(
 ): ExploreDocument {
   const { scenario, strategy, bounds, seed, depth } = options;
   const { guest, cpu, ios, checkpoints } = scenario;
+  const { vcpus, kills, irqs } = extrasOf(scenario);
   const revision = revisionLabel(scenario.revision, scenario.bug);
   const { stop, complete, schedules, pruned, states, decisions, violationsTotal } = report;
   const drawn = strategy !== 'dfs' && stop === 'schedules';
@@ -79,6 +80,9 @@ export function exploreDocument(
     cpu,
     ios,
     checkpoints,
+    vcpus,
+    kills,
+    interrupts: irqs,
     strategy,
     preemptions: bounds.preemptions,
     seed,

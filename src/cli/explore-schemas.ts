@@ -51,6 +51,9 @@ const scenario = {
   cpu: z.enum(['real', 'scripted']),
   ios: count.describe('accesses that the guest carries to their end'),
   checkpoints: count.describe('that the toolstack may take'),
+  vcpus: count,
+  kills: count.describe('device models that may die'),
+  interrupts: count.describe('edges of the interrupt source'),
 };
 
 /** `trapline.explore/1`: `trapline explore`. */

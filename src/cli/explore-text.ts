@@ -21,6 +21,16 @@ export function sizeWords({ ios, checkpoints, preemptions, events }: ToldDocumen
   ].join(', ');
 }
 
+/** Who takes part besides one vCPU, toolstack and device models; empty: nobody. */
+export function actorWords(of: { vcpus: number; kills: number; interrupts: number }): string {
+  const { vcpus, kills, interrupts } = of;
+  return [
+    ...(vcpus > 1 ? [`${vcpus} vCPUs`] : []),
+    ...(kills > 0 ? [`${plural(kills, 'device model')} may die`] : []),
+    ...(interrupts > 0 ? [plural(interrupts, 'interrupt')] : []),
+  ].join(', ');
+}
+
 function indented(text: string, first: string, rest: string): string[] {
   return wrap(text, WIDTH - rest.length).map((line, i) => `${i === 0 ? first : rest}${line}`);
 }

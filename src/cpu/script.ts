@@ -29,6 +29,8 @@ export interface ScriptString {
   /** At its start: EAX, ECX, ESI, EDI. */
   regs: readonly [eax: number, ecx: number, esi: number, edi: number];
   stages: ScriptStage[];
+  /** What the guest has in memory for OUTS and MOVS to read; null: its source is a device, or it has none. */
+  source: { readonly gpa: number; readonly bytes: Uint8Array } | null;
 }
 
 /** One instruction with device accesses, or HLT. */

@@ -62,6 +62,7 @@ export class ScriptedCpu implements MachineCpu {
   readonly #isDevice: IsDevice;
   /** The instruction at which it stands, and how often that was begun anew: see `ScriptStage`. */
   #at = 0;
+  #begun = false;
   #stage = 0;
   /** Completed since the stage began: repetitions, and the look at the count that ends a loop. */
   #extra = 0;
@@ -86,7 +87,6 @@ export class ScriptedCpu implements MachineCpu {
       listener?.(gpa, length);
       this.hostWrote(gpa, length);
     };
-    this.#arrive();
   }
 
   get icount(): number {
@@ -112,7 +112,10 @@ export class ScriptedCpu implements MachineCpu {
     if (insn === undefined) return;
     this.regs.rip = insn.code;
     this.regs.rflags = insn.rflags;
-    if (insn.string !== null) this.#setRegs(insn.string.regs);
+    if (insn.string === null) return;
+    this.#setRegs(insn.string.regs);
+    const { source } = insn.string;
+    if (source !== null) this.#ram.writeBytes(source.gpa, source.bytes);
   }
 
   #setRegs([eax, ecx, esi, edi]: ScriptString['regs']): void {
@@ -179,6 +182,9 @@ export class ScriptedCpu implements MachineCpu {
   }
 
   #enter(): ExitReason {
+    // Whoever loads a guest sets registers: a script brings its own.
+    if (!this.#begun) this.#arrive();
+    this.#begun = true;
     for (;;) {
       const insn = this.#script[this.#at];
       if (insn === undefined || this.icount >= this.deadline) return EXIT_BUDGET;
@@ -335,6 +341,7 @@ export class ScriptedCpu implements MachineCpu {
     }
     const words = new Uint32Array(state.buffer, state.byteOffset, STATE_WORDS);
     const word = (i: number): number => words[i] as number;
+    this.#begun = true;
     this.#at = word(0);
     this.#stage = word(1);
     this.#extra = word(2);
@@ -347,7 +354,7 @@ export class ScriptedCpu implements MachineCpu {
   }
   reset(): void {
     this.#at = 0;
-    this.#arrive();
+    this.#begun = false;
     this.rollback();
   }
   [Symbol.dispose](): void {}

@@ -308,6 +308,8 @@ export class Arena implements Points, Disposable {
     decision.n = 0;
     decision.preemptions = 0;
     try {
+      // Scheduled for the first time.
+      for (const seat of this.seats) this.#segment(seat);
       for (let seat = this.#next(); seat !== null; seat = this.#next()) this.#segment(seat);
       return this.#result(this.#why);
     } catch (stop) {
@@ -409,8 +411,10 @@ export class Arena implements Points, Disposable {
       if (seat.halted && !this.irqSource.enabled() && this.seats.length === 1)
         this.#end('halted', 'the guest has halted');
     } else if (stop === 'deadline') {
-      if (!seat.atEntry)
+      if (!seat.atEntry) {
+        if (seat.parts.cpu.kind === 'scripted') this.#end('halted', 'the list of accesses ends');
         this.#end('unending', 'the guest goes on and on without finishing its accesses');
+      }
       seat.atEntry = false;
     } else if (stop === 'stuck' && v.in_guest) {
       this.#end('stuck', 'the vCPU does not go on: it repeats one instruction');

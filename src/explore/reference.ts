@@ -3,6 +3,8 @@
 // revision `exact`; what they get; what each device model sees. Scripted CPUs and the judges go by it.
 import { RAX, RCX, RDI, RSI, SEG_CS } from '../cpu/backend.ts';
 import type { ScriptAccess, ScriptInsn, ScriptStage } from '../cpu/script.ts';
+import type { Machine } from '../machine/machine.ts';
+import { p2m_ram_rw } from '../xen/hvm/p2m.ts';
 import type { StringOp } from '../xen/hvm/x86_emulate.ts';
 import { Arena } from './arena.ts';
 import type { Scenario } from './scenario.ts';
@@ -32,7 +34,7 @@ export function recordReference(scenario: Scenario): Reference {
   );
   arena.hashing = false;
   const { seats, machine } = arena;
-  const records = seats.map((seat) => new Recorder(seat));
+  const records = seats.map((seat) => new Recorder(machine, seat));
   const answers: number[][] = seats.map(() => []);
   const accesses: string[][] = machine.servers.map(() => []);
   arena.onBegun = (insn, { id }) => records[id]?.begun(insn);
@@ -55,11 +57,13 @@ export function recordReference(scenario: Scenario): Reference {
 /** Writes down one vCPU's instructions. */
 class Recorder {
   readonly script: ScriptInsn[] = [];
+  readonly #machine: Machine;
   readonly #parts: Seat['parts'];
   /** Repetitions that the last string instruction has left. */
   #left = 0;
 
-  constructor({ parts, insnCpu }: Seat) {
+  constructor(machine: Machine, { parts, insnCpu }: Seat) {
+    this.#machine = machine;
     this.#parts = parts;
     insnCpu.onAccess = (access, index) => {
       const last = this.script.at(-1);
@@ -110,7 +114,8 @@ class Recorder {
       last.string.stages.push(stage);
     } else {
       const gprs = [regs.gpr(RAX), regs.gpr(RCX), regs.gpr(RSI), regs.gpr(RDI)] as const;
-      this.#add('string', icount, [], { op, regs: gprs, stages: [stage] });
+      const source = this.#source(op);
+      this.#add('string', icount, [], { op, regs: gprs, stages: [stage], source });
     }
     this.#left = op.count;
   }
@@ -128,6 +133,16 @@ class Recorder {
   get #code(): number {
     const { regs } = this.#parts.cpu;
     return regs.segment(SEG_CS).base + regs.rip;
+  }
+
+  /** What OUTS or MOVS will read from memory. */
+  #source(op: StringOp): { gpa: number; bytes: Uint8Array } | null {
+    if (op.op !== 'outs' && op.op !== 'movs') return null;
+    const length = op.count * op.size;
+    const gpa = op.srcBase + op.srcIndex - (op.df ? length - op.size : 0);
+    const { ram, domain } = this.#machine;
+    if (!ram.contains(gpa, length) || domain.arch.hvm.p2m.type_at(gpa) !== p2m_ram_rw) return null;
+    return { gpa, bytes: ram.bytes.slice(gpa, gpa + length) };
   }
 
   /** Pages of its operands that are absent. */

@@ -17,7 +17,7 @@ it('has more than ten exhibits', () => {
 describe.each(MUSEUM.map((bug) => [bug.id, bug] as const))('%s', (_id, bug) => {
   const world = { ...scenario(bug.guest, bug.base, 3, 2), bug };
 
-  it('is found, and its schedule breaks the same again and again', async () => {
+  it('is found, and its schedule breaks the same on both CPUs, again and again', async () => {
     const report = await explore(options(world), WATCH);
     const [violation] = report.violations;
     if (violation === undefined) throw new Error('nothing found');
@@ -25,9 +25,13 @@ describe.each(MUSEUM.map((bug) => [bug.id, bug] as const))('%s', (_id, bug) => {
     const schedule = parseSchedule(violation.schedule);
     expect(schedule.bug).toBe(bug);
     expect(formatSchedule(schedule)).toBe(violation.schedule);
-    const { told, same } = replay(violation.told.scenario, schedule.choices, 20);
-    expect(same).toBe(20);
-    expect(told.findings).toEqual(violation.told.findings);
+    for (const cpu of ['real', 'scripted'] as const) {
+      const { told, same } = replay({ ...violation.told.scenario, cpu }, schedule.choices, 20);
+      expect(same).toBe(20);
+      // What breaks first is the same; later the guest itself may say so, for which a list has no words.
+      expect(told.findings[0]).toEqual(violation.told.findings[0]);
+      if (cpu === 'real') expect(told.findings).toEqual(violation.told.findings);
+    }
   });
 
   it('is silent with its cure', async () => {

@@ -5,6 +5,7 @@ import { explore } from '../../src/explore/explorer.ts';
 import { recordReference } from '../../src/explore/reference.ts';
 import { replay } from '../../src/explore/replay.ts';
 import { parseSchedule } from '../../src/explore/schedule.ts';
+import { tell } from '../../src/explore/tell.ts';
 import { REVISION_NAMES } from '../../src/xen/hvm/revision.ts';
 import { options, scenario, searchAll, WATCH } from './helpers.ts';
 
@@ -12,6 +13,8 @@ import { options, scenario, searchAll, WATCH } from './helpers.ts';
 vi.setConfig({ testTimeout: 120_000 });
 
 const GUESTS = ['counter', 'mmio-counter', 'write-ledger', 'rmw-ledger'];
+/** With string instructions, downward and over pages, from ports and from memory. */
+const STRINGS = ['outs-batch', 'down-counter', 'page-batch', 'ins-mmio', 'fault-batch'];
 
 describe.each(GUESTS)('%s', (guest) => {
   it.each(REVISION_NAMES)('%s: as many schedules and states, and the same broken', (revision) => {
@@ -42,4 +45,13 @@ it('the list holds every access of an instruction', () => {
     { is_pio: false, dir: 1, size: 4, gpa: 0xd1000 },
     { is_pio: false, dir: 0, size: 4, gpa: 0xd1000, data: 1 },
   ]);
+});
+
+it.each(STRINGS)('%s: as many schedules and states, step by step the same', (guest) => {
+  const real = scenario(guest, 'exact', 1, 1);
+  const scripted = { ...real, cpu: 'scripted' as const };
+  expect(searchAll(scripted, 1)).toEqual(searchAll(real, 1));
+  const { steps } = tell(real, []);
+  expect(tell(scripted, []).steps).toEqual(steps);
+  expect(steps.length).toBeGreaterThan(3);
 });

@@ -9,6 +9,7 @@ import {
   type StrategyName,
 } from '../../explore/explorer.ts';
 import { formatState, parseState } from '../../explore/resume.ts';
+import { extrasOf, MOST_IRQS, MOST_VCPUS } from '../../explore/scenario.ts';
 import { MOST_CHECKPOINTS, MOST_IOS } from '../../explore/schedule.ts';
 import { explorePage } from '../../report/explore-page.ts';
 import type { MuseumBug } from '../../toolstack/museum/index.ts';
@@ -20,7 +21,7 @@ import type { ExitCode } from '../exit-codes.ts';
 import { OUTCOMES } from '../exit-codes.ts';
 import { addCpuOption, exploreDocument } from '../explore-document.ts';
 import { type ExploreDocument, exploreSchema } from '../explore-schemas.ts';
-import { renderFindings, renderTurns, sizeWords } from '../explore-text.ts';
+import { actorWords, renderFindings, renderTurns, sizeWords } from '../explore-text.ts';
 import { formatCount, formatDuration, formatTable } from '../format.ts';
 import type { GuestOptions } from '../options.ts';
 import {
@@ -44,6 +45,9 @@ interface Flags extends GuestOptions, ReportOptions {
   cpu: 'real' | 'scripted';
   ios: number;
   checkpoints: number;
+  vcpus: number;
+  kills: number;
+  interrupts: number;
   preemptions: number;
   strategy: StrategyName;
   seed: number;
@@ -100,8 +104,10 @@ export function renderExplore(document: ExploreDocument, style: Styler): string 
     random: `at random, at most ${d.preemptions} preemptions, seed ${d.seed}`,
     pct: `PCT, depth ${d.depth}, seed ${d.seed}`,
   }[d.strategy];
+  const actors = actorWords(d);
   const rows = [
     ['search', `${size}; ${how}`],
+    ...(actors === '' ? [] : [['actors', actors]]),
     [
       'schedules',
       `${formatCount(d.schedules)} to the end${d.pruned > 0 ? `, ${formatCount(d.pruned)} cut short in a known state` : ''}`,
@@ -139,6 +145,7 @@ function identityOf({ scenario, bounds, prune }: ExploreOptions): string {
     cpu,
     ios,
     checkpoints,
+    extrasOf(scenario),
     bounds.preemptions,
     prune,
   ]);
@@ -200,6 +207,9 @@ function requestOf(guest: string, flags: Flags): ExploreOptions {
       cpu: flags.cpu,
       ios: flags.ios,
       checkpoints: flags.checkpoints,
+      vcpus: flags.vcpus,
+      kills: flags.kills,
+      irqs: flags.interrupts,
     },
     strategy: flags.strategy,
     bounds: {
@@ -249,6 +259,24 @@ export function exploreCommand(runner: ExploreRunner): CliCommand {
           'checkpoints the toolstack may take',
           numberValue('--checkpoints', 0, MOST_CHECKPOINTS),
           2,
+        )
+        .option(
+          '--vcpus <n>',
+          'vCPUs, each with a copy of the guest',
+          numberValue('--vcpus', 1, MOST_VCPUS),
+          1,
+        )
+        .option(
+          '--kills <n>',
+          'device models that may die, at any point',
+          numberValue('--kills', 0, 9),
+          0,
+        )
+        .option(
+          '--interrupts <n>',
+          'edges on interrupt line 0, at any point',
+          numberValue('--interrupts', 0, MOST_IRQS),
+          0,
         )
         .option(
           '--preemptions <n>',
