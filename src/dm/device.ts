@@ -47,6 +47,14 @@ export interface Device extends Suspendable {
    * @param valueHigh - high 32 bits, unsigned, 0 unless `size` is 8
    */
   write(offset: number, size: IoSize, value: number, valueHigh: number): void;
+  /**
+   * As many reads of one offset, one after the other, as fit `into`, little endian: a REP INS. Absent: `read()` is
+   * called for each.
+   * @param size - 1, 2 or 4; `into` is whole elements of guest memory
+   */
+  readMany?(offset: number, size: IoSize, into: Uint8Array): void;
+  /** The same for a REP OUTS: the elements of `from` written to one offset. */
+  writeMany?(offset: number, size: IoSize, from: Uint8Array): void;
   /** To the state after power-on. What was counted is forgotten as well. */
   reset(): void;
   witness(): DeviceWitness;

@@ -12,6 +12,7 @@ import {
 } from '../xen/public/hvm_ioreq.ts';
 import type { Bus } from './bus.ts';
 import type { IoSize } from './device.ts';
+import { readElements, writeElements } from './elements.ts';
 import type { IoSpace } from './range.ts';
 
 /** One access a device model made, as reported to an observer. Reused: copy what you keep. */
@@ -126,6 +127,29 @@ export class RequestInHand {
       this.#bus.write(space, addr, size, this.#value, this.#valueHi);
     }
     if (this.observer !== null) this.#report(this.observer, space, addr, size, i);
+  }
+
+  /**
+   * All elements of a REP INS or OUTS in hand, upwards in guest memory, as `access()` and `store()` for each would do
+   * them; for when nobody wants to hear of each. `tellStored()` is due.
+   * @returns false: it is none, and nothing was done
+   */
+  batch(): boolean {
+    const { type, addr, size, count, dir, df, data_is_ptr, data, data_hi } = this.req;
+    if (!data_is_ptr || df || type !== IOREQ_TYPE_PIO || size > 4) return false;
+    if (this.observer !== null) return false;
+    const length = count * size;
+    const gpa = data_hi * 2 ** 32 + data;
+    const found = this.#bus.attachmentAt('pio', addr, size);
+    if (found === null || !this.#ram.contains(gpa, length)) return false;
+    const bytes = this.#ram.bytes.subarray(gpa, gpa + length);
+    const offset = addr - found.range.start;
+    if (dir === IOREQ_READ) {
+      this.#storedFrom = gpa;
+      this.#storedEnd = gpa + length;
+      readElements(found.device, offset, size as IoSize, bytes);
+    } else writeElements(found.device, offset, size as IoSize, bytes);
+    return true;
   }
 
   /** Tells the observer of a single access that was made by other hands. */

@@ -125,7 +125,8 @@ export class DeviceServer {
     const count = hand.begin(vcpuId);
     const stores = hand.storesToMemory;
     try {
-      for (let i = 0; i < count; i++) {
+      const done = count > 1 && hand.batch() ? count : 0;
+      for (let i = done; i < count; i++) {
         hand.access(i);
         if (stores) hand.store(i);
       }

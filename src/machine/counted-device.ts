@@ -2,6 +2,7 @@
 // A device with its own tally of what reached it: the witness that does not depend on the ledger.
 
 import type { Device, DeviceState, DeviceWitness, HighWord, IoSize } from '../dm/device.ts';
+import { readElements, writeElements } from '../dm/elements.ts';
 import type { Witness } from '../ledger/events.ts';
 
 /** Passes everything on, and counts accesses, one per repetition and piece. */
@@ -26,6 +27,14 @@ export class CountedDevice implements Device {
   write(offset: number, size: IoSize, value: number, valueHigh: number): void {
     (this.counts[this.#vcpu()] as Witness).writes++;
     this.#device.write(offset, size, value, valueHigh);
+  }
+  readMany(offset: number, size: IoSize, into: Uint8Array): void {
+    (this.counts[this.#vcpu()] as Witness).reads += into.length / size;
+    readElements(this.#device, offset, size, into);
+  }
+  writeMany(offset: number, size: IoSize, from: Uint8Array): void {
+    (this.counts[this.#vcpu()] as Witness).writes += from.length / size;
+    writeElements(this.#device, offset, size, from);
   }
   reset(): void {
     this.#device.reset();

@@ -2,6 +2,7 @@
 // What every device must do, whatever it is: called once per factory, built in or a user's own.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { readElements, writeElements } from '../../src/dm/elements.ts';
 import {
   type Device,
   type DeviceContext,
@@ -100,6 +101,40 @@ export function deviceClauses(
   const clause = (name: string, check: () => void): void => {
     clauses.push({ name, check });
   };
+
+  clause('a batch at one port does what its elements do one after the other', () => {
+    const batches = fc.record({
+      write: fc.boolean(),
+      size: fc.constantFrom(...([1, 2, 4] as const).filter((size) => size <= rangeBytes)),
+      count: fc.integer({ min: 2, max: 40 }),
+      seed: fc.nat({ max: 255 }),
+    });
+    fc.assert(
+      fc.property(accesses(rangeBytes), batches, (list, { write, size, count, seed }) => {
+        const [one, many] = [fresh(), fresh()];
+        for (const access of list) apply(one.device, access);
+        for (const access of list) apply(many.device, access);
+        const bytes = Uint8Array.from({ length: count * size }, (_, i) => seed * i);
+        const plain = {
+          read: one.device.read.bind(one.device),
+          write: one.device.write.bind(one.device),
+        } as Device;
+        const expected = bytes.slice();
+        if (write) {
+          writeElements(plain, 0, size, expected);
+          writeElements(many.device, 0, size, bytes);
+        } else {
+          readElements(plain, 0, size, expected);
+          readElements(many.device, 0, size, bytes);
+        }
+        expect(bytes).toEqual(expected);
+        expect(many.device.save()).toEqual(one.device.save());
+        expect(many.device.witness()).toEqual(one.device.witness());
+        expect(many.world.done).toEqual(one.world.done);
+      }),
+      { numRuns: runs },
+    );
+  });
 
   clause('saved and restored between any two accesses, it goes on as if nothing happened', () => {
     fc.assert(

@@ -2,7 +2,7 @@
 // blank: a device with nothing behind it, for measuring the way to a device and back.
 //
 // Definition: reads answer 0, writes are dropped; both are counted.
-import { type DeviceWitness, RegisterDevice } from '../device.ts';
+import { type DeviceWitness, type IoSize, RegisterDevice } from '../device.ts';
 import type { DeviceFactory } from '../factory.ts';
 
 export class Blank extends RegisterDevice<{ reads: number; writes: number }> {
@@ -17,6 +17,15 @@ export class Blank extends RegisterDevice<{ reads: number; writes: number }> {
 
   write(): void {
     this.state.writes++;
+  }
+
+  readMany(_offset: number, size: IoSize, into: Uint8Array): void {
+    this.state.reads += into.length / size;
+    into.fill(0);
+  }
+
+  writeMany(_offset: number, size: IoSize, from: Uint8Array): void {
+    this.state.writes += from.length / size;
   }
 
   override witness(): DeviceWitness {
