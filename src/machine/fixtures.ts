@@ -11,6 +11,11 @@ import type { MonitorFixtures } from './guest-manifest.ts';
 
 const PAGE = 4096;
 
+/** Whether `addr` lies on the page at `page`. */
+export function onPage(addr: number, page: number): boolean {
+  return addr >= page && addr < page + PAGE;
+}
+
 /** Adds the handlers inside the monitor that `fixtures` names. */
 export function addFixtures(d: domain, fixtures: MonitorFixtures): void {
   const { invalidatePort, postedPage } = fixtures;
@@ -28,7 +33,7 @@ export function addFixtures(d: domain, fixtures: MonitorFixtures): void {
 function addPostedPage(d: domain, page: number): void {
   const p = newIoreq();
   register_mmio_handler(d, {
-    check: (_curr, addr) => addr >= page && addr < page + PAGE,
+    check: (_curr, addr) => onPage(addr, page),
     read: () => X86EMUL_UNHANDLEABLE,
     write: (curr, addr, size, data) => {
       p.type = IOREQ_TYPE_COPY;

@@ -40,10 +40,10 @@ import { p2m_mmio_dm, p2m_ram_rw } from '../xen/hvm/p2m.ts';
 import type { RevisionName, XenRevision } from '../xen/hvm/revision.ts';
 import { REVISIONS } from '../xen/hvm/revision.ts';
 import { straight_possible } from '../xen/hvm/straight.ts';
-import { IOREQ_READ, IOREQ_TYPE_PIO, type ioreq_t } from '../xen/public/hvm_ioreq.ts';
+import { IOREQ_READ, IOREQ_TYPE_PIO, IOREQ_WRITE, type ioreq_t } from '../xen/public/hvm_ioreq.ts';
 import { Bookkeeper } from './bookkeeper.ts';
 import { CountedDevice } from './counted-device.ts';
-import { addFixtures, ramAfterWrite } from './fixtures.ts';
+import { addFixtures, onPage, ramAfterWrite } from './fixtures.ts';
 import { GuestRegs } from './guest-regs.ts';
 import { InterruptLines, type InterruptSource } from './interrupts.ts';
 import { guestForVcpu, type LoadedGuest } from './loader.ts';
@@ -292,6 +292,12 @@ export class Machine implements Disposable {
     for (const server of servers) server.onAccess = this.books?.onAccess ?? null;
     if (remote === null) return;
     remote.onAccess = this.books?.onAccess ?? null;
+    const turning = this.guest.manifest.monitor?.ramAfterWrite;
+    if (turning !== undefined) {
+      remote.onTold = ({ space, addr, dir }) => {
+        if (space === 'mmio' && dir === IOREQ_WRITE && onPage(addr, turning)) this.pageIsRam = true;
+      };
+    }
     remote.onVerdict = (verdict) => {
       this.verdict = verdict;
     };

@@ -52,6 +52,8 @@ export interface SessionOptions {
   output?: (byte: number) => void;
   /** Meters checkpoints and round trips; none: not measured, which costs nothing. */
   meter?: RunMeter | null;
+  /** Checkpoints land between instructions only, at most so many apart; absent: wherever the guest has a window. */
+  between?: number | null;
   /** Goes on from an image: guest, devices and revision are its own. */
   from?: LoadedImage | null;
   /** Between capture and resume, everything standing still. */
@@ -80,6 +82,7 @@ export class CheckpointSession implements Disposable {
   readonly #onCaptured: ((session: CheckpointSession) => void) | null;
   readonly #driver: WindowDriver;
   readonly #random: Random;
+  readonly #between: number;
   readonly #misses = new Map<WindowName, number>();
   readonly #hasty = new HastySave(() => this.machine);
   #windows: WindowName[];
@@ -98,7 +101,9 @@ export class CheckpointSession implements Disposable {
         ? loadGuest(options.guest, { iterations: 0, ...options.load })
         : guestOfImage(from);
     this.#random = new Random(seed);
-    this.#windows = windowsOf(guest.hasManifest ? (guest.manifest.windows as InsnKind[]) : null);
+    this.#between = options.between ?? MOST_BETWEEN;
+    const kinds = guest.hasManifest ? (guest.manifest.windows as InsnKind[]) : null;
+    this.#windows = windowsOf(options.between ? [] : kinds);
     this.#books = new Books(options.ledgerPath, from?.state.vcpus[0].ledger ?? null);
     this.#driver = new WindowDriver(() => this.#shutdown());
     const tracers: Tracer[] = [this.story];
@@ -256,7 +261,7 @@ export class CheckpointSession implements Disposable {
     this.#window = random.pick(this.#windows);
     const { icount } = this.machine.cpu;
     if (this.#window === 'between-instructions') {
-      this.#deadline = icount + 1 + random.below(MOST_BETWEEN);
+      this.#deadline = icount + 1 + random.below(this.#between);
       return;
     }
     this.#deadline = icount + PATIENCE;

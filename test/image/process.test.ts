@@ -53,6 +53,8 @@ const MODEL = 'counter@0x200=node examples/device-model-node/counter.mjs';
 it.each([
   ['devices on the thread of the vCPU', 'write-ledger', 6, []],
   ['devices in threads', 'rep-counter', 4, ['--threads']],
+  ['a page that becomes memory, in threads', 'ballooned', 3, ['--threads']],
+  ['a guest that ends soon', 'hello', 3, ['--linger', '2']],
   ['two vCPUs', 'smp-counter', 3, ['--threads', '--vcpus', '2']],
   ['a device in another process', 'counter', 3, ['--threads', '--device-process', MODEL]],
 ])(

@@ -103,14 +103,6 @@ it('run refuses what only goes wrong at a checkpoint', async () => {
   ]);
 });
 
-it('a guest with stand-ins of the monitor does not run in threads', async () => {
-  const { code, err } = await cli(['stress', 'broadcast', '--threads', '--checkpoints', '1']);
-  expect([code, err]).toEqual([
-    2,
-    "trapline: guest 'broadcast' asks for parts of the monitor that a run in threads does not have [HVM_USAGE]\n",
-  ]);
-});
-
 it('what is left out has no effect: bb998efecb, for the request types there are', () => {
   const [PIO, COPY] = [0, 1];
   for (const type of [PIO, COPY]) {

@@ -51,6 +51,12 @@ const GUESTS: readonly [guest: string, vcpus: number][] = [
   ['write-ledger', 1],
   ['rmw-ledger', 1],
   ['interrupts', 1],
+  // With stand-ins for parts of Xen.
+  ['ballooned', 1],
+  ['broadcast', 1],
+  ['emulated-in', 1],
+  ['page-batch', 1],
+  ['posted-writes', 1],
   ['smp-counter', 1],
   ['smp-counter', 2],
   ['smp-counter', 3],

@@ -17,6 +17,7 @@ export interface ChainFlags {
   image?: string;
   restore?: 'fresh';
   fsync: boolean;
+  linger?: number;
 }
 
 export type ChainRunner = (
@@ -25,13 +26,16 @@ export type ChainRunner = (
 ) => Promise<ChainReport>;
 
 /** Most instructions from a commit to the next checkpoint: some milliseconds, and the guest's log does not lap. */
-const LINGER = 40_000;
+export const LINGER = 40_000;
 const CHECKPOINTS = 100;
 
 /** @throws HvmError HVM_USAGE when one of the two is given alone */
-export function wantsChain({ image, restore }: ChainFlags): boolean {
+export function wantsChain({ image, linger, restore }: ChainFlags): boolean {
   if ((image === undefined) !== (restore === undefined)) {
     throw new HvmError('HVM_USAGE', '--image and --restore fresh: expected both or neither');
+  }
+  if (image === undefined && linger !== undefined) {
+    throw new HvmError('HVM_USAGE', '--linger: expected with --restore fresh');
   }
   return image !== undefined;
 }
@@ -95,7 +99,7 @@ export async function stressChain(
       seed: request.seed,
       checkpoints: flags.checkpoints ?? CHECKPOINTS,
       folder: flags.image ?? '',
-      linger: LINGER,
+      linger: flags.linger ?? LINGER,
       fsync: flags.fsync,
       threads: request.threads,
     },

@@ -23,6 +23,7 @@ import {
   bugOption,
   checkpointsValue,
   guestRequest,
+  numberValue,
   revisionOption,
   seedOption,
 } from '../options.ts';
@@ -35,7 +36,13 @@ import type { ThreadsFlags } from '../threads-options.ts';
 import { addThreadsOptions, threadsRequest } from '../threads-options.ts';
 import { renderViolations, renderWindows } from '../violations.ts';
 import { stressCampaign } from './stress-campaign.ts';
-import { type ChainFlags, type ChainRunner, stressChain, wantsChain } from './stress-chain.ts';
+import {
+  type ChainFlags,
+  type ChainRunner,
+  LINGER,
+  stressChain,
+  wantsChain,
+} from './stress-chain.ts';
 
 /** What was asked for on the command line, with every default filled in. */
 export interface StressRequest extends GuestRequest {
@@ -185,6 +192,11 @@ export function stressCommand(
             '--restore <how>',
             'fresh: after each checkpoint the process is killed, and a new one goes on from the image',
           ).choices(['fresh']),
+        )
+        .option(
+          '--linger <n>',
+          `with --restore: most instructions from a checkpoint to the next (${LINGER}); few, for a guest that ends soon`,
+          numberValue('--linger', 1),
         );
       addFsyncOption(command);
       addThreadsOptions(command);

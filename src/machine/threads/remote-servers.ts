@@ -66,6 +66,7 @@ export class RemoteServers {
   readonly words: Int32Array;
   readonly vcpuId: number;
   #onAccess: AccessObserver | null = null;
+  #onTold: AccessObserver | null = null;
   roundTrips: RoundTrips | null = null;
   /** Hears that a device has taken the guest's verdict, before the answer to that access is taken. */
   onVerdict: ((verdict: Verdict) => void) | null = null;
@@ -132,14 +133,25 @@ export class RemoteServers {
   }
   set onAccess(observer: AccessObserver | null) {
     this.#onAccess = observer;
+    this.#listen();
+  }
+
+  /** Hears the same before `onAccess`: what the machine itself goes by. */
+  set onTold(observer: AccessObserver | null) {
+    this.#onTold = observer;
+    this.#listen();
+  }
+
+  #listen(): void {
     const bit = 1 << this.vcpuId;
-    if (observer === null) Atomics.and(this.words, D_LISTENERS, ~bit);
-    else Atomics.or(this.words, D_LISTENERS, bit);
+    if (this.#onAccess === null && this.#onTold === null) {
+      Atomics.and(this.words, D_LISTENERS, ~bit);
+    } else Atomics.or(this.words, D_LISTENERS, bit);
   }
 
   /** Whether nobody wants to hear of single accesses. */
   get quiet(): boolean {
-    return this.#onAccess === null && this.roundTrips === null;
+    return this.#onAccess === null && this.#onTold === null && this.roundTrips === null;
   }
 
   /** A request was put into the slot of `server`: it alone has something to tell of. */
@@ -195,7 +207,7 @@ export class RemoteServers {
   }
 
   readonly #access = (a: ReportedAccess): void => {
-    if (this.onAccess === null) return;
+    if (this.#onAccess === null && this.#onTold === null) return;
     const event = this.#event;
     event.server = this.#names[this.#asked] as string;
     event.space = a.space;
@@ -206,7 +218,8 @@ export class RemoteServers {
     event.dataHi = a.dataHi;
     event.element = a.element;
     event.count = a.count;
-    this.onAccess(event);
+    this.#onTold?.(event);
+    this.#onAccess?.(event);
   };
 
   // What the other side claims is not believed further than RAM goes.

@@ -28,11 +28,26 @@ export interface ChainLink {
   resume: boolean;
   /** Ends, whole, at this checkpoint. */
   until: number;
-  /** Most instructions from one checkpoint to where the next one is begun. */
+  /** Most instructions from one checkpoint to where the next one is begun; few, for a guest that ends soon. */
   linger: number;
   fsync: boolean;
   /** vCPUs and device models are threads; null: everything is on one. */
   threads: ThreadsOptions | null;
+}
+
+/** Below so many instructions, a process stands still for up to so many ms behind each checkpoint: it shall be killed. */
+const SHORT = 1000;
+const MOST_REST_MS = 5;
+
+/** Waits behind a checkpoint if the guest is one that ends soon. */
+export async function standStill(link: ChainLink, random: Random, watch: Watch): Promise<void> {
+  if (link.linger >= SHORT) return;
+  await new Promise<void>((resolve) => watch.idle(random.below(MOST_REST_MS), resolve));
+}
+
+/** Instructions from checkpoint to checkpoint, where they are counted; null: where time decides. */
+export function shortSteps(link: ChainLink, random: Random): number | null {
+  return link.linger < SHORT ? 1 + random.below(link.linger) : null;
 }
 
 /** What it says: after each commit, and at the end. */
@@ -65,6 +80,7 @@ export async function runLink(
     seed: link.seed,
     ledgerPath: link.ledger,
     from,
+    between: link.linger < SHORT ? link.linger : null,
     onCaptured: (s) => {
       file.commit(s.machine, s.snapshot, {
         revision: from?.state.revision ?? link.revision,
@@ -77,11 +93,14 @@ export async function runLink(
   });
   let end: string | null = null;
   while (session.checkpoints < link.until && !session.failed && end === null) {
-    // Behind a commit: accesses that the next process takes back, unless a checkpoint comes first.
-    session.loop.deadline = session.machine.cpu.icount + 1 + random.below(link.linger);
-    const stop = session.loop.run();
-    if (stop !== 'deadline') end = stop;
+    if (link.linger >= SHORT) {
+      // Behind a commit: accesses that the next process takes back, unless a checkpoint comes first.
+      session.loop.deadline = session.machine.cpu.icount + 1 + random.below(link.linger);
+      const stop = session.loop.run();
+      if (stop !== 'deadline') end = stop;
+    }
     end ??= session.next(Number.MAX_SAFE_INTEGER);
+    await standStill(link, random, watch);
   }
   const first = session.checker.first?.message ?? null;
   const failed = session.failed ? (first ?? 'the guest or its log noticed') : null;

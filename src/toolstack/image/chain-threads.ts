@@ -6,7 +6,7 @@ import type { Watch } from '../limits.ts';
 import type { ThreadsOptions } from '../stress.ts';
 import { threadedEpoch } from '../threads/domain-epoch.ts';
 import { ThreadedDomain } from '../threads/threaded-domain.ts';
-import type { ChainLink, ChainWord } from './chain-link.ts';
+import { type ChainLink, type ChainWord, shortSteps, standStill } from './chain-link.ts';
 import { Checkpointer } from './checkpointer.ts';
 import type { LoadedImage } from './load.ts';
 
@@ -22,6 +22,8 @@ export async function runThreadedLink(
   watch: Watch,
 ): Promise<void> {
   const random = new Random(link.seed);
+  const steps = shortSteps(link, random);
+  const rest = (ms: number): Promise<void> => new Promise((then) => watch.idle(ms, then));
   using file = new Checkpointer(link.image, link.fsync);
   const domain = await ThreadedDomain.start(
     {
@@ -33,6 +35,7 @@ export async function runThreadedLink(
       measure: false,
       from,
       images: { fsync: link.fsync },
+      pauses: steps === null ? null : { every: steps, last: Number.MAX_SAFE_INTEGER },
     },
     watch,
   );
@@ -40,7 +43,8 @@ export async function runThreadedLink(
     let n = from?.state.checkpoint ?? 0;
     let ended = false;
     while (n < link.until && !domain.failed && !ended) {
-      await new Promise<void>((resolve) => watch.idle(random.below(MOST_REST_MS), resolve));
+      if (steps === null) await rest(random.below(MOST_REST_MS));
+      else while (!domain.stopped) await rest(1);
       ended = domain.ended || !(await domain.shutDown());
       if (ended) break;
       n++;
@@ -48,6 +52,7 @@ export async function runThreadedLink(
       const { shape, state, written } = threadedEpoch(domain, n);
       file.commitPages(shape, domain.ram.bytes, written, state);
       say({ what: 'committed', checkpoint: n });
+      await standStill(link, random, watch);
       await domain.resume();
     }
     const { vcpus } = await domain.finish('the chain ends', !ended);

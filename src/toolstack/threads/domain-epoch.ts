@@ -37,7 +37,8 @@ export function threadedEpoch(domain: ThreadedDomain, n: number): ThreadedEpoch 
     throw new HvmError('HVM_DEVICE_DEAD', `no image: device model '${name}': ${why}`);
   });
   const words = new Int32Array(memory.words);
-  const pageIsRam = from?.state.pageIsRam ?? false;
+  // Each vCPU has found out by itself.
+  const pageIsRam = captured.some((c) => c.pageIsRam);
   const state = domainEpoch(
     {
       guest,

@@ -88,12 +88,6 @@ function planOf(
   vcpus: number,
   processOf: (labels: readonly string[]) => DeviceProcessOptions | null,
 ): DomainPlan {
-  if (guest.manifest.monitor !== undefined) {
-    throw new HvmError(
-      'HVM_USAGE',
-      `guest '${guest.name}' asks for parts of the monitor that a run in threads does not have`,
-    );
-  }
   const servers = serverPlan(devices).map((s) => ({ ...s, process: processOf(s.devices) }));
   return { guest, devices, revision, vcpus, servers };
 }

@@ -80,6 +80,7 @@ export interface VcpuCaptured {
   part: VcpuPart;
   /** Offsets of the pages it knows to have been written since the last one. */
   written: readonly number[];
+  pageIsRam: boolean;
 }
 
 /** Why its thread has ended. */

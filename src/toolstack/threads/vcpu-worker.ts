@@ -125,7 +125,8 @@ async function main(data: VcpuWorkerData): Promise<void> {
       if (images !== null) {
         const facts = { ledger: written.position(images.fsync), log: log.position };
         const part = vcpuPart(machine, snapshot, facts);
-        port.postMessage({ part, written: snapshot.copied } satisfies VcpuCaptured);
+        const { copied: pages, pageIsRam } = snapshot;
+        port.postMessage({ part, written: pages, pageIsRam } satisfies VcpuCaptured);
       }
       ledger.resume(n);
       arm(machine.cpu.icount + (pauses?.every ?? 0));
