@@ -163,7 +163,9 @@ describe('a disk that refuses', () => {
     expect(state.vcpus[0].ledger?.totals.retired).toBeGreaterThan(100);
   });
 
-  it('full from the start: nothing is left behind, the file before is as it was', () => {
+  it('full from the start: nothing is left behind, the file before is as it was', {
+    timeout: 60_000,
+  }, () => {
     const before = readFileSync(image);
     // A process killed by an earlier test can have left a file of its own.
     const files = readdirSync(folder);
@@ -175,7 +177,7 @@ describe('a disk that refuses', () => {
     expect(readdirSync(folder)).toEqual(files);
   });
 
-  it('without permission: one clear error', () => {
+  it('without permission: one clear error', { timeout: 60_000 }, () => {
     const before = readFileSync(image);
     chmodSync(folder, 0o555);
     try {

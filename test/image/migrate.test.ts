@@ -120,8 +120,9 @@ it.each([
     expect(last.stderr).toBe('');
     const result = JSON.parse(last.stdout);
     expect(result).toMatchObject({ outcome: 'limit', ledger: { violationsTotal: 0 } });
-    expect(result.from.checkpoint).toBeGreaterThan(5);
-    expect(result.ledger.accesses.retired).toBeGreaterThan(1000);
+    // Each of them has saved something.
+    expect(result.from.checkpoint).toBeGreaterThanOrEqual(5);
+    expect(result.ledger.accesses.retired).toBeGreaterThan(500);
     const { status, stdout } = checkLedger();
     expect(stdout).toContain('every access happened exactly once, in order');
     expect(status).toBe(0);

@@ -9,6 +9,7 @@ import type { RevisionName } from '../../xen/hvm/revision.ts';
 import type { Watch } from '../limits.ts';
 import { CheckpointSession } from '../session.ts';
 import type { ThreadsOptions } from '../stress.ts';
+import { isShort, standStill } from './chain-pace.ts';
 import { runThreadedLink } from './chain-threads.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { fileSource, loadImage } from './read.ts';
@@ -33,21 +34,6 @@ export interface ChainLink {
   fsync: boolean;
   /** vCPUs and device models are threads; null: everything is on one. */
   threads: ThreadsOptions | null;
-}
-
-/** Below so many instructions, a process stands still for up to so many ms behind each checkpoint: it shall be killed. */
-const SHORT = 1000;
-const MOST_REST_MS = 5;
-
-/** Waits behind a checkpoint if the guest is one that ends soon. */
-export async function standStill(link: ChainLink, random: Random, watch: Watch): Promise<void> {
-  if (link.linger >= SHORT) return;
-  await new Promise<void>((resolve) => watch.idle(random.below(MOST_REST_MS), resolve));
-}
-
-/** Instructions from checkpoint to checkpoint, where they are counted; null: where time decides. */
-export function shortSteps(link: ChainLink, random: Random): number | null {
-  return link.linger < SHORT ? 1 + random.below(link.linger) : null;
 }
 
 /** What it says: after each commit, and at the end. */
@@ -80,7 +66,7 @@ export async function runLink(
     seed: link.seed,
     ledgerPath: link.ledger,
     from,
-    between: link.linger < SHORT ? link.linger : null,
+    between: isShort(link.linger) ? link.linger : null,
     onCaptured: (s) => {
       file.commit(s.machine, s.snapshot, {
         revision: from?.state.revision ?? link.revision,
@@ -93,14 +79,14 @@ export async function runLink(
   });
   let end: string | null = null;
   while (session.checkpoints < link.until && !session.failed && end === null) {
-    if (link.linger >= SHORT) {
+    if (!isShort(link.linger)) {
       // Behind a commit: accesses that the next process takes back, unless a checkpoint comes first.
       session.loop.deadline = session.machine.cpu.icount + 1 + random.below(link.linger);
       const stop = session.loop.run();
       if (stop !== 'deadline') end = stop;
     }
     end ??= session.next(Number.MAX_SAFE_INTEGER);
-    await standStill(link, random, watch);
+    await standStill(link.linger, random, watch);
   }
   const first = session.checker.first?.message ?? null;
   const failed = session.failed ? (first ?? 'the guest or its log noticed') : null;

@@ -6,7 +6,8 @@ import type { Watch } from '../limits.ts';
 import type { ThreadsOptions } from '../stress.ts';
 import { threadedEpoch } from '../threads/domain-epoch.ts';
 import { ThreadedDomain } from '../threads/threaded-domain.ts';
-import { type ChainLink, type ChainWord, shortSteps, standStill } from './chain-link.ts';
+import type { ChainLink, ChainWord } from './chain-link.ts';
+import { isShort, standStill } from './chain-pace.ts';
 import { Checkpointer } from './checkpointer.ts';
 import type { LoadedImage } from './load.ts';
 
@@ -22,7 +23,8 @@ export async function runThreadedLink(
   watch: Watch,
 ): Promise<void> {
   const random = new Random(link.seed);
-  const steps = shortSteps(link, random);
+  // Counted where the guest ends soon, else time decides.
+  const steps = isShort(link.linger) ? 1 + random.below(link.linger) : null;
   const rest = (ms: number): Promise<void> => new Promise((then) => watch.idle(ms, then));
   using file = new Checkpointer(link.image, link.fsync);
   const domain = await ThreadedDomain.start(
@@ -52,7 +54,7 @@ export async function runThreadedLink(
       const { shape, state, written } = threadedEpoch(domain, n);
       file.commitPages(shape, domain.ram.bytes, written, state);
       say({ what: 'committed', checkpoint: n });
-      await standStill(link, random, watch);
+      await standStill(link.linger, random, watch);
       await domain.resume();
     }
     const { vcpus } = await domain.finish('the chain ends', !ended);
