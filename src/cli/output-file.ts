@@ -58,7 +58,11 @@ export class OutputFile implements Disposable {
 
   /** Appends. @throws HvmError HVM_OUTPUT */
   write(text: string): void {
-    const bytes = Buffer.from(text, 'utf8');
+    this.writeBytes(Buffer.from(text, 'utf8'));
+  }
+
+  /** Appends. @throws HvmError HVM_OUTPUT */
+  writeBytes(bytes: Uint8Array): void {
     try {
       for (let at = 0; at < bytes.length; ) at += writeSync(this.#open(), bytes, at);
     } catch (error) {

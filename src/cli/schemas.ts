@@ -160,6 +160,10 @@ export const runFields = {
     })
     .nullable()
     .describe('null: a bare machine'),
+  script: z
+    .string()
+    .nullable()
+    .describe('what did not come of --type, --expect and --script; null: nothing is wrong'),
   console: z.string().describe('what the guest wrote, as Latin-1'),
   durationMs: z.number().min(0),
 };

@@ -7,6 +7,8 @@ import { chooseDevices } from '../machine/choose-devices.ts';
 import type { LoadOptions } from '../machine/loader.ts';
 import { loadGuest } from '../machine/loader.ts';
 import { Machine } from '../machine/machine.ts';
+import type { Operator } from '../machine/operator.ts';
+import type { Pc } from '../machine/pc/platform.ts';
 import { RunLoop, type Stop } from '../machine/run-loop.ts';
 import { HvmError } from '../util/errors.ts';
 import type { RevisionName } from '../xen/hvm/revision.ts';
@@ -54,6 +56,8 @@ export interface RunReport {
   ledger: BooksReport | null;
   /** null: a bare machine. */
   pc: PcReport | null;
+  /** What did not come of the script at keyboard and screen; null: nothing is wrong. */
+  script: string | null;
 }
 
 /** What a PC has to say at the end. */
@@ -81,6 +85,10 @@ export interface RunTerminal {
   line?: Partial<DeviceContext>;
   /** True: the guest's time does not run ahead of the clock. */
   realTime?: boolean;
+  /** Somebody at the keyboard of a PC. The run ends when nothing is left for him to do. */
+  operator?: Operator | null;
+  /** A PC has stopped for good: the last look at it. */
+  ended?(pc: Pc): void;
 }
 
 /** Instructions between two looks at clock, input and signals: some milliseconds. */
@@ -100,8 +108,14 @@ export async function runGuest(
       `bug '${bug.id}' goes wrong at a checkpoint, and a run has none: expected 'stress'`,
     );
   }
-  if (options.threads) return await runThreads(options, options.threads, null, watch);
   const guest = loadGuest(options.guest, options.load);
+  if (watch.ended !== undefined && (guest.pc === null || options.threads)) {
+    throw new HvmError(
+      'HVM_USAGE',
+      `options about screen and keyboard with ${guest.name}: expected a guest that runs on a PC, on one thread`,
+    );
+  }
+  if (options.threads) return await runThreads(options, options.threads, null, watch);
   const devices = chooseDevices(guest, options.devices);
   const image = options.image ?? null;
   const revision = revisionLabel(options.revision, options.bug);
@@ -142,16 +156,26 @@ export async function runMachine(
   const loop = new RunLoop(machine);
   let stop: Stop = 'deadline';
   let limit: string | null = null;
+  const operator = watch.operator ?? null;
   const pace =
     watch.realTime === true && machine.pc !== null ? new Pace(machine.pc.clock, watch) : null;
   for (;;) {
-    loop.deadline = Math.min(cpu.icount + SLICE, limits.maxInstructions, images?.next ?? Infinity);
+    loop.deadline = Math.min(
+      cpu.icount + SLICE,
+      limits.maxInstructions,
+      images?.next ?? Infinity,
+      operator?.next ?? Infinity,
+    );
     machine.inputArrived();
     stop = loop.run();
     const { icount } = cpu;
     if (stop === 'deadline' && images !== null && icount >= images.next) {
       if (images.outputFirst) await watch.flushed?.();
       images.take(loop);
+    }
+    if (operator !== null && stop === 'deadline' && icount >= operator.next) {
+      operator.act(machine);
+      if (operator.done) break;
     }
     const pause = watch.tick(icount, limits.maxInstructions);
     if (pause !== undefined) await pause;
@@ -167,6 +191,7 @@ export async function runMachine(
     }
   }
   images?.finish(loop);
+  if (machine.pc !== null) watch.ended?.(machine.pc);
   books?.end({
     stop: BOUNDARIES.includes(stop) ? 'boundary' : 'midway',
     reason: limits.interrupted ? 'interrupted' : (limit ?? stop),
@@ -178,7 +203,7 @@ export async function runMachine(
     if (n > 0) exits[EXIT_NAMES[reason] ?? String(reason)] = n;
   });
   return {
-    outcome: outcomeOf(limits.interrupted, stop, limit, machine, ledger),
+    outcome: scripted(operator, outcomeOf(limits.interrupted, stop, limit, machine, ledger)),
     revision: options.revision,
     guest: guest.name,
     verdict: machine.verdict,
@@ -191,7 +216,19 @@ export async function runMachine(
     checkpoints: images?.report ?? null,
     ledger,
     pc: pcReport(machine),
+    script: problemOf(operator),
   };
+}
+
+function problemOf(operator: Operator | null): string | null {
+  if (operator === null || (operator.done && operator.failed === null)) return null;
+  return operator.failed ?? 'the run ended before the script did';
+}
+
+/** A script that was not done makes of an end without a verdict a failure; one that was, a success. */
+function scripted(operator: Operator | null, outcome: StressOutcome): StressOutcome {
+  if (operator === null || !['success', 'error'].includes(outcome)) return outcome;
+  return problemOf(operator) === null ? 'success' : 'failure';
 }
 
 function pcReport({ pc }: Machine): PcReport | null {

@@ -395,6 +395,7 @@ const ran: RunResult = {
   checkpoints: null,
   ledger: null,
   pc: null,
+  script: null,
 };
 
 describe('trapline run', () => {

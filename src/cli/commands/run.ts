@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // `trapline run <guest>`: one guest until its verdict, its end or a limit.
 import type { DeviceContext } from '../../dm/device.ts';
+import type { Operator } from '../../machine/operator.ts';
+import type { Pc } from '../../machine/pc/platform.ts';
 import type { RunImageOptions } from '../../toolstack/image/run-images.ts';
 import type { MuseumBug } from '../../toolstack/museum/index.ts';
 import type { ThreadsOptions } from '../../toolstack/stress.ts';
@@ -29,6 +31,8 @@ import type { ReportOptions } from '../report.ts';
 import { addReportOption, withReport } from '../report.ts';
 import type { RestoreDocument, RunDocument } from '../schemas.ts';
 import { runSchema } from '../schemas.ts';
+import type { ScreenFlags } from '../screen-options.ts';
+import { addScreenOptions, screenRequest } from '../screen-options.ts';
 import type { ThreadsFlags } from '../threads-options.ts';
 import { addThreadsOptions, threadsRequest } from '../threads-options.ts';
 
@@ -57,6 +61,8 @@ export interface RunTerminal {
   started?(what: string): void;
   line?: Partial<DeviceContext>;
   realTime?: boolean;
+  operator?: Operator | null;
+  ended?(pc: Pc): void;
 }
 
 /** Everything of the document that the run knows. */
@@ -74,7 +80,8 @@ type RunOptions = GuestOptions &
   ImageFlags &
   ThreadsFlags &
   PcFlags &
-  PcRunFlags & { revision: RevisionName; bug?: MuseumBug; ledger?: string };
+  PcRunFlags &
+  ScreenFlags & { revision: RevisionName; bug?: MuseumBug; ledger?: string };
 
 function endLine(document: RunDocument | RestoreDocument): string {
   const { crash, guest, limit, outcome, verdict } = document;
@@ -86,6 +93,9 @@ function endLine(document: RunDocument | RestoreDocument): string {
     case 'interrupted':
       return `${guest} was interrupted`;
     default:
+      if (document.script !== null) return `${guest}: ${document.script}`;
+      if (outcome === 'success' && verdict === null)
+        return `${guest} came to the end of the script`;
       return verdict === null ? `${guest} halted without a verdict` : `${guest} reports ${verdict}`;
   }
 }
@@ -145,6 +155,7 @@ export function runCommand(runner: RunRunner): CliCommand {
       command.addOption(revisionOption()).addOption(bugOption(['image', 'threads']));
       addPcOptions(command);
       addPcRunOptions(command);
+      addScreenOptions(command);
       addImageOptions(command);
       addThreadsOptions(command);
       addLimitOptions(command);
@@ -172,6 +183,10 @@ export function runCommand(runner: RunRunner): CliCommand {
         progress.erase();
         output.text(text);
       });
+      const screen = screenRequest(options, (text) => {
+        terminal.flush();
+        output.text(text);
+      });
       const document = await withReport(options, async (): Promise<RunDocument> => {
         const startMs = io.clock.nowMs();
         using serial = openSerial(options.serial);
@@ -188,6 +203,7 @@ export function runCommand(runner: RunRunner): CliCommand {
           },
           ...(serial === null ? {} : { line: { output: serial.put } }),
           realTime: options.time === 'real',
+          ...(screen.wanted ? { operator: screen.script, ended: screen.last } : {}),
         });
         terminal.flush();
         return {

@@ -104,6 +104,7 @@ export async function runThreads(
         file === null ? null : { taken: file.commits, whole: file.whole, bytes: file.bytes, last },
       ledger,
       pc: null,
+      script: null,
     };
   } finally {
     await domain.stop();
