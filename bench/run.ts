@@ -11,6 +11,7 @@ import { PEER_NAMES, PEERS_EXPECTED, type PeerName, parsePeers } from '../src/pe
 import type { BenchHooks } from '../src/toolstack/bench/sampler.ts';
 import { hostClock } from '../src/util/clock.ts';
 import { HvmError } from '../src/util/errors.ts';
+import { formatRatio } from '../src/util/quantity.ts';
 import type { Baseline, Comparison } from './compare.ts';
 import { BASELINE_SCHEMA, compareRatios, parseBaseline } from './compare.ts';
 
@@ -44,8 +45,8 @@ function comparisonText(
 ): string {
   const cells = rows.map(({ name, before, now, change, lost }) => [
     name,
-    before.toFixed(2),
-    now.toFixed(2),
+    formatRatio(before),
+    formatRatio(now),
     `${change >= 0 ? '+' : ''}${(100 * change).toFixed(0)} %`,
     lost ? 'LOST' : '',
   ]);

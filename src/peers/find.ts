@@ -98,7 +98,7 @@ function v86Folder(given: string | null): string {
 
 /** What finders share: where to build, who stops it. */
 interface Search {
-  /** For programs that are compiled. */
+  /** For programs that are compiled, and for ROMs. */
   readonly folder: string;
   readonly v86: string | null;
   readonly signal: AbortSignal;
@@ -131,19 +131,19 @@ function kvmModules(): string {
 }
 
 const FINDERS: Readonly<Record<PeerName, (search: Search) => Promise<Omit<Peer, 'name'>>>> = {
-  async v86({ v86 }) {
-    const folder = v86Folder(v86);
-    const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
+  async v86(search) {
+    const v86 = v86Folder(search.v86);
+    const { version } = JSON.parse(readFileSync(join(v86, 'package.json'), 'utf8')) as {
       version?: unknown;
     };
     return {
       version: String(version),
       answeredBy: 'a JavaScript function for the port or the memory, in the same thread',
-      start: (program) => startV86(folder, program),
+      start: (program) => startV86(v86, search.folder, program),
     };
   },
 
-  async qemu({ signal }) {
+  async qemu({ folder, signal }) {
     const names = ['qemu-system-i386', 'qemu-system-x86_64'];
     const [qemu] = names.flatMap(onPath);
     if (qemu === undefined) throw new Absent(`no ${names.join(', no ')} on PATH`);
@@ -160,7 +160,7 @@ const FINDERS: Readonly<Record<PeerName, (search: Search) => Promise<Omit<Peer, 
     return {
       version: /version ([\d.]+)/.exec(text)?.[1] ?? 'unknown',
       answeredBy: "TCG; QEMU's pc-testdev, a device in C: port 0xe0, memory 0xff000000",
-      start: (program) => startQemu(command, program),
+      start: (program) => startQemu(command, folder, program),
     };
   },
 
@@ -215,6 +215,17 @@ const FINDERS: Readonly<Record<PeerName, (search: Search) => Promise<Omit<Peer, 
   },
 };
 
+function temporaryFolder(): string {
+  const prefix = join(tmpdir(), 'trapline-peers-');
+  try {
+    return mkdtempSync(prefix);
+  } catch (cause) {
+    throw new HvmError('HVM_OUTPUT', `cannot make a folder ${prefix}*, which peers need`, {
+      cause,
+    });
+  }
+}
+
 /** What was found, until disposed of. */
 export interface FoundPeers extends Disposable {
   readonly peers: readonly Peer[];
@@ -230,10 +241,15 @@ export async function findPeers(
   names: readonly PeerName[],
   { v86, signal }: { v86: string | null; signal: AbortSignal },
 ): Promise<FoundPeers> {
-  const folder = mkdtempSync(join(tmpdir(), 'trapline-peers-'));
+  const folder = temporaryFolder();
   const peers: Peer[] = [];
   const absent: AbsentPeer[] = [];
-  const forget = (): void => rmSync(folder, { recursive: true, force: true });
+  const forget = (): void => {
+    process.off('exit', forget);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  // A second Ctrl-C waits for nobody.
+  process.on('exit', forget);
   try {
     for (const name of names) {
       if (signal.aborted) break;

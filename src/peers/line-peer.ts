@@ -6,11 +6,9 @@ import { PeerProcess } from './process.ts';
 /** A number of rounds there, nanoseconds and accesses back. */
 class LineSession implements PeerSession {
   readonly #process: PeerProcess;
-  readonly #release: () => void;
 
-  constructor(process: PeerProcess, release: () => void) {
+  constructor(process: PeerProcess) {
     this.#process = process;
-    this.#release = release;
   }
 
   async run(rounds: number): Promise<PeerSlice> {
@@ -25,28 +23,18 @@ class LineSession implements PeerSession {
 
   [Symbol.dispose](): void {
     this.#process[Symbol.dispose]();
-    this.#release();
   }
 }
 
-/**
- * Starts a program that speaks the protocol of native/peers/peer.h.
- * @param release - called when the session is over, or does not come about
- * @throws PeerFailure
- */
-export async function startLines(
-  command: string,
-  args: readonly string[],
-  { release = () => {}, timeoutMs }: { release?: () => void; timeoutMs?: number } = {},
-): Promise<PeerSession> {
-  const session = new PeerProcess(command, args, timeoutMs);
+/** Starts a program that speaks the protocol of native/peers/peer.h. @throws PeerFailure */
+export async function startLines(command: string, args: readonly string[]): Promise<PeerSession> {
+  const session = new PeerProcess(command, args);
   try {
     const first = await session.line();
     if (first !== 'ready') throw new PeerFailure(`it said '${first}'; expected 'ready'`);
-    return new LineSession(session, release);
+    return new LineSession(session);
   } catch (error) {
     session[Symbol.dispose]();
-    release();
     throw error;
   }
 }

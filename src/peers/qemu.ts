@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // QEMU with its own translator as a peer: a PC without a BIOS whose guest runs the loop when the serial port says so.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CountedProgram } from '../toolstack/bench/programs.ts';
@@ -34,11 +33,9 @@ function sum(schedstats: readonly string[]): number {
 
 class QemuSession implements PeerSession {
   readonly #process: PeerProcess;
-  readonly #release: () => void;
 
-  constructor(process: PeerProcess, release: () => void) {
+  constructor(process: PeerProcess) {
     this.#process = process;
-    this.#release = release;
   }
 
   async run(rounds: number): Promise<PeerSlice> {
@@ -63,21 +60,20 @@ class QemuSession implements PeerSession {
 
   [Symbol.dispose](): void {
     this.#process[Symbol.dispose]();
-    this.#release();
   }
 }
 
 /**
  * @param command - how QEMU is started, options for it behind
+ * @param folder - where its ROM may lie
  * @throws PeerFailure
  */
 export async function startQemu(
   [command = '', ...options]: readonly string[],
+  folder: string,
   program: CountedProgram,
 ): Promise<PeerSession> {
-  const folder = mkdtempSync(join(tmpdir(), 'trapline-qemu-'));
-  const release = (): void => rmSync(folder, { recursive: true, force: true });
-  const rom = join(folder, 'rom.bin');
+  const rom = join(folder, 'qemu.rom');
   writeFileSync(rom, qemuRom(program.codeFor(null)));
   const session = new QemuSession(
     new PeerProcess(command, [
@@ -87,7 +83,6 @@ export async function startQemu(
       ...['-bios', rom, '-device', 'pc-testdev'],
       ...['-chardev', 'stdio,id=host,signal=off', '-device', 'isa-serial,chardev=host'],
     ]),
-    release,
   );
   try {
     await session.ready();

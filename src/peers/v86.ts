@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // v86 as a peer: native/peers/v86.mjs in a Node of its own.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -14,11 +13,17 @@ const PROGRAM = fileURLToPath(new URL('../../native/peers/v86.mjs', import.meta.
 /** Where v86 has devices in memory: in place of the screen's. */
 const DEVICE_SEGMENT = 0xa000;
 
-/** @param folder - of the npm package */
-export function startV86(folder: string, program: CountedProgram): Promise<PeerSession> {
-  const own = mkdtempSync(join(tmpdir(), 'trapline-v86-'));
-  const rom = join(own, 'rom.bin');
+/**
+ * @param v86 - the folder of the npm package
+ * @param folder - where its ROM may lie
+ * @throws PeerFailure
+ */
+export function startV86(
+  v86: string,
+  folder: string,
+  program: CountedProgram,
+): Promise<PeerSession> {
+  const rom = join(folder, 'v86.rom');
   writeFileSync(rom, v86Rom(program.codeFor(DEVICE_SEGMENT)));
-  const release = (): void => rmSync(own, { recursive: true, force: true });
-  return startLines(process.execPath, [PROGRAM, folder, rom], { release });
+  return startLines(process.execPath, [PROGRAM, v86, rom]);
 }

@@ -90,7 +90,7 @@ describe('qemu', () => {
     if (program === undefined) throw new Error(`no loop ${loop}`);
     const trace = join(folder, `${loop.replace('/', '-')}.log`);
     const options = ['-trace', 'memory_region_ops_*', '-D', trace];
-    using session = await startQemu(['qemu-system-i386', ...options], program);
+    using session = await startQemu(['qemu-system-i386', ...options], folder, program);
     await session.run(1);
     await session.run(2);
     expect(traced(trace, region)).toEqual(expected);

@@ -2,7 +2,7 @@
 // The built program beside a real peer: its document, and that Ctrl-C and a hanging peer leave nothing behind. Needs
 // dist/, which `npm test` builds.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -21,6 +21,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 function bench(...args: string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'bench', ...args], {
     encoding: 'utf8',
+    env: { ...process.env, TMPDIR: folder },
   });
   return { status, stdout, stderr };
 }
@@ -84,7 +85,10 @@ it.each([
   ['SIGKILL', null],
 ] as const)('%s ends the peers too', TIMEOUT, async (signal, status) => {
   const args = ['bench', 'in/v86', '--time', '60s', '--json'];
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, TMPDIR: folder },
+  });
   const ended = new Promise((resolve) => child.once('close', resolve));
   let stdout = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -98,5 +102,17 @@ it.each([
   if (status === 130) {
     const document = benchSchema.parse(JSON.parse(stdout));
     expect(document.versus).toEqual({ results: [], ratios: [] });
+    expect(readdirSync(folder)).toEqual([]);
   }
+});
+
+it('without a folder for temporary files it says so', TIMEOUT, () => {
+  const env = { ...process.env, TMPDIR: '/nowhere' };
+  const args = [MAIN, 'bench', 'in/v86', '--time', '50ms'];
+  const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', env });
+  expect({ status, stderr }).toEqual({
+    status: 2,
+    stderr:
+      'trapline: cannot make a folder /nowhere/trapline-peers-*, which peers need [HVM_OUTPUT]\n',
+  });
 });
