@@ -13,7 +13,7 @@ const BUDGET = { packed: 3 * MIB, unpacked: 12 * MIB, ours: 5 * MIB, addon: 1.5 
 
 /** Everything that may be in it, and what has to be. */
 const ALLOWED =
-  /^(dist\/.*\.(js|d\.ts)|prebuilds\/[a-z0-9-]+\/trapline(\.[a-z]+)?\.node|native\/.*|binding\.gyp|schemas\/.*\.json|guests\/.*\.(json|bin|asm)|examples\/.*|node_modules\/(commander|node-gyp-build|zod)\/.*|README\.md|LICENSE|THIRD-PARTY\.md|package\.json)$/;
+  /^(dist\/.*\.(js|d\.ts)|dist\/cli\/help-pages\.json|prebuilds\/[a-z0-9-]+\/trapline(\.[a-z]+)?\.node|native\/.*|binding\.gyp|schemas\/.*\.json|guests\/.*\.(json|bin|asm)|examples\/.*|node_modules\/(commander|node-gyp-build|zod)\/.*|README\.md|LICENSE|THIRD-PARTY\.md|package\.json)$/;
 const REQUIRED = [
   'LICENSE',
   'THIRD-PARTY.md',

@@ -3,32 +3,14 @@
 // names the pages that are out of date, and exits with 1.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { helpPages } from './help-pages.mjs';
 import { CannotRun, isMain, ROOT } from './lib.mjs';
 import { setUp } from './setup.mjs';
 
 const NOTICE = '<!-- Written by scripts/docs.mjs: change the program, then run it again. -->';
 
-/** What a command prints, with nothing of this machine in it. */
-async function printed(runCli, argv) {
-  let text = '';
-  const unused = () => {
-    throw new Error('help must not run anything');
-  };
-  const io = {
-    stdout: { write: (piece) => (text += piece), isTTY: false },
-    stderr: { write: unused, isTTY: false },
-    env: {},
-    signals: { on() {}, off() {} },
-    clock: { nowMs: () => 0 },
-    quit: unused,
-    breathe: unused,
-  };
-  const code = await runCli(argv, io);
-  if (code !== 0) throw new Error(`trapline ${argv.join(' ')}: exit ${code}`);
-  return text.trimEnd();
-}
-
 async function cliPage({ COMMANDS, EXIT_CODES, runCli }) {
+  const pages = await helpPages({ COMMANDS, runCli });
   const lines = [
     '# The command line',
     '',
@@ -43,12 +25,11 @@ async function cliPage({ COMMANDS, EXIT_CODES, runCli }) {
     '## trapline',
     '',
     '```',
-    await printed(runCli, ['--help']),
+    pages[''].trimEnd(),
     '```',
   ];
   for (const { name } of COMMANDS) {
-    const help = await printed(runCli, [...name.split(' '), '--help']);
-    lines.push('', `## trapline ${name}`, '', '```', help, '```');
+    lines.push('', `## trapline ${name}`, '', '```', pages[name].trimEnd(), '```');
   }
   return `${lines.join('\n')}\n`;
 }

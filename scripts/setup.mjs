@@ -71,17 +71,24 @@ function buildAddon() {
 function buildDist() {
   const dist = join(ROOT, 'dist');
   const stamp = join(dist, '.trapline-stamp');
-  const identity = hashOf(['src', 'tsconfig.json', 'tsconfig.build.json'], {
-    typescript: JSON.parse(
-      readFileSync(join(ROOT, 'node_modules', 'typescript-7', 'package.json'), 'utf8'),
-    ).version,
-  });
+  const identity = hashOf(
+    ['src', 'scripts/help-pages.mjs', 'tsconfig.json', 'tsconfig.build.json'],
+    {
+      typescript: JSON.parse(
+        readFileSync(join(ROOT, 'node_modules', 'typescript-7', 'package.json'), 'utf8'),
+      ).version,
+    },
+  );
   if (readStamp(stamp) === identity) return;
   // A file whose source is gone must not stay.
   rmSync(dist, { recursive: true, force: true });
   const tsc = join(ROOT, 'node_modules', 'typescript-7', 'bin', 'tsc');
   run('compiling src/ to dist/', process.execPath, [tsc, '-p', 'tsconfig.build.json'], {
     failure: 'src/ does not compile; the command was: npx tsc -p tsconfig.build.json',
+    exit: 70,
+  });
+  run('writing down the help', process.execPath, [join(ROOT, 'scripts', 'help-pages.mjs')], {
+    failure: 'the help cannot be written; the command was: node scripts/help-pages.mjs',
     exit: 70,
   });
   writeStamp(stamp, identity);

@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The public names of the package. Importing it loads no addon and no long run: they come when they are called.
-export type { DevicePlacement, GuestConfig, MachineConfig } from './api/config.ts';
-export {
-  type Checkpoint,
-  createMachine,
-  type RunResult,
-  type VirtualMachine,
-} from './api/machine.ts';
+
 export {
   type CheckpointRun,
+  createMachine,
   type Exploration,
   explore,
   replay,
   runCheckpoints,
   type Stoppable,
-} from './api/searches.ts';
+} from './api/calls.ts';
+export type { DevicePlacement, GuestConfig, MachineConfig } from './api/config.ts';
+export type { Checkpoint, RunResult, VirtualMachine } from './api/machine.ts';
 export {
   type Device,
   type DeviceContext,
@@ -40,7 +37,7 @@ export type { Told } from './explore/tell.ts';
 export { checkLedger, type LedgerCheck } from './ledger/checker.ts';
 export type { LedgerReport } from './ledger/live-checker.ts';
 export type { Violation } from './ledger/violations.ts';
-export { type LoadOptions, listGuests } from './machine/loader.ts';
+export type { LoadOptions } from './machine/loader.ts';
 export type { Stop } from './machine/run-loop.ts';
 export type { StressReport, StressViolation } from './toolstack/stress.ts';
 export { HvmError, type HvmErrorCode, isHvmError } from './util/errors.ts';

@@ -8,7 +8,7 @@ const random = (below) => {
   return Math.floor((seed / 2 ** 32) * below);
 };
 
-const machine = createMachine({ guest: 'hello', devices: ['serial'] });
+const machine = await createMachine({ guest: 'hello', devices: ['serial'] });
 machine.run({ instructions: 50 });
 const start = machine.checkpoint();
 let overruns = 0;

@@ -23,6 +23,6 @@ const counter = {
   create: () => new Skipping(),
 };
 
-const machine = createMachine({ guest: 'counter', devices: [counter] });
+const machine = await createMachine({ guest: 'counter', devices: [counter] });
 const { stop, instructions } = machine.run();
 console.log(`the guest reports ${machine.verdict} (${stop} after ${instructions} instructions)`);

@@ -43,15 +43,6 @@ export class Checkpoint {
   }
 }
 
-/**
- * Makes a machine with one vCPU, ready at the guest's first instruction.
- * @throws HvmError HVM_GUEST_*, HVM_DEVICE_UNKNOWN, HVM_RANGE, HVM_RANGE_OVERLAP, HVM_MEMORY for a description that
- *   cannot be; HVM_OUTPUT for a ledger file that cannot be written; HVM_ADDON_MISSING, HVM_ADDON_SELFTEST without a CPU
- */
-export function createMachine(config: MachineConfig): VirtualMachine {
-  return new VirtualMachine(config);
-}
-
 /** One guest on one CPU with its devices. Made by `createMachine()`; everything happens inside its methods. */
 export class VirtualMachine implements Disposable {
   readonly #machine: Machine;
@@ -192,7 +183,7 @@ export class VirtualMachine implements Disposable {
 
   #bus(space: IoSpace, address: number): Machine['servers'][number]['bus'] {
     if (this.#books !== null) {
-      throw new HvmError('HVM_USAGE', 'a machine with a ledger: its devices are the guest’s alone');
+      throw new HvmError('HVM_USAGE', "a machine with a ledger: its devices are the guest's alone");
     }
     const { servers } = this.#machine;
     const here = servers.find(({ bus }) =>

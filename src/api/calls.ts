@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The long runs for embedders: checkpoints in every window, and every order of the actors. What they are made of is
-// loaded when one of them is called.
+// What embedders call: a machine, checkpoints in every window, every order of the actors. What these are made of is
+// loaded when one of them is called: importing the package costs next to nothing.
 import type { DeviceProcessOptions } from '../dm/process/spec.ts';
 import type { ExploreReport, StrategyName } from '../explore/explorer.ts';
 import type { Told } from '../explore/tell.ts';
@@ -8,7 +8,8 @@ import type { Watch } from '../toolstack/limits.ts';
 import type { StressReport } from '../toolstack/stress.ts';
 import { hostClock } from '../util/clock.ts';
 import { HvmError } from '../util/errors.ts';
-import { deviceSpecs, type GuestConfig, loadOptions } from './config.ts';
+import { deviceSpecs, type GuestConfig, loadOptions, type MachineConfig } from './config.ts';
+import type { VirtualMachine } from './machine.ts';
 
 /** How a long run can be ended early. */
 export interface Stoppable {
@@ -62,6 +63,16 @@ export interface Exploration extends GuestConfig, Stoppable {
 /** Looks for an event before a thread sleeps; how long a silent device model is waited for. */
 const SPINS = 200;
 const ANSWER_TIMEOUT_MS = 10_000;
+
+/**
+ * Makes a machine with one vCPU, ready at the guest's first instruction.
+ * @throws HvmError HVM_GUEST_*, HVM_DEVICE_UNKNOWN, HVM_RANGE, HVM_RANGE_OVERLAP, HVM_MEMORY for a description that
+ *   cannot be; HVM_OUTPUT for a ledger file that cannot be written; HVM_ADDON_MISSING, HVM_ADDON_SELFTEST without a CPU
+ */
+export async function createMachine(config: MachineConfig): Promise<VirtualMachine> {
+  const { VirtualMachine } = await import('./machine.ts');
+  return new VirtualMachine(config);
+}
 
 /**
  * Suspends, saves and resumes a guest again and again, at places drawn from the seed in every window of an access, and
