@@ -16,6 +16,7 @@ export interface PcFlags {
   writable?: boolean;
   /** Seconds since 1970. */
   rtc?: number;
+  dir?: string;
 }
 
 /** Seconds since 1970 of `2020-01-01T12:00:00`, which is the guest's local time. */
@@ -40,13 +41,14 @@ export function addPcOptions(command: Command): void {
     .option('--vgabios <file>', 'a VGA BIOS at C0000 (SeaBIOS brings its own)')
     .option('--floppy <file>', 'an image in the next drive, A first; repeatable', several)
     .option('--disk <file>', 'an image of a hard disk; repeatable', several)
+    .option('--dir <folder>', 'drive C of a .COM program, read only (an empty one)')
     .option('--writable', 'what the guest wrote goes into the images when the run ends')
     .option('--rtc <time>', 'local time at power-on (2020-01-01T12:00:00)', clockValue);
 }
 
 /** The part of `LoadOptions` about the PC. @throws HvmError HVM_USAGE for options that contradict each other */
 export function pcLoad(flags: PcFlags, devices: number): LoadOptions {
-  const { machine, bios, vgabios, floppy, disk, writable, rtc } = flags;
+  const { machine, bios, vgabios, floppy, disk, writable, rtc, dir } = flags;
   const pc: PcRequest = {
     ...(bios === undefined ? {} : { bios }),
     ...(vgabios === undefined ? {} : { vgaBios: vgabios }),
@@ -54,6 +56,7 @@ export function pcLoad(flags: PcFlags, devices: number): LoadOptions {
     ...(disk === undefined ? {} : { disks: disk }),
     ...(writable === undefined ? {} : { writable }),
     ...(rtc === undefined ? {} : { startSeconds: rtc }),
+    ...(dir === undefined ? {} : { dir }),
   };
   const asked = Object.keys(pc).length > 0;
   if (machine === 'bare' && asked) {
@@ -75,6 +78,7 @@ export function pcWords(load: LoadOptions): string[] {
   add('--vgabios', pc?.vgaBios);
   for (const path of pc?.floppies ?? []) add('--floppy', path);
   for (const path of pc?.disks ?? []) add('--disk', path);
+  add('--dir', pc?.dir);
   if (pc?.writable === true) words.push('--writable');
   const { startSeconds } = pc ?? {};
   if (startSeconds !== undefined)

@@ -156,6 +156,12 @@ export const runFields = {
       missing: z
         .record(z.string(), count)
         .describe('what the guest wanted that is not there, and how often'),
+      exitCode: z
+        .int()
+        .min(0)
+        .max(255)
+        .nullable()
+        .describe('of a .COM program; null: it has not ended, or there is none'),
       sectorsWritten: count.describe('of image files, with --writable'),
     })
     .nullable()

@@ -16,7 +16,13 @@ import {
 import { type EntryRegisters, layOut, type Piece } from './image-formats.ts';
 
 import type { PcConfig } from './pc/config.ts';
-import { hasBuiltinBios, loadRequestedPc, looksBootable, type PcRequest } from './pc/request.ts';
+import {
+  hasBuiltinBios,
+  isComProgram,
+  loadRequestedPc,
+  looksBootable,
+  type PcRequest,
+} from './pc/request.ts';
 
 export type { EntryRegisters, Piece } from './image-formats.ts';
 
@@ -95,7 +101,9 @@ export function loadGuest(ref: string, options: LoadOptions = {}): LoadedGuest {
     return loadRequestedPc(null, options.pc ?? {}, options.memoryBytes);
   const folder = findFolder(ref);
   if (machine === 'pc' || (machine === 'auto' && folder === null && runsOnPc(ref, options))) {
-    return loadRequestedPc(imageOf(ref, folder), options.pc ?? {}, options.memoryBytes);
+    const { commandLine, pc } = options;
+    const request = commandLine === undefined ? pc : { ...pc, commandLine };
+    return loadRequestedPc(imageOf(ref, folder), request ?? {}, options.memoryBytes);
   }
   const manifest = folder === null ? assumeManifest(ref, options) : readManifest(folder);
   const path = folder === null ? ref : join(folder, manifest.image ?? `${manifest.name}.bin`);
@@ -132,7 +140,8 @@ export function loadGuest(ref: string, options: LoadOptions = {}): LoadedGuest {
 function runsOnPc(ref: string, options: LoadOptions): boolean {
   const { format, load, iterations, parameter, commandLine, pc } = options;
   if (pc !== undefined) return true;
-  const said = format ?? load ?? iterations ?? parameter ?? commandLine;
+  const said = format ?? load ?? iterations ?? parameter;
+  if (commandLine !== undefined && !isComProgram(ref)) return false;
   return said === undefined && hasBuiltinBios() && looksBootable(ref);
 }
 

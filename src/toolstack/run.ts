@@ -65,6 +65,8 @@ export interface PcReport {
   bios: string;
   /** What the guest wanted that is not there: a port, a command, a service; and how often. */
   missing: Record<string, number>;
+  /** What a .COM program ended with; null: it has not, or there is none. */
+  exitCode: number | null;
   /** Sectors of image files that were written. */
   sectorsWritten: number;
 }
@@ -234,7 +236,13 @@ function scripted(operator: Operator | null, outcome: StressOutcome): StressOutc
 function pcReport({ pc }: Machine): PcReport | null {
   if (pc === null) return null;
   const sectorsWritten = pc.writeBack();
-  return { bios: pc.config.bios, missing: Object.fromEntries(pc.missing), sectorsWritten };
+  const { exitCode } = pc;
+  return {
+    bios: pc.config.bios,
+    missing: Object.fromEntries(pc.missing),
+    exitCode,
+    sectorsWritten,
+  };
 }
 
 /** Stops between two instructions. */

@@ -15,7 +15,7 @@ const { assemble, hasNasm, sources } = (await import(build)) as {
 };
 
 /** Folders of programs that are part of a machine, not guests of it. */
-const FIRMWARE = ['bios'];
+const FIRMWARE = ['bios', 'dos'];
 
 test('nasm is there', () => {
   expect(hasNasm(), 'nasm is missing: sudo apt-get install -y nasm').toBe(true);

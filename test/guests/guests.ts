@@ -127,6 +127,20 @@ export const BOOT_GUESTS: readonly BootGuest[] = [
     },
   },
   {
+    name: 'floppybird',
+    image: 'floppybird/floppybird.img',
+    padded: FLOPPY_1440K,
+    play(session) {
+      session.until('mode 13h', () => session.mode === 0x13, 20_000);
+      settle(session);
+      const before = session.memory(0xa0000, 64000);
+      expect(new Set(before).size).toBeGreaterThan(8);
+      session.type(' ');
+      session.run(500);
+      expect(session.memory(0xa0000, 64000).equals(before)).toBe(false);
+    },
+  },
+  {
     name: 'mikeos',
     image: 'mikeos/mikeos.flp',
     play(session) {

@@ -96,6 +96,9 @@ function endLine(document: RunDocument | RestoreDocument): string {
       if (document.script !== null) return `${guest}: ${document.script}`;
       if (outcome === 'success' && verdict === null)
         return `${guest} came to the end of the script`;
+      if (typeof document.pc?.exitCode === 'number') {
+        return `${guest} ended with exit code ${document.pc.exitCode}`;
+      }
       return verdict === null ? `${guest} halted without a verdict` : `${guest} reports ${verdict}`;
   }
 }

@@ -9,8 +9,12 @@ import type { Board } from './board.ts';
 
 /** Keeps the last byte; some BIOS tell by it how far they have come. */
 export class PostPort extends RegisterDevice<{ last: number; writes: number }> {
-  constructor() {
+  readonly #progress: (code: number) => void;
+
+  /** @param progress - told of each code */
+  constructor(progress: (code: number) => void = () => {}) {
     super('post', { last: 0, writes: 0 });
+    this.#progress = progress;
   }
   read(): number {
     return this.state.last;
@@ -18,6 +22,7 @@ export class PostPort extends RegisterDevice<{ last: number; writes: number }> {
   write(_offset: number, _size: IoSize, value: number): void {
     this.state.last = value & 0xff;
     this.state.writes++;
+    this.#progress(this.state.last);
   }
   override witness(): DeviceWitness {
     return { last: this.state.last, writes: this.state.writes };

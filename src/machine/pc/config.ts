@@ -14,6 +14,19 @@ export const mediumSchema = z.strictObject({
 });
 export type MediumConfig = z.infer<typeof mediumSchema>;
 
+/** A .COM program that the DOS services run. */
+export const dosConfigSchema = z.strictObject({
+  /** In capitals, 8.3. */
+  name: z.string().min(1).max(12),
+  /** Base64: an image needs no file for it. */
+  program: z.string(),
+  /** The command tail with its leading blank, if there is one. */
+  tail: z.string().max(126),
+  /** The folder of the host that is drive C; null: an empty drive. */
+  folder: z.string().nullable(),
+});
+export type DosConfig = z.infer<typeof dosConfigSchema>;
+
 export const pcConfigSchema = z.strictObject({
   /** As it is printed. */
   bios: z.string().min(1),
@@ -27,6 +40,7 @@ export const pcConfigSchema = z.strictObject({
   startSeconds: z.int(),
   floppies: z.array(mediumSchema.nullable()).max(2),
   disks: z.array(mediumSchema).max(4),
+  dos: dosConfigSchema.nullable().default(null),
 });
 export type PcConfig = z.infer<typeof pcConfigSchema>;
 

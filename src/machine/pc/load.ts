@@ -3,7 +3,7 @@
 import { floppyFormat } from '../../dm/devices/floppy-formats.ts';
 import { HvmError } from '../../util/errors.ts';
 import type { LoadedGuest } from '../loader.ts';
-import type { MediumConfig, PcConfig } from './config.ts';
+import type { DosConfig, MediumConfig, PcConfig } from './config.ts';
 import { readMedium } from './media.ts';
 import { checkPcMemory, checkRoms, romPieces } from './memory.ts';
 
@@ -28,6 +28,8 @@ export interface PcOptions {
   readonly memoryBytes?: number;
   /** Local time at power-on, seconds since 1970; 2020-01-01T12:00:00 unless said. */
   readonly startSeconds?: number;
+  /** A program for the DOS services, and their ROM. */
+  readonly dos?: { readonly rom: Rom; readonly config: DosConfig } | null;
   /** For messages and reports. */
   readonly name?: string;
 }
@@ -40,7 +42,11 @@ const NO_LIMIT = 2 ** 52;
 /** @throws HvmError for images that are not there or cannot be what they are given as */
 export function loadPc(options: PcOptions): LoadedGuest {
   const { bios, vgaBios = null, shadow = false, memoryBytes = PC_MEMORY } = options;
-  const roms = { bios: bios.bytes, vgaBios: vgaBios?.bytes ?? null };
+  const roms = {
+    bios: bios.bytes,
+    vgaBios: vgaBios?.bytes ?? null,
+    dos: options.dos?.rom.bytes ?? null,
+  };
   checkPcMemory(memoryBytes);
   checkRoms(roms, { bios: bios.name, vga: vgaBios?.name ?? '' });
   const writable = options.writable ?? false;
@@ -56,6 +62,7 @@ export function loadPc(options: PcOptions): LoadedGuest {
     startSeconds: options.startSeconds ?? PC_START_SECONDS,
     floppies: (options.floppies ?? []).map((p) => (p === null ? null : readFloppy(p, writable))),
     disks: (options.disks ?? []).map((p) => readMedium(p, writable)),
+    dos: options.dos?.config ?? null,
   };
   const name = options.name ?? 'pc';
   return {

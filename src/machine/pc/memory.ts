@@ -9,6 +9,7 @@ import type { PcConfig } from './config.ts';
 export const CONVENTIONAL_END = 0xa0000;
 export const ROM_START = 0xc0000;
 export const MEGABYTE = 0x100000;
+const DOS_ROM = 0xe0000;
 const FOUR_GIB = 2 ** 32;
 const LEGACY_BIOS = 0x10000;
 const PAGE = 4096;
@@ -19,6 +20,8 @@ export interface PcRoms {
   readonly bios: Uint8Array;
   /** At C0000; null: none. */
   readonly vgaBios: Uint8Array | null;
+  /** An option ROM at E0000 whose bytes need not sum to 0 yet; absent or null: none. */
+  readonly dos?: Uint8Array | null;
 }
 
 /** Most that a PC may have: below the last 16 MiB of the first 2 GiB nothing else lies. */
@@ -54,6 +57,7 @@ export function romPieces(
   const area = new Uint8Array(MEGABYTE - ROM_START).fill(0xff);
   if (vgaBios !== null && config.optionRom.bytes === 0) area.set(vgaBios, 0);
   area.set(bios.subarray(bios.length - low), area.length - low);
+  if (roms.dos) area.set(summedToZero(roms.dos), DOS_ROM - ROM_START);
   const readOnly = !config.shadow;
   const pieces: Piece[] = [{ what: 'ROMs', gpa: ROM_START, bytes: area, readOnly }];
   if (vgaBios !== null && config.optionRom.bytes > 0) {
@@ -69,6 +73,14 @@ export function romPieces(
     });
   }
   return pieces;
+}
+
+/** The last byte makes the sum of all of them 0, as a BIOS wants it of option ROMs. */
+function summedToZero(rom: Uint8Array): Uint8Array {
+  const summed = rom.slice();
+  const sum = rom.subarray(0, -1).reduce((a, b) => a + b, 0);
+  summed[rom.length - 1] = -sum & 0xff;
+  return summed;
 }
 
 /** Refuses a ROM that has no place. @throws HvmError HVM_GUEST_TOO_LARGE, HVM_GUEST_FORMAT */

@@ -9,6 +9,7 @@ import { Cmos } from '../../dm/devices/cmos.ts';
 import { debugcon } from '../../dm/devices/debugcon.ts';
 import { Fdc } from '../../dm/devices/fdc.ts';
 import { FwCfg } from '../../dm/devices/fw-cfg.ts';
+import { HostFolderDevice } from '../../dm/devices/host-folder.ts';
 import { I8042 } from '../../dm/devices/i8042.ts';
 import { type BusMemory, I8237 } from '../../dm/devices/i8237.ts';
 import { Serial } from '../../dm/devices/serial.ts';
@@ -26,6 +27,7 @@ import { type hvm_irq, vpic_init } from '../../xen/hvm/vpic.ts';
 import { type PITState, pit_advance, pit_init, pit_next_event } from '../../xen/hvm/vpit.ts';
 import { PcClock } from './clock.ts';
 import type { PcConfig } from './config.ts';
+import { EMPTY_FOLDER, hostFolder } from './folder.ts';
 import { PicInterrupts } from './interrupts.ts';
 import { type ImageFile, openMedium, writeBack } from './media.ts';
 import { CONVENTIONAL_END, MEGABYTE, ROM_START, ramEnd } from './memory.ts';
@@ -77,6 +79,7 @@ export class Pc implements Disposable {
   biosLog = '';
   #keyboard: I8042 | null = null;
   #fdc: Fdc | null = null;
+  #program: HostFolderDevice | null = null;
   readonly #images: (ImageFile | null)[] = [];
   #vga: Vga | null = null;
   #window: PcVideoWindow | null = null;
@@ -116,6 +119,11 @@ export class Pc implements Disposable {
 
   get fdc(): Fdc {
     return there(this.#fdc);
+  }
+
+  /** What a .COM program ended with; null: there is none, or it has not. */
+  get exitCode(): number | null {
+    return this.#program?.exitCode ?? null;
   }
 
   get keyboard(): I8042 {
@@ -194,7 +202,17 @@ export class Pc implements Disposable {
       const files = [{ name: `vgaroms/${optionRom.name}`, bytes }];
       add('fw-cfg', '0x510-0x511', () => new FwCfg(files));
     }
-    add('post', '0x80', () => new PostPort());
+    const { dos } = this.config;
+    if (dos !== null) {
+      add('host-folder', '0x560-0x567', (context) => {
+        const program = { ...dos, bytes: new Uint8Array(Buffer.from(dos.program, 'base64')) };
+        const folder = dos.folder === null ? EMPTY_FOLDER : hostFolder(dos.folder);
+        const lacks = (what: string): void => this.lacks(what);
+        this.#program = new HostFolderDevice(context, program, folder, lacks);
+        return this.#program;
+      });
+    }
+    add('post', '0x80', () => new PostPort((code) => this.#progress(code)));
     add('port92', '0x92', () => new Port92(board));
     add('bios-log', '0x402', () => new BiosLog((byte) => this.#log(byte)));
     PORTS.forEach(({ range, irq }, index) => {
@@ -277,6 +295,11 @@ export class Pc implements Disposable {
     for (const image of this.#images) image?.[Symbol.dispose]();
   }
 
+  /** What a BIOS looks for before it boots is not what the guest wanted. */
+  #progress(code: number): void {
+    if (code === BUILTIN_BOOTS && this.config.bios.startsWith('builtin')) this.#missing.clear();
+  }
+
   #log(byte: number): void {
     if (this.biosLog.length < 1 << 20) this.biosLog += String.fromCharCode(byte);
   }
@@ -303,6 +326,9 @@ export class Pc implements Disposable {
     this.board.changed = false;
   }
 }
+
+/** What guests/bios/post.inc writes to port 80h before it boots. */
+const BUILTIN_BOOTS = 0x0a;
 
 /** So many different things are told apart. */
 const MOST_MISSING = 256;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A PC as it is asked for on a command line: which BIOS by name, which image where; and whether a file is for a PC at all.
 import { readFileSync, statSync } from 'node:fs';
-import { basename, extname, join } from 'node:path';
+import { basename, extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { floppyFormat } from '../../dm/devices/floppy-formats.ts';
 import { HvmError } from '../../util/errors.ts';
 import type { LoadedGuest } from '../loader.ts';
+import type { DosConfig } from './config.ts';
 import { loadPc, type Rom } from './load.ts';
 
 /** What is asked for besides the image. JSON. */
@@ -19,10 +20,15 @@ export interface PcRequest {
   readonly disks?: readonly string[];
   readonly writable?: boolean;
   readonly startSeconds?: number;
+  /** Drive C of a .COM program. */
+  readonly dir?: string;
+  /** Its command line. */
+  readonly commandLine?: string;
 }
 
 /** Where the BIOS that comes with the package lies. */
 const BUILTIN = fileURLToPath(new URL('../../../guests/bios/bios.bin', import.meta.url));
+const DOS = fileURLToPath(new URL('../../../guests/dos/dos.bin', import.meta.url));
 /** Where distributions put SeaBIOS; Debian's packages are called so, too. */
 const SEABIOS_FOLDERS = ['/usr/share/seabios', '/usr/share/qemu', '/usr/local/share/qemu'];
 const SEABIOS = 'bios.bin';
@@ -35,7 +41,7 @@ function exists(path: string): boolean {
 
 /** Whether the package's own BIOS is there. */
 export function hasBuiltinBios(): boolean {
-  return exists(BUILTIN);
+  return exists(BUILTIN) && exists(DOS);
 }
 
 function readRom(name: string, path: string): Rom {
@@ -70,6 +76,35 @@ function romsOf(request: PcRequest): { bios: Rom; vgaBios: Rom | null; shadow: b
   return { bios: rom, vgaBios: own === null ? vga : readRom(basename(own), own), shadow };
 }
 
+export const isComProgram = (path: string): boolean => extname(path).toLowerCase() === '.com';
+
+/** What fits between a PSP and the stack in one segment. */
+const LARGEST_COM = 0xfef0;
+const LONGEST_TAIL = 126;
+
+/** @throws HvmError HVM_GUEST_MISSING, HVM_GUEST_EMPTY, HVM_GUEST_TOO_LARGE, HVM_USAGE */
+function dosProgram(path: string, { dir, commandLine = '' }: PcRequest): DosConfig {
+  const bytes = readRom('program', path).bytes;
+  if (bytes.length === 0) throw new HvmError('HVM_GUEST_EMPTY', `${path} is empty`);
+  if (bytes.length > LARGEST_COM) {
+    throw new HvmError(
+      'HVM_GUEST_TOO_LARGE',
+      `${path} has ${bytes.length} bytes: expected at most ${LARGEST_COM} of a .COM program`,
+    );
+  }
+  const tail = commandLine === '' ? '' : ` ${commandLine}`;
+  if (tail.length > LONGEST_TAIL || /[^\x20-\x7e]/.test(tail)) {
+    throw new HvmError(
+      'HVM_USAGE',
+      `--command-line: expected at most ${LONGEST_TAIL - 1} printable ASCII characters`,
+    );
+  }
+  const base = basename(path, extname(path)).toUpperCase();
+  const name = `${base.replace(/[^A-Z0-9!#$%&'()@^_`{}~-]/g, '').slice(0, 8) || 'PROGRAM'}.COM`;
+  const program = Buffer.from(bytes).toString('base64');
+  return { name, program, tail, folder: dir === undefined ? null : resolve(dir) };
+}
+
 /** A floppy by its size, else a disk. */
 function isFloppy(path: string): boolean {
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
@@ -86,8 +121,12 @@ export function loadRequestedPc(
   memoryBytes: number | undefined,
 ): LoadedGuest {
   const { floppies = [], disks = [], writable, startSeconds } = request;
-  const first = image === null ? [] : [image];
-  const asFloppy = image === null || isFloppy(image);
+  const program = image !== null && isComProgram(image) ? dosProgram(image, request) : null;
+  if (program === null && request.dir !== undefined) {
+    throw new HvmError('HVM_USAGE', '--dir without a .COM program: expected both or neither');
+  }
+  const first = image === null || program !== null ? [] : [image];
+  const asFloppy = image === null || program !== null || isFloppy(image);
   return loadPc({
     ...romsOf(request),
     floppies: asFloppy ? [...first, ...floppies] : floppies,
@@ -95,6 +134,7 @@ export function loadRequestedPc(
     ...(writable === undefined ? {} : { writable }),
     ...(startSeconds === undefined ? {} : { startSeconds }),
     ...(memoryBytes === undefined ? {} : { memoryBytes }),
+    dos: program === null ? null : { rom: readRom('DOS services', DOS), config: program },
     name: image === null ? 'pc' : basename(image, extname(image)),
   });
 }
@@ -102,7 +142,8 @@ export function loadRequestedPc(
 /** Whether a file looks like something that a PC boots: a floppy's size, or the mark of a boot sector. */
 export function looksBootable(path: string): boolean {
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  if (size < 512 || extname(path).toLowerCase() === '.com') return false;
+  if (isComProgram(path)) return size > 0;
+  if (size < 512) return false;
   if (size >= 163840 && size % 512 === 0 && floppyFormat(size) !== null) return true;
   try {
     const sector = readFileSync(path).subarray(510, 512);
