@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Every command of the documents is run, and prints what the document shows. `sh` blocks run as they stand in an
-// empty folder, with the built program for `npx trapline`; `sh slow` and `sh setup` take minutes or change the machine:
-// of those, only what can be known without running them is checked. `js` blocks run, too. Needs dist/.
+// empty folder, with the built program for `npx trapline`; of `sh slow` and `sh setup`, which take minutes or change the
+// machine, what long-commands.ts has in their place. `js` blocks run, too. Needs dist/.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,6 +17,7 @@ import {
   shows,
   textOf,
 } from '../helpers/markdown.ts';
+import { type Instead, LONG_COMMANDS } from './long-commands.ts';
 
 let world: string;
 beforeAll(() => {
@@ -69,7 +70,7 @@ function checkWords(command: string): void {
   } else if (first === 'npx' && second === 'trapline') {
     expect(COMMANDS.map(({ name }) => name.split(' ')[0])).toContain(third);
   } else {
-    expect(['cd', 'git', 'node', 'npx', '.ci/run']).toContain(first);
+    expect(['cd', 'git', 'node', 'npm', 'npx', '.ci/run']).toContain(first);
   }
 }
 
@@ -123,17 +124,73 @@ describe.each(documents())('%s', (document) => {
   }
 
   for (const block of of('sh slow', 'sh setup')) {
-    it(`line ${block.line} names what exists`, () => {
-      const commands = block.body.split('\n').map((line) => line.replace(/\s#.*$/, ''));
-      for (const command of commands.filter((line) => line.trim() !== '')) checkWords(command);
-    });
+    for (const command of commandsOf(block)) {
+      it(`line ${block.line}: ${command}, in short`, { timeout: 300_000 }, () => {
+        checkWords(command);
+        const instead = LONG_COMMANDS[command];
+        if (instead === undefined) throw new Error(`not in test/cli/long-commands.ts: ${command}`);
+        runInstead(instead);
+      });
+    }
   }
+
+  it('names commands in its sentences that exist', () => {
+    const prose = textOf(document).replaceAll(/^```.*?^```$/gms, '');
+    for (const [, command = ''] of prose.matchAll(
+      /`((?:npm (?:run|test|start)|npx trapline) ?[^`\n]*)`/g,
+    )) {
+      if (!/^(npm run|npx trapline)$/.test(command.trim())) checkWords(command);
+    }
+  });
+});
+
+/** The commands of a block that is not run as it stands. */
+function commandsOf({ body }: Block): string[] {
+  return body
+    .split('\n')
+    .map((line) => line.replace(/\s+#.*$/, '').trim())
+    .filter((line) => line !== '');
+}
+
+function runInstead({ short, exit = 0, elsewhere = [], says = '' }: Instead): void {
+  const texts = elsewhere.map((file) => readFileSync(join(ROOT, file), 'utf8'));
+  if (texts.length > 0) expect(texts[0]).toContain(says);
+  expect(texts.length + (short?.length ?? 0)).toBeGreaterThan(0);
+  if (short === undefined) return;
+  const [program = '', ...args] = short.map((word) => word.replace('FOLDER', world));
+  const { status, stdout, stderr } = spawnSync(program, args, {
+    cwd: ROOT,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, PATH: `${join(world, 'bin')}:${process.env.PATH}` },
+  });
+  expect(status, `${short.join(' ')}\n${stdout}${stderr}`).toBe(exit);
+}
+
+it('every long command that is known is one of a document', () => {
+  const shown = documents().flatMap((document) =>
+    blocksOf(textOf(document))
+      .filter(({ info }) => info === 'sh slow' || info === 'sh setup')
+      .flatMap(commandsOf),
+  );
+  expect(Object.keys(LONG_COMMANDS).filter((command) => !shown.includes(command))).toEqual([]);
 });
 
 it('README.md shows the race, and most of its blocks have an output', () => {
   const blocks = blocksOf(textOf('README.md')).filter(({ info }) => info === 'sh');
   expect(blocks[0]?.body).toMatch(/^npx trapline race/);
   expect(blocks.filter(({ output }) => output !== null).length).toBeGreaterThan(5);
+});
+
+it('README.md has the figures of docs/performance.md', () => {
+  const section = /^## Performance\n(.*?)^## /ms.exec(textOf('README.md'))?.[1] ?? '';
+  const figures = [...section.matchAll(/^\| .* \| (\S+ [nµm]s) \((.*)\) \|$/gm)];
+  expect(figures.length).toBeGreaterThanOrEqual(5);
+  const rows = textOf('docs/performance.md').split('\n');
+  for (const [, median = '', spread = ''] of figures) {
+    const there = rows.some((row) => row.includes(median) && row.includes(spread));
+    expect(there, `${median} (${spread})`).toBe(true);
+  }
 });
 
 it('npx finds the program in a clone', { timeout: 60_000 }, () => {
