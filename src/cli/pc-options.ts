@@ -4,8 +4,13 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { LoadOptions } from '../machine/loader.ts';
+import { EXPECT_NS } from '../machine/pc/config.ts';
+import { keysOf } from '../machine/pc/keys.ts';
 import type { PcRequest } from '../machine/pc/request.ts';
+import type { ScriptStep } from '../machine/pc/typist.ts';
+import { CP437 } from '../screen/cp437.ts';
 import { HvmError } from '../util/errors.ts';
+import { durationValue, type GuestOptions, type GuestRequest, guestRequest } from './options.ts';
 
 export interface PcFlags {
   machine: 'auto' | 'pc' | 'bare';
@@ -17,6 +22,20 @@ export interface PcFlags {
   /** Seconds since 1970. */
   rtc?: number;
   dir?: string;
+}
+
+/** A script that is part of the PC: it goes on over checkpoints and processes. */
+export interface PcScriptFlags {
+  type?: OrderedStep[];
+  expect?: OrderedStep[];
+  /** Milliseconds. */
+  expectTimeout?: number;
+}
+
+/** What was typed on the command line as the n-th part of a script. */
+interface OrderedStep {
+  order: number;
+  text: string;
 }
 
 /** Seconds since 1970 of `2020-01-01T12:00:00`, which is the guest's local time. */
@@ -46,8 +65,24 @@ export function addPcOptions(command: Command): void {
     .option('--rtc <time>', 'local time at power-on (2020-01-01T12:00:00)', clockValue);
 }
 
+export function addPcScriptOptions(command: Command): void {
+  let order = 0;
+  const ordered = (text: string, before: OrderedStep[] = []): OrderedStep[] => [
+    ...before,
+    { order: order++, text },
+  ];
+  command
+    .option('--type <text>', 'type this: \\n, {F1}, {Up}, {Ctrl-C} are keys; repeatable', ordered)
+    .option('--expect <text>', 'go on when this appears, in the order given; repeatable', ordered)
+    .option(
+      '--expect-timeout <time>',
+      'of guest time, for each of them (60s)',
+      durationValue('--expect-timeout'),
+    );
+}
+
 /** The part of `LoadOptions` about the PC. @throws HvmError HVM_USAGE for options that contradict each other */
-export function pcLoad(flags: PcFlags, devices: number): LoadOptions {
+function pcLoad(flags: PcFlags, devices: number, script: ScriptStep[]): LoadOptions {
   const { machine, bios, vgabios, floppy, disk, writable, rtc, dir } = flags;
   const pc: PcRequest = {
     ...(bios === undefined ? {} : { bios }),
@@ -57,6 +92,7 @@ export function pcLoad(flags: PcFlags, devices: number): LoadOptions {
     ...(writable === undefined ? {} : { writable }),
     ...(rtc === undefined ? {} : { startSeconds: rtc }),
     ...(dir === undefined ? {} : { dir }),
+    ...(script.length === 0 ? {} : { script }),
   };
   const asked = Object.keys(pc).length > 0;
   if (machine === 'bare' && asked) {
@@ -67,23 +103,51 @@ export function pcLoad(flags: PcFlags, devices: number): LoadOptions {
   return { machine, ...(asked || machine === 'pc' ? { pc } : {}) };
 }
 
-/** The words that say the same again. */
-export function pcWords(load: LoadOptions): string[] {
-  const { machine, pc } = load;
-  const words: string[] = machine === 'pc' ? ['--machine', 'pc'] : [];
-  const add = (flag: string, value: string | undefined): void => {
-    if (value !== undefined) words.push(flag, value);
+/** Characters as the codes that a screen has for them. @throws HvmError HVM_USAGE for one it has not */
+function codesOfText(text: string): string {
+  return [...text]
+    .map((character) => {
+      const code = CP437.lastIndexOf(character, 255);
+      if (code >= 0) return String.fromCharCode(code === 0 ? 32 : code);
+      throw new HvmError('HVM_USAGE', `--expect '${text}': no screen shows '${character}'`);
+    })
+    .join('');
+}
+
+/** The steps in the order in which they stand on the command line. */
+function scriptOf({
+  type = [],
+  expect = [],
+  expectTimeout = EXPECT_NS / 1e6,
+}: PcScriptFlags): ScriptStep[] {
+  const timeoutNs = expectTimeout * 1_000_000;
+  const steps = [
+    ...type.map(({ order, text }) => {
+      // Refused here, with the option at hand.
+      keysOf(text);
+      return { order, step: { kind: 'type' as const, text } };
+    }),
+    ...expect.map(({ order, text }) => {
+      return {
+        order,
+        step: { kind: 'expect' as const, text, codes: codesOfText(text), timeoutNs },
+      };
+    }),
+  ];
+  return steps.sort((a, b) => a.order - b.order).map(({ step }) => step);
+}
+
+/** `guestRequest()` of a command that may run its guest on a PC. */
+export function pcGuestRequest(
+  guest: string,
+  options: GuestOptions & PcFlags,
+  script: PcScriptFlags = {},
+): GuestRequest {
+  const asked = guestRequest(guest, options);
+  return {
+    ...asked,
+    load: { ...asked.load, ...pcLoad(options, asked.devices.length, scriptOf(script)) },
   };
-  add('--bios', pc?.bios);
-  add('--vgabios', pc?.vgaBios);
-  for (const path of pc?.floppies ?? []) add('--floppy', path);
-  for (const path of pc?.disks ?? []) add('--disk', path);
-  add('--dir', pc?.dir);
-  if (pc?.writable === true) words.push('--writable');
-  const { startSeconds } = pc ?? {};
-  if (startSeconds !== undefined)
-    add('--rtc', new Date(startSeconds * 1000).toISOString().slice(0, 19));
-  return words;
 }
 
 /** Options of a PC that runs by itself, rather than under checkpoints. */

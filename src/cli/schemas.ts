@@ -162,6 +162,7 @@ export const runFields = {
         .max(255)
         .nullable()
         .describe('of a .COM program; null: it has not ended, or there is none'),
+      failed: z.string().nullable().describe('why the script was not fulfilled'),
       sectorsWritten: count.describe('of image files, with --writable'),
     })
     .nullable()

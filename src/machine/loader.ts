@@ -138,9 +138,9 @@ export function loadGuest(ref: string, options: LoadOptions = {}): LoadedGuest {
 
 /** A file without a manifest that a PC boots, unless it is said how to read it. */
 function runsOnPc(ref: string, options: LoadOptions): boolean {
-  const { format, load, iterations, parameter, commandLine, pc } = options;
+  const { format, load, commandLine, pc } = options;
   if (pc !== undefined) return true;
-  const said = format ?? load ?? iterations ?? parameter;
+  const said = format ?? load;
   if (commandLine !== undefined && !isComProgram(ref)) return false;
   return said === undefined && hasBuiltinBios() && looksBootable(ref);
 }

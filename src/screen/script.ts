@@ -3,8 +3,8 @@
 import type { Machine } from '../machine/machine.ts';
 import type { Operator } from '../machine/operator.ts';
 import { NS_PER_INSTRUCTION } from '../machine/pc/config.ts';
+import { type Key, keysOf } from '../machine/pc/keys.ts';
 import type { Pc } from '../machine/pc/platform.ts';
-import { type Key, keysOf } from './keys.ts';
 import { shows, textDump } from './text.ts';
 
 export type Step =

@@ -67,6 +67,8 @@ export interface PcReport {
   missing: Record<string, number>;
   /** What a .COM program ended with; null: it has not, or there is none. */
   exitCode: number | null;
+  /** Why the script was not fulfilled; null: it was, or there is none. */
+  failed: string | null;
   /** Sectors of image files that were written. */
   sectorsWritten: number;
 }
@@ -241,6 +243,7 @@ function pcReport({ pc }: Machine): PcReport | null {
     bios: pc.config.bios,
     missing: Object.fromEntries(pc.missing),
     exitCode,
+    failed: pc.typist?.state.failed ?? null,
     sectorsWritten,
   };
 }

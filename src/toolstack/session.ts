@@ -34,6 +34,8 @@ const PATIENCE = 20_000;
 const MISSES = 8;
 /** A shutdown between instructions lands after at most so many of them. */
 const MOST_BETWEEN = 48;
+/** Unless said, of a PC: its guests run for seconds, and wait for most of them. */
+const PC_SPACING = 10_000;
 /** So many passages of a place may be let go. */
 const MOST_SKIPPED = 3;
 
@@ -54,6 +56,8 @@ export interface SessionOptions {
   meter?: RunMeter | null;
   /** Checkpoints land between instructions only, at most so many apart; absent: wherever the guest has a window. */
   between?: number | null;
+  /** Instructions let pass between two checkpoints, on average; 0 unless said, 10,000 on a PC. */
+  spacing?: number | null;
   /** Goes on from an image: guest, devices and revision are its own. */
   from?: LoadedImage | null;
   /** Between capture and resume, everything standing still. */
@@ -84,6 +88,7 @@ export class CheckpointSession implements Disposable {
   readonly #random: Random;
   readonly #between: number;
   readonly #misses = new Map<WindowName, number>();
+  readonly #spacing: number;
   readonly #hasty = new HastySave(() => this.machine);
   #windows: WindowName[];
   #window: WindowName = 'between-instructions';
@@ -132,6 +137,7 @@ export class CheckpointSession implements Disposable {
       throw error;
     }
     const { machine } = this;
+    this.#spacing = options.spacing ?? (machine.pc === null || options.between ? 0 : PC_SPACING);
     this.loop = new RunLoop(machine);
     this.log = new GuestLog(machine);
     const books = machine.books;
@@ -195,6 +201,8 @@ export class CheckpointSession implements Disposable {
   next(maxInstructions: number): SessionEnd | null {
     const { machine, loop } = this;
     const { cpu } = machine;
+    const early = this.#letPass(maxInstructions);
+    if (early !== null) return early;
     this.#arm();
     for (;;) {
       loop.onServerStep = this.#driver.needsSteps ? this.#driver.serverStep : null;
@@ -218,6 +226,20 @@ export class CheckpointSession implements Disposable {
     });
     if (this.#bug?.faults.savesUnpaused) this.unsound = this.#hasty.compare(machine);
     return null;
+  }
+
+  /** On average `spacing` instructions between a checkpoint and the search for the next one. */
+  #letPass(maxInstructions: number): SessionEnd | null {
+    if (this.#spacing === 0) return null;
+    const { cpu } = this.machine;
+    const until = Math.min(cpu.icount + this.#random.below(2 * this.#spacing + 1), maxInstructions);
+    this.#driver.disarm();
+    while (cpu.icount < until) {
+      this.loop.deadline = until;
+      const stop = this.loop.run();
+      if (stop !== 'deadline') return stop === 'shutdown' ? 'paused' : stop;
+    }
+    return until >= maxInstructions ? 'limit' : null;
   }
 
   #captured(): void {
@@ -272,7 +294,9 @@ export class CheckpointSession implements Disposable {
   #missed(): void {
     const misses = (this.#misses.get(this.#window) ?? 0) + 1;
     this.#misses.set(this.#window, misses);
-    if (misses >= MISSES) this.#windows = this.#windows.filter((w) => w !== this.#window);
+    // A PC has all kinds of them, but not always.
+    if (misses >= MISSES && this.machine.pc === null)
+      this.#windows = this.#windows.filter((w) => w !== this.#window);
     this.#driver.disarm();
     this.#arm();
   }

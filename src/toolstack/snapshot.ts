@@ -4,7 +4,7 @@ import { IRQ_NONE } from '../cpu/backend.ts';
 import type { MachineCpu } from '../cpu/machine-cpu.ts';
 import type { ServerState } from '../dm/server.ts';
 import type { Machine } from '../machine/machine.ts';
-import type { PcState } from '../machine/pc/platform.ts';
+import type { PcState } from '../machine/pc/state.ts';
 import { HvmError } from '../util/errors.ts';
 
 const PAGE = 4096;

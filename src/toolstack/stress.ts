@@ -7,6 +7,7 @@ import type { Violation } from '../ledger/violations.ts';
 import type { Measured } from '../util/measure.ts';
 import { Limits, type Watch } from './limits.ts';
 import { revisionLabel } from './museum/index.ts';
+import { pcWords } from './pc-words.ts';
 import { CheckpointSession, type SessionEnd, type SessionOptions } from './session.ts';
 import { WINDOW_NAMES } from './windows.ts';
 
@@ -247,6 +248,8 @@ export function commandLine(options: StressOptions, run: readonly string[]): str
   add('iterations', load.iterations);
   add('parameter', load.parameter);
   add('command-line', load.commandLine);
+  words.push(...pcWords(load).map(shellWord));
+  if (options.spacing != null) add('spacing', options.spacing);
   add('max-instructions', options.maxInstructions);
   if (options.threads) {
     words.push('--threads');

@@ -56,6 +56,7 @@ export function tinyImage(checkpoints: number): Uint8Array {
     interrupts: 0,
     pageIsRam: false,
     verdict: null,
+    pc: null,
   };
   const pieces: Uint8Array[] = [];
   const writer = new StreamWriter((piece) => pieces.push(piece));

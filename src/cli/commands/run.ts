@@ -17,7 +17,7 @@ import { formatCount, formatDuration } from '../format.ts';
 import type { ImageFlags } from '../image-options.ts';
 import { addImageOptions, addLedgerOption, imageRequest } from '../image-options.ts';
 import type { GuestOptions, GuestRequest, LimitOptions } from '../options.ts';
-import { addGuest, addLimitOptions, bugOption, guestRequest, revisionOption } from '../options.ts';
+import { addGuest, addLimitOptions, bugOption, revisionOption } from '../options.ts';
 import type { Styler } from '../output.ts';
 import {
   addPcOptions,
@@ -25,7 +25,7 @@ import {
   openSerial,
   type PcFlags,
   type PcRunFlags,
-  pcLoad,
+  pcGuestRequest,
 } from '../pc-options.ts';
 import type { ReportOptions } from '../report.ts';
 import { addReportOption, withReport } from '../report.ts';
@@ -113,6 +113,7 @@ function missingLines(pc: RunDocument['pc']): string[] {
   const named = all.slice(0, NAMED).map(([what, times]) => `${what} (${formatCount(times)})`);
   const rest = all.length > NAMED ? [`${formatCount(all.length - NAMED)} more`] : [];
   const lines = all.length === 0 ? [] : [`not there: ${[...named, ...rest].join(', ')}`];
+  if (pc.failed !== null) lines.push(pc.failed);
   if (pc.sectorsWritten > 0) {
     lines.push(`${formatCount(pc.sectorsWritten)} sectors written to the images`);
   }
@@ -170,10 +171,8 @@ export function runCommand(runner: RunRunner): CliCommand {
       const [guest] = args;
       ASSERT(guest !== undefined, 'a guest is given');
       const { io, output, progress } = invocation;
-      const asked = guestRequest(guest, options);
       const request: RunRequest = {
-        ...asked,
-        load: { ...asked.load, ...pcLoad(options, asked.devices.length) },
+        ...pcGuestRequest(guest, options),
         revision: options.revision,
         bug: options.bug ?? null,
         maxInstructions: options.maxInstructions ?? null,

@@ -13,7 +13,14 @@ import { formatCount } from '../format.ts';
 import { addFsyncOption, addLedgerOption } from '../image-options.ts';
 import { type SaveDocument, saveSchema } from '../image-schemas.ts';
 import type { GuestOptions, GuestRequest } from '../options.ts';
-import { addGuest, guestRequest, numberValue, revisionOption } from '../options.ts';
+import { addGuest, numberValue, revisionOption } from '../options.ts';
+import {
+  addPcOptions,
+  addPcScriptOptions,
+  type PcFlags,
+  type PcScriptFlags,
+  pcGuestRequest,
+} from '../pc-options.ts';
 import type { ThreadsFlags } from '../threads-options.ts';
 import { addThreadsOptions, threadsRequest } from '../threads-options.ts';
 import type { RunTerminal } from './run.ts';
@@ -38,6 +45,8 @@ export type SaveRunner = (
 ) => Promise<SaveReport>;
 
 type SaveOptions = GuestOptions &
+  PcFlags &
+  PcScriptFlags &
   ThreadsFlags & {
     revision: RevisionName;
     after: number;
@@ -65,6 +74,8 @@ export function saveCommand(runner: SaveRunner): CliCommand {
     exitCodes: [0, 130, 143],
     configure(command) {
       addGuest(command);
+      addPcOptions(command);
+      addPcScriptOptions(command);
       command.addOption(revisionOption());
       command
         .optionsGroup('Image:')
@@ -91,7 +102,7 @@ export function saveCommand(runner: SaveRunner): CliCommand {
       });
       const { revision, after, fsync } = options;
       const request: SaveRequest = {
-        ...guestRequest(guest, options),
+        ...pcGuestRequest(guest, options, options),
         ...{ revision, after, fsync, path: options.output, timeoutMs: null },
         ledgerPath: options.ledger ?? null,
         threads: threadsRequest(options),

@@ -22,12 +22,18 @@ import {
   addLimitOptions,
   bugOption,
   checkpointsValue,
-  guestRequest,
   numberValue,
   revisionOption,
   seedOption,
 } from '../options.ts';
 import type { Styler } from '../output.ts';
+import {
+  addPcOptions,
+  addPcScriptOptions,
+  type PcFlags,
+  type PcScriptFlags,
+  pcGuestRequest,
+} from '../pc-options.ts';
 import type { ReportOptions } from '../report.ts';
 import { addReportOption, withReport } from '../report.ts';
 import type { StressDocument } from '../schemas.ts';
@@ -51,6 +57,8 @@ export interface StressRequest extends GuestRequest {
   bug: MuseumBug | null;
   seed: number;
   checkpoints: number;
+  /** null: what suits the machine. */
+  spacing: number | null;
   /** null: what the guest's manifest says, else no bound. */
   maxInstructions: number | null;
   timeoutMs: number | null;
@@ -75,6 +83,8 @@ export type StressRunner = (
 ) => Promise<StressResult> | StressResult;
 
 type StressOptions = GuestOptions &
+  PcFlags &
+  PcScriptFlags &
   LimitOptions &
   ReportOptions &
   CampaignFlags &
@@ -84,6 +94,7 @@ type StressOptions = GuestOptions &
     bug?: MuseumBug;
     seed: number;
     checkpoints?: number;
+    spacing?: number;
     ledger?: string;
   };
 
@@ -174,12 +185,19 @@ export function stressCommand(
     exitCodes: [0, 1, 3, 4, 5, 6, 130, 143],
     configure(command) {
       addGuest(command);
+      addPcOptions(command);
+      addPcScriptOptions(command);
       command
         .optionsGroup('Checkpoints:')
         .option(
           '--checkpoints <n>',
           `how many (${CHECKPOINTS}; with --duration alone: what fits)`,
           checkpointsValue,
+        )
+        .option(
+          '--spacing <n>',
+          'instructions between two of them, on average (0; 10,000 on a PC)',
+          numberValue('--spacing', 0),
         )
         .addOption(seedOption())
         .addOption(revisionOption())
@@ -214,13 +232,14 @@ export function stressCommand(
       const campaign = campaignRequest(options);
       const durationMs = campaign === null ? (options.duration ?? null) : null;
       const request: StressRequest = {
-        ...guestRequest(guest, options),
+        ...pcGuestRequest(guest, options, options),
         revision: options.revision,
         bug: options.bug ?? null,
         seed: options.seed,
         checkpoints: options.checkpoints ?? (durationMs === null ? CHECKPOINTS : 2 ** 32),
         maxInstructions: options.maxInstructions ?? null,
         timeoutMs: options.timeout ?? null,
+        spacing: options.spacing ?? null,
         ledgerPath: options.ledger ?? null,
         measure: invocation.output.json || options.report !== undefined,
         threads: threadsRequest(options),

@@ -97,6 +97,11 @@ export class I8042 extends RegisterDevice<State> implements PortDevice, Timed {
     return FIFO - this.state.keys.length;
   }
 
+  /** Whether everything it had to say has been read. */
+  get idle(): boolean {
+    return !this.state.full && this.state.keys.length === 0;
+  }
+
   /** Bit 0 scroll lock, 1 num lock, 2 caps lock. */
   get leds(): number {
     return this.state.leds;

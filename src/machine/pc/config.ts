@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What a PC is made of: plain JSON, part of an image.
 import { z } from 'zod';
+import { stepSchema } from './typist.ts';
 
 const whole = z.int().nonnegative();
 
@@ -41,8 +42,13 @@ export const pcConfigSchema = z.strictObject({
   floppies: z.array(mediumSchema.nullable()).max(2),
   disks: z.array(mediumSchema).max(4),
   dos: dosConfigSchema.nullable().default(null),
+  /** Typed at it, and waited for; the run ends with it. Empty: none. */
+  script: z.array(stepSchema),
 });
 export type PcConfig = z.infer<typeof pcConfigSchema>;
+
+/** How long a script waits for a text unless said, ns of guest time. */
+export const EXPECT_NS = 60_000_000_000;
 
 /** Nanoseconds of virtual time that an instruction takes: ten million a second, as a fast 80386. */
 export const NS_PER_INSTRUCTION = 100;

@@ -6,6 +6,7 @@ import type { LoadedGuest } from '../loader.ts';
 import type { DosConfig, MediumConfig, PcConfig } from './config.ts';
 import { readMedium } from './media.ts';
 import { checkPcMemory, checkRoms, romPieces } from './memory.ts';
+import type { ScriptStep } from './typist.ts';
 
 /** A ROM and the name it is printed under. */
 export interface Rom {
@@ -30,6 +31,8 @@ export interface PcOptions {
   readonly startSeconds?: number;
   /** A program for the DOS services, and their ROM. */
   readonly dos?: { readonly rom: Rom; readonly config: DosConfig } | null;
+  /** Typed at it, and waited for; the run ends with it. */
+  readonly script?: readonly ScriptStep[];
   /** For messages and reports. */
   readonly name?: string;
 }
@@ -63,6 +66,7 @@ export function loadPc(options: PcOptions): LoadedGuest {
     floppies: (options.floppies ?? []).map((p) => (p === null ? null : readFloppy(p, writable))),
     disks: (options.disks ?? []).map((p) => readMedium(p, writable)),
     dos: options.dos?.config ?? null,
+    script: [...(options.script ?? [])],
   };
   const name = options.name ?? 'pc';
   return {

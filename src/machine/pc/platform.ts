@@ -31,17 +31,9 @@ import { EMPTY_FOLDER, hostFolder } from './folder.ts';
 import { PicInterrupts } from './interrupts.ts';
 import { type ImageFile, openMedium, writeBack } from './media.ts';
 import { CONVENTIONAL_END, MEGABYTE, ROM_START, ramEnd } from './memory.ts';
+import type { PcState } from './state.ts';
+import { Typist } from './typist.ts';
 import { PcVideoWindow } from './video-window.ts';
-
-/** Everything of the platform that is neither RAM nor a device of an ioreq server. JSON. */
-export interface PcState {
-  irq: hvm_irq;
-  pit: PITState;
-  rtc: RTCState;
-  a20: boolean;
-  /** What the guest wanted that is not there, and how often. */
-  missing: Record<string, number>;
-}
 
 /** The parts inside the monitor; there once the domain is. */
 interface Inside {
@@ -90,6 +82,11 @@ export class Pc implements Disposable {
   readonly #timed: Timed[] = [];
   readonly #missing = new Map<string, number>();
 
+  /** What types the script, if there is one. */
+  readonly typist: Typist | null;
+  /** Hears that the script is over. */
+  onScriptEnd: (success: boolean) => void = () => {};
+
   /** @param icount - the CPU's instruction count; @param line - where COM1 goes, if not where the console does */
   constructor(
     config: PcConfig,
@@ -101,6 +98,9 @@ export class Pc implements Disposable {
     this.config = config;
     this.ram = ram;
     this.clock = new PcClock(icount, this.#timed);
+    const { script } = config;
+    const ended = (success: boolean): void => this.onScriptEnd(success);
+    this.typist = script.length === 0 ? null : new Typist(script, () => this.keyboard, ram, ended);
     this.devices = this.#list();
   }
 
@@ -146,6 +146,7 @@ export class Pc implements Disposable {
       { nextEventNs: () => pit_next_event(pit), advance: (now) => pit_advance(pit, irq, now) },
       { nextEventNs: () => rtc_next_event(rtc), advance: (now) => rtc_advance(rtc, irq, now) },
     );
+    if (this.typist !== null) this.#timed.push(this.typist);
     return new PicInterrupts(irq);
   }
 
@@ -307,7 +308,14 @@ export class Pc implements Disposable {
   save(): PcState {
     const { irq, pit, rtc } = there(this.#inside);
     const missing = Object.fromEntries(this.#missing);
-    return structuredClone({ irq, pit, rtc, a20: this.board.a20, missing });
+    return structuredClone({
+      irq,
+      pit,
+      rtc,
+      a20: this.board.a20,
+      typist: this.typist?.state ?? null,
+      missing,
+    });
   }
 
   restore(state: PcState): void {
@@ -319,6 +327,7 @@ export class Pc implements Disposable {
     Object.assign(pit, rest);
     for (const [i, c] of pit.channels.entries()) Object.assign(c, channels[i]);
     Object.assign(rtc, from.rtc);
+    if (this.typist !== null && from.typist !== null) this.typist.state = from.typist;
     this.#missing.clear();
     for (const [what, times] of Object.entries(from.missing)) this.#missing.set(what, times);
     this.board.a20 = from.a20;

@@ -8,6 +8,7 @@ import { HvmError } from '../../util/errors.ts';
 import type { LoadedGuest } from '../loader.ts';
 import type { DosConfig } from './config.ts';
 import { loadPc, type Rom } from './load.ts';
+import type { ScriptStep } from './typist.ts';
 
 /** What is asked for besides the image. JSON. */
 export interface PcRequest {
@@ -24,6 +25,7 @@ export interface PcRequest {
   readonly dir?: string;
   /** Its command line. */
   readonly commandLine?: string;
+  readonly script?: readonly ScriptStep[];
 }
 
 /** Where the BIOS that comes with the package lies. */
@@ -120,7 +122,7 @@ export function loadRequestedPc(
   request: PcRequest,
   memoryBytes: number | undefined,
 ): LoadedGuest {
-  const { floppies = [], disks = [], writable, startSeconds } = request;
+  const { floppies = [], disks = [], writable, startSeconds, script } = request;
   const program = image !== null && isComProgram(image) ? dosProgram(image, request) : null;
   if (program === null && request.dir !== undefined) {
     throw new HvmError('HVM_USAGE', '--dir without a .COM program: expected both or neither');
@@ -133,6 +135,7 @@ export function loadRequestedPc(
     disks: asFloppy ? disks : [...first, ...disks],
     ...(writable === undefined ? {} : { writable }),
     ...(startSeconds === undefined ? {} : { startSeconds }),
+    ...(script === undefined ? {} : { script }),
     ...(memoryBytes === undefined ? {} : { memoryBytes }),
     dos: program === null ? null : { rom: readRom('DOS services', DOS), config: program },
     name: image === null ? 'pc' : basename(image, extname(image)),

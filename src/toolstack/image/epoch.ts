@@ -9,7 +9,6 @@ import type { EpochState } from '../../image/writer.ts';
 import type { LoadedGuest } from '../../machine/loader.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { deviceLabel } from '../../machine/servers.ts';
-import { HvmError } from '../../util/errors.ts';
 import type { RevisionName } from '../../xen/hvm/revision.ts';
 import type { Snapshot } from '../snapshot.ts';
 import { type HvmRecord, saveRecords } from './hvm-records.ts';
@@ -40,7 +39,10 @@ export interface VcpuPart {
 
 /** Everything of a domain that is neither in a vCPU nor in memory. */
 export interface DomainPart
-  extends Pick<ImageState, 'interrupts' | 'pageIsRam' | 'verdict' | 'revision' | 'checkpoint'> {
+  extends Pick<
+    ImageState,
+    'interrupts' | 'pageIsRam' | 'verdict' | 'revision' | 'checkpoint' | 'pc'
+  > {
   guest: LoadedGuest;
   /** `name@range`. */
   devices: readonly string[];
@@ -81,6 +83,7 @@ export function domainEpoch(domain: DomainPart, vcpus: readonly VcpuPart[]): Epo
     interrupts,
     pageIsRam,
     verdict,
+    pc: domain.pc,
   };
   const header = encodeHvmHeader({ changeset: 2n ** 64n - 1n, cpuid: 0, tscKhz: TSC_KHZ });
   // One counter for all: that of vCPU 0.
@@ -103,10 +106,6 @@ export function domainEpoch(domain: DomainPart, vcpus: readonly VcpuPart[]): Epo
  * @param snapshot - of this very moment
  */
 export function epochState(machine: Machine, snapshot: Snapshot, facts: EpochFacts): EpochState {
-  if (machine.pc !== null) {
-    const what = `guest '${machine.guest.name}' is a PC, and images do not hold its platform`;
-    throw new HvmError('HVM_USAGE', `${what}: expected a guest without`);
-  }
   const { revision, checkpoint } = facts;
   const { interrupts, pageIsRam, verdict } = snapshot;
   const domain: DomainPart = {
@@ -117,6 +116,7 @@ export function epochState(machine: Machine, snapshot: Snapshot, facts: EpochFac
       state: snapshot.servers[i] ?? { devices: {} },
     })),
     ...{ revision, checkpoint, interrupts, pageIsRam, verdict },
+    pc: machine.pc && snapshot.pc && { config: machine.pc.config, platform: snapshot.pc },
   };
   return domainEpoch(domain, [vcpuPart(machine, snapshot, facts)]);
 }

@@ -6,6 +6,7 @@ import { decodeHvmCpu, HVM_CPU_BYTES } from '../../image/hvm-cpu.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { encodeCpu } from './cpu-record.ts';
 import { nativeCpu } from './native-cpu.ts';
+import { PC_RECORDS } from './pc-records.ts';
 
 /** An entry to be written. */
 export type HvmRecord = Pick<HvmEntry, 'code' | 'instance' | 'body'>;
@@ -45,7 +46,7 @@ const cpu: HvmRecordCodec = {
 };
 
 /** In the order in which they are written. */
-export const HVM_RECORDS: readonly HvmRecordCodec[] = [cpu];
+export const HVM_RECORDS: readonly HvmRecordCodec[] = [cpu, ...PC_RECORDS];
 
 export function saveRecords(machine: Machine): HvmRecord[] {
   return HVM_RECORDS.flatMap((codec) => codec.save(machine));

@@ -6,6 +6,7 @@ import { imageFault, type Place } from '../../image/fault.ts';
 import { PAGE_BYTES } from '../../image/layout.ts';
 import { guestForVcpu, type LoadedGuest } from '../../machine/loader.ts';
 import { Machine, type MachineOptions } from '../../machine/machine.ts';
+import { checkMedium } from '../../machine/pc/media.ts';
 import { HvmError } from '../../util/errors.ts';
 import { Snapshot } from '../snapshot.ts';
 import { devicePages } from './epoch.ts';
@@ -25,7 +26,7 @@ export function guestOfImage({ state }: LoadedImage): LoadedGuest {
     pieces: [],
     entry: { cs: 0, ip: 0, ds: 0, es: 0, ss: 0, sp: 0, ax: 0, dx: 0, flags: 2 },
     blockBase: guest.blockBase,
-    pc: null,
+    pc: state.pc?.config ?? null,
   };
 }
 
@@ -67,6 +68,12 @@ export function restoreMachine(
       throw imageFault(place, `${state.vcpus.length} vCPUs: one thread runs one, see --threads`);
     }
     checkHoles(image, devices);
+    for (const medium of [
+      ...(state.pc?.config.floppies ?? []),
+      ...(state.pc?.config.disks ?? []),
+    ]) {
+      if (medium !== null) checkMedium(medium);
+    }
     return build(image, 0, devices, options, () => ramOf(image));
   });
 }
@@ -148,6 +155,7 @@ function fill(machine: Machine, image: LoadedImage, id: number, ram: Uint8Array)
   snapshot.pageIsRam = state.pageIsRam;
   snapshot.verdict = state.verdict;
   snapshot.unclaimed = vcpu.unclaimed;
+  snapshot.pc = state.pc?.platform ?? null;
   state.servers.forEach(({ devices }, i) => {
     snapshot.servers[i] = { devices };
   });

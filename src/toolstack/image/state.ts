@@ -3,6 +3,8 @@
 import { z } from 'zod';
 import { VERDICTS, type Verdict } from '../../dm/index.ts';
 import { GUEST_FORMATS, guestManifestSchema } from '../../machine/guest-manifest.ts';
+import { pcConfigSchema } from '../../machine/pc/config.ts';
+import { pcStateSchema } from '../../machine/pc/state.ts';
 import { REVISION_NAMES } from '../../xen/hvm/revision.ts';
 
 /** As many as a domain in threads can have. */
@@ -79,6 +81,8 @@ export const imageStateSchema = z.strictObject({
   /** Whether a page that becomes RAM under its device has done so. */
   pageIsRam: z.boolean(),
   verdict: z.enum(VERDICTS as [Verdict, ...Verdict[]]).nullable(),
+  /** What a PC is made of, and its platform; null: a bare machine. */
+  pc: z.strictObject({ config: pcConfigSchema, platform: pcStateSchema }).nullable(),
 });
 
 export type VcpuState = z.infer<typeof vcpuState>;

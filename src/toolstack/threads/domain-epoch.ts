@@ -49,6 +49,7 @@ export function threadedEpoch(domain: ThreadedDomain, n: number): ThreadedEpoch 
       interrupts: new InterruptLines(words, D_IRQ_HIGH, D_IRQ_LATCHED).save(),
       pageIsRam,
       verdict: VERDICTS[Atomics.load(words, D_VERDICT) - 1] ?? from?.state.verdict ?? null,
+      pc: null,
     },
     vcpus,
   );

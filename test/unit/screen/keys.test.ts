@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Text and names to scan codes.
 import { expect, test } from 'vitest';
-import { keysOf } from '../../../src/screen/keys.ts';
+import { keysOf } from '../../../src/machine/pc/keys.ts';
 
 const bytes = (text: string): string =>
   keysOf(text)

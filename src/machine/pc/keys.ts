@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Text and names of keys as what a keyboard of US layout sends: scan codes of set 1, press and release.
-import { HvmError } from '../util/errors.ts';
+import { HvmError } from '../../util/errors.ts';
 
 /** One key pressed and released, with what is held meanwhile. */
 export interface Key {
