@@ -4,6 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { CannotRun, ROOT, say } from './lib.mjs';
 
 const PACKAGE = 'xen-utils-4.17';
@@ -54,3 +55,6 @@ export function installXenVerifier() {
   }
   if (findXenVerifier() === null) throw new CannotRun(failure);
 }
+
+// node scripts/xen-verifier.mjs: fetched, if it is not there.
+if (process.argv[1] === fileURLToPath(import.meta.url)) CannotRun.orExit(installXenVerifier);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// npm run image:damage: every bit of a small image flipped, every truncation, 100,000 flips in a large one.
+// npm run image:damage: small images cut off at every byte, their records out of place, every bit of them flipped; and
+// 100,000 flips in a large one. Says how much memory it took at most.
 import { Random } from '../../src/util/random.ts';
-import { cutOutcomes, flips, smallContinuous, smallImage } from './damage.ts';
+import { cutOutcomes, cuts, flips, rearrangements, smallContinuous, smallImage } from './damage.ts';
 import { imageOf, rig, runTo } from './helper.ts';
 
 function say(text: string): void {
@@ -31,6 +32,10 @@ for (const [name, bytes] of [
   ['small image', smallImage()],
   ['small continuous image', smallContinuous()],
 ] as const) {
+  const cut = cuts(bytes);
+  report(`a ${name} cut off at every byte`, cut.tried, cut.wrong);
+  const moved = rearrangements(bytes);
+  report(`records of a ${name} doubled, swapped, dropped, strange`, moved.tried, moved.wrong);
   report(
     `every bit of a ${name}`,
     8 * bytes.length,
@@ -44,4 +49,5 @@ for (const [name, bytes] of [
   const found = flips(bytes, drawn(bytes, large, seed), []);
   report(`drawn bits of an image of ${bytes.length} bytes, seed ${seed}`, large, found);
 }
+say(`most memory at any time: ${Math.round(process.resourceUsage().maxRSS / 1024)} MiB`);
 process.exitCode = wrong === 0 ? 0 : 1;

@@ -5,7 +5,16 @@ import { describe, expect, it } from 'vitest';
 import { MAX_BODY } from '../../src/image/layout.ts';
 import { StreamReader } from '../../src/image/reader.ts';
 import { Random } from '../../src/util/random.ts';
-import { cutOutcomes, flips, judge, smallContinuous, smallImage } from './damage.ts';
+import {
+  changed,
+  cutOutcomes,
+  flips,
+  join,
+  judge,
+  parts,
+  smallContinuous,
+  smallImage,
+} from './damage.ts';
 
 const image = smallImage();
 const whole = judge(image);
@@ -13,19 +22,6 @@ const continuous = smallContinuous();
 const last = judge(continuous);
 /** Where PAGE_DATA ends: behind it every bit is tried, inside one of each byte. */
 const PAGES_END = 0x30 + 8 + 8 + 8 * 8 + 8 * 4096;
-
-/** Records of a stream, headers first, as slices. */
-function parts(bytes: Uint8Array): Uint8Array[] {
-  const found = [bytes.slice(0, 40)];
-  const v = new DataView(bytes.buffer, bytes.byteOffset);
-  for (let at = 40; at < bytes.length; ) {
-    const end = at + 8 + Math.ceil(v.getUint32(at + 4, true) / 8) * 8;
-    found.push(bytes.slice(at, end));
-    at = end;
-  }
-  return found;
-}
-const join = (list: readonly Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(list));
 
 describe('a damaged image', () => {
   it('is refused whatever bit is flipped', { timeout: 120_000 }, () => {
@@ -153,23 +149,3 @@ it('a length in the stream never decides more memory than its limit', () => {
   }
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 * most);
 });
-
-function changed(
-  list: Uint8Array[],
-  what: 'double' | 'swap' | 'drop' | 'type' | 'length',
-  a: number,
-  b: number,
-): Uint8Array[] {
-  const next = [...list];
-  const part = next[a];
-  if (part === undefined) return next;
-  if (what === 'double') next.splice(b, 0, part);
-  else if (what === 'drop') next.splice(a, 1);
-  else if (what === 'swap') [next[a], next[b]] = [next[b] ?? part, part];
-  else {
-    const copy = part.slice();
-    if (copy.length >= 8) new DataView(copy.buffer).setUint32(what === 'type' ? 0 : 4, b, true);
-    next[a] = copy;
-  }
-  return next;
-}

@@ -101,3 +101,89 @@ export function cutOutcomes(bytes: Uint8Array): string[] {
   }
   return found;
 }
+
+/** Records of a stream, headers first, as slices. */
+export function parts(bytes: Uint8Array): Uint8Array[] {
+  const found = [bytes.slice(0, 40)];
+  const v = new DataView(bytes.buffer, bytes.byteOffset);
+  for (let at = 40; at < bytes.length; ) {
+    const end = at + 8 + Math.ceil(v.getUint32(at + 4, true) / 8) * 8;
+    found.push(bytes.slice(at, end));
+    at = end;
+  }
+  return found;
+}
+
+/** The pieces of a stream as one. */
+export const join = (list: readonly Uint8Array[]): Uint8Array =>
+  new Uint8Array(Buffer.concat(list));
+
+export type Change = 'double' | 'swap' | 'drop' | 'type' | 'length';
+
+/** The list with one change. @param a - which record, @param b - where to, or the new value */
+export function changed(list: Uint8Array[], what: Change, a: number, b: number): Uint8Array[] {
+  const next = [...list];
+  const part = next[a];
+  if (part === undefined) return next;
+  if (what === 'double') next.splice(b, 0, part);
+  else if (what === 'drop') next.splice(a, 1);
+  else if (what === 'swap') [next[a], next[b]] = [next[b] ?? part, part];
+  else {
+    const copy = part.slice();
+    if (copy.length >= 8) new DataView(copy.buffer).setUint32(what === 'type' ? 0 : 4, b, true);
+    next[a] = copy;
+  }
+  return next;
+}
+
+/** Lengths and types that are no record's, or another's. */
+const ODD = [1, 7, 8, 9, 0x1000, 0xffff, 0x400000, 0x400008, 0x7fffffff, 0x80000000, 0xffffffff];
+
+/**
+ * Every record doubled to every place, swapped with every other, dropped, and with every odd length and type.
+ * @returns how many were tried, and those that were neither refused nor announced as cut
+ */
+export function rearrangements(bytes: Uint8Array): { tried: number; wrong: string[] } {
+  const all = parts(bytes);
+  const same = judge(bytes);
+  const wrong: string[] = [];
+  let tried = 0;
+  const attempt = (what: Change, a: number, b: number): void => {
+    const result = join(
+      changed(
+        all.map((part) => part.slice()),
+        what,
+        a,
+        b,
+      ),
+    );
+    if (Buffer.compare(result, bytes) === 0) return;
+    tried++;
+    const outcome = judge(result);
+    if (outcome === 'refused' || outcome.endsWith(' cut') || outcome === same) return;
+    wrong.push(`${what} ${a} ${b}: ${outcome}`);
+  };
+  for (let a = 0; a < all.length; a++) {
+    attempt('drop', a, 0);
+    for (let b = 0; b < all.length; b++) {
+      attempt('double', a, b);
+      if (b > a) attempt('swap', a, b);
+    }
+    for (const value of [...ODD, ...Array.from({ length: 19 }, (_, type) => type)]) {
+      attempt('type', a, value);
+      attempt('length', a, value);
+    }
+  }
+  return { tried, wrong };
+}
+
+/** The image cut off at every byte. @returns as `rearrangements()` */
+export function cuts(bytes: Uint8Array): { tried: number; wrong: string[] } {
+  const allowed = ['refused', ...cutOutcomes(bytes)];
+  const wrong: string[] = [];
+  for (let end = 0; end < bytes.length; end++) {
+    const outcome = judge(bytes.subarray(0, end));
+    if (!allowed.includes(outcome)) wrong.push(`cut at ${end}: ${outcome}`);
+  }
+  return { tried: bytes.length, wrong };
+}

@@ -35,8 +35,15 @@ function numbers(text: string): number[] {
     .map((line) => [...line].reduce((n, c) => n * 16 + c.charCodeAt(0) - 65, 0));
 }
 
-/** What eight processes wrote, each killed, and how many bytes the image said the device had taken by then. */
-async function killedOften(release: string): Promise<{ heard: number[]; taken: number }[]> {
+/**
+ * What some processes wrote, each killed, and how many bytes the image said the device had taken by then.
+ * @param more - where the device is
+ */
+async function killedOften(
+  release: string,
+  rounds = 8,
+  more: readonly string[] = [],
+): Promise<{ heard: number[]; taken: number }[]> {
   const folder = mkdtempSync(join(tmpdir(), 'trapline-output-'));
   const [guest, image] = [join(folder, 'lines.bin'), join(folder, 'image')];
   writeFileSync(guest, Uint8Array.from(PROGRAM));
@@ -44,9 +51,9 @@ async function killedOften(release: string): Promise<{ heard: number[]; taken: n
   const under = ['--image', image, '--checkpoint-every', '30000', '--no-fsync'];
   const runs: { heard: number[]; taken: number }[] = [];
   try {
-    for (let round = 0; round < 8; round++) {
+    for (let round = 0; round < rounds; round++) {
       const start = existsSync(image) ? ['restore', image] : ['run', guest, '--format', 'flat'];
-      const args = [...start, ...under, '--output-release', release];
+      const args = [...start, ...under, ...more, '--output-release', release];
       const before = inode(image);
       // A new image, and lines that were not there before: then at any moment.
       const going = (text: string): boolean => text !== '' && inode(image) !== before;
@@ -61,29 +68,49 @@ async function killedOften(release: string): Promise<{ heard: number[]; taken: n
   return runs;
 }
 
-it('held until committed, no line leaves twice', { timeout: 60_000 }, async () => {
-  const runs = await killedOften('committed');
-  const all = runs.flatMap((r) => r.heard);
-  expect(all.length).toBeGreaterThan(1000);
-  // Each line is further than all before it.
-  expect(all.every((n, i) => i === 0 || n > (all[i - 1] ?? 0))).toBe(true);
-  // Nothing left that the image does not know of.
-  for (const { heard, taken } of runs) {
-    if (heard.length > 0) expect(5 * ((heard.at(-1) ?? 0) + 1)).toBeLessThanOrEqual(taken);
-  }
-});
+const PROCESS = [
+  '--threads',
+  '--device-process',
+  'debugcon@0xe9=node test/image/children/builtin-model.mjs',
+];
 
-it('immediate, no line is missing, and some leave twice', { timeout: 60_000 }, async () => {
-  const runs = (await killedOften('immediate')).filter((r) => r.heard.length > 0);
-  let reached = -1;
-  let twice = 0;
-  for (const { heard } of runs) {
-    expect(heard.every((n, i) => i === 0 || n === (heard[i - 1] ?? 0) + 1)).toBe(true);
-    // One line may be cut in two by a checkpoint in its middle.
-    expect(heard[0]).toBeLessThanOrEqual(reached + 2);
-    twice += heard.filter((n) => n <= reached).length;
-    reached = Math.max(reached, heard.at(-1) ?? 0);
-  }
-  expect(reached).toBeGreaterThan(1000);
-  expect(twice).toBeGreaterThan(0);
-});
+it.each([
+  ['on the thread of the vCPU', 8, []],
+  ['in a process of its own', 3, PROCESS],
+])(
+  'held until committed, no line leaves twice: a console %s',
+  { timeout: 180_000 },
+  async (_, rounds, where) => {
+    const runs = await killedOften('committed', rounds, where);
+    const all = runs.flatMap((r) => r.heard);
+    expect(all.length).toBeGreaterThan(1000);
+    // Each line is further than all before it.
+    expect(all.every((n, i) => i === 0 || n > (all[i - 1] ?? 0))).toBe(true);
+    // Nothing left that the image does not know of.
+    for (const { heard, taken } of runs) {
+      if (heard.length > 0) expect(5 * ((heard.at(-1) ?? 0) + 1)).toBeLessThanOrEqual(taken);
+    }
+  },
+);
+
+it.each([
+  ['on the thread of the vCPU', 8, []],
+  ['in a process of its own', 3, PROCESS],
+])(
+  'immediate, no line is missing, and some leave twice: a console %s',
+  { timeout: 180_000 },
+  async (_, rounds, where) => {
+    const runs = (await killedOften('immediate', rounds, where)).filter((r) => r.heard.length > 0);
+    let reached = -1;
+    let twice = 0;
+    for (const { heard } of runs) {
+      expect(heard.every((n, i) => i === 0 || n === (heard[i - 1] ?? 0) + 1)).toBe(true);
+      // One line may be cut in two by a checkpoint in its middle.
+      expect(heard[0]).toBeLessThanOrEqual(reached + 2);
+      twice += heard.filter((n) => n <= reached).length;
+      reached = Math.max(reached, heard.at(-1) ?? 0);
+    }
+    expect(reached).toBeGreaterThan(1000);
+    expect(twice).toBeGreaterThan(0);
+  },
+);
