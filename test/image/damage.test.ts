@@ -79,31 +79,39 @@ describe('a damaged image', () => {
   it.each([
     ['an image', image, whole],
     ['a continuous image', continuous, last],
-  ])('is refused with records of %s doubled, swapped, dropped or strange', (_, bytes, same) => {
-    const all = parts(bytes);
-    const index = fc.nat({ max: all.length - 1 });
-    const change = fc.oneof(
-      fc.record({ what: fc.constant('double' as const), a: index, b: index }),
-      fc.record({ what: fc.constant('swap' as const), a: index, b: index }),
-      fc.record({ what: fc.constant('drop' as const), a: index, b: index }),
-      fc.record({ what: fc.constant('type' as const), a: index, b: fc.nat({ max: 0xffffffff }) }),
-      fc.record({ what: fc.constant('length' as const), a: index, b: fc.nat({ max: 0xffffffff }) }),
-    );
-    fc.assert(
-      fc.property(fc.array(change, { minLength: 1, maxLength: 3 }), (list) => {
-        let next: Uint8Array[] = all.map((part) => part.slice());
-        for (const { what, a, b } of list) next = changed(next, what, a, b);
-        const result = join(next);
-        const outcome = judge(result);
-        if (Buffer.compare(result, bytes) === 0) return outcome === same;
-        // Dropped at the end of a continuous image is a cut, and the last checkpoint is what it was.
-        return outcome === 'refused' || outcome.endsWith(' cut') || outcome === same;
-      }),
-      { seed: 1, numRuns: 400 },
-    );
-  });
+  ])(
+    'is refused with records of %s doubled, swapped, dropped or strange',
+    { timeout: 60_000 },
+    (_, bytes, same) => {
+      const all = parts(bytes);
+      const index = fc.nat({ max: all.length - 1 });
+      const change = fc.oneof(
+        fc.record({ what: fc.constant('double' as const), a: index, b: index }),
+        fc.record({ what: fc.constant('swap' as const), a: index, b: index }),
+        fc.record({ what: fc.constant('drop' as const), a: index, b: index }),
+        fc.record({ what: fc.constant('type' as const), a: index, b: fc.nat({ max: 0xffffffff }) }),
+        fc.record({
+          what: fc.constant('length' as const),
+          a: index,
+          b: fc.nat({ max: 0xffffffff }),
+        }),
+      );
+      fc.assert(
+        fc.property(fc.array(change, { minLength: 1, maxLength: 3 }), (list) => {
+          let next: Uint8Array[] = all.map((part) => part.slice());
+          for (const { what, a, b } of list) next = changed(next, what, a, b);
+          const result = join(next);
+          const outcome = judge(result);
+          if (Buffer.compare(result, bytes) === 0) return outcome === same;
+          // Dropped at the end of a continuous image is a cut, and the last checkpoint is what it was.
+          return outcome === 'refused' || outcome.endsWith(' cut') || outcome === same;
+        }),
+        { seed: 1, numRuns: 400 },
+      );
+    },
+  );
 
-  it('is refused as noise', () => {
+  it('is refused as noise', { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 400 }), fc.boolean(), (noise, headed) => {
         const bytes = headed ? join([image.subarray(0, 48), noise]) : noise;
@@ -114,7 +122,7 @@ describe('a damaged image', () => {
   });
 });
 
-it('bytes in any pieces are the same image', () => {
+it('bytes in any pieces are the same image', { timeout: 60_000 }, () => {
   const random = new Random(9);
   for (let round = 0; round < 5; round++) {
     const seen: string[] = [];
@@ -139,7 +147,7 @@ it('bytes in any pieces are the same image', () => {
   }
 });
 
-it('a length in the stream never decides more memory than its limit', () => {
+it('a length in the stream never decides more memory than its limit', { timeout: 60_000 }, () => {
   const most = Math.max(...Object.values(MAX_BODY));
   const before = process.memoryUsage().arrayBuffers;
   for (let i = 0; i < 2000; i++) {

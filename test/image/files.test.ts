@@ -43,19 +43,23 @@ it.each([
   ['counter', 700],
   // Its page of device memory becomes RAM between the first checkpoint and the second.
   ['ballooned', 3],
-])('an increment of %s restores to what a whole image of the same moment does', (guest, every) => {
-  using file = new Checkpointer(image, false);
-  using r = rig(guest);
-  for (let n = 1; n <= 40; n++) {
-    runTo(r, every * n);
-    commit(r, file, n);
-    const fromFile = loadImageBytes(new Uint8Array(readFileSync(image)));
-    expect(fromFile).toMatchObject({ epochs: n, dropped: null });
-    expect(fingerprint(fromFile)).toBe(fingerprint(loadImageBytes(imageOf(r, n))));
-  }
-  expect(file).toMatchObject({ commits: 40, whole: 1 });
-  expect(file.lastIncrement).toBeLessThan(80_000);
-});
+])(
+  'an increment of %s restores to what a whole image of the same moment does',
+  { timeout: 60_000 },
+  (guest, every) => {
+    using file = new Checkpointer(image, false);
+    using r = rig(guest);
+    for (let n = 1; n <= 40; n++) {
+      runTo(r, every * n);
+      commit(r, file, n);
+      const fromFile = loadImageBytes(new Uint8Array(readFileSync(image)));
+      expect(fromFile).toMatchObject({ epochs: n, dropped: null });
+      expect(fingerprint(fromFile)).toBe(fingerprint(loadImageBytes(imageOf(r, n))));
+    }
+    expect(file).toMatchObject({ commits: 40, whole: 1 });
+    expect(file.lastIncrement).toBeLessThan(80_000);
+  },
+);
 
 it('is written anew when it has become long', { timeout: 60_000 }, () => {
   using file = new Checkpointer(image, false);
