@@ -26,11 +26,15 @@ function expectText(session: Session, path: string, from?: string): void {
   expect(cut(session.text())).toBe(cut(guestFile(path).toString('utf8').trimEnd()));
 }
 
-function expectCells(session: Session, path: string): void {
+/** @param maybe - bytes that may differ, and why is said where they are given */
+function expectCells(session: Session, path: string, maybe: readonly number[] = []): void {
   expectText(session, path.replace('.cells.bin', '.txt'));
-  expect(session.cells().equals(guestFile(path))).toBe(true);
+  const want = guestFile(path);
+  const differ = [...session.cells()].flatMap((byte, at) => (byte === want[at] ? [] : [at]));
+  expect(differ.filter((at) => !maybe.includes(at))).toEqual([]);
 }
 
+const BALL = (20 * 80 + 40) * 2 + 1;
 const NANOCHESS = 'nanochess-bootsectors';
 const FLOPPY_360K = 368640;
 const FLOPPY_1440K = 1474560;
@@ -66,7 +70,10 @@ export const BOOT_GUESTS: readonly BootGuest[] = [
     play(session) {
       session.until('game', () => session.cells()[0] === 0xb1, 20_000);
       settle(session);
-      expectCells(session, `${NANOCHESS}/expected/bricks.cells.bin`);
+      // The ball's colours are a byte the game never sets: what the BIOS left on the stack decides.
+      const foreign = session.machine.pc?.config.bios !== 'builtin';
+      expectCells(session, `${NANOCHESS}/expected/bricks.cells.bin`, foreign ? [BALL] : []);
+      expect([0x06, 0x60]).toContain(session.cells()[BALL]);
     },
   },
   {

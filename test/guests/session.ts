@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A PC that a test drives: keys typed one after another, the screen and memory looked at, COM1 recorded.
 import type { InputSource } from '../../src/dm/device.ts';
-import { NO_INPUT } from '../../src/dm/device.ts';
+import { NO_INPUT, RegisterDevice } from '../../src/dm/device.ts';
+import type { DeviceFactory } from '../../src/dm/factory.ts';
+import { parseIoRange } from '../../src/dm/range.ts';
 import { loadGuest } from '../../src/machine/loader.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import type { PcRequest } from '../../src/machine/pc/request.ts';
@@ -17,21 +19,50 @@ const INSTRUCTIONS_PER_MS = 10_000;
 /** A guest that does not take a key within so much of its own time never will. */
 const KEY_MS = 20_000;
 
+/** Port 998h: progress, 999h: the verdict. */
+class Reporter extends RegisterDevice<{ writes: number }> {
+  readonly #report: (value: number) => void;
+  constructor(report: (value: number) => void) {
+    super('reporter', { writes: 0 });
+    this.#report = report;
+  }
+  read(): number {
+    return 0xff;
+  }
+  write(offset: number, _size: number, value: number): void {
+    if (offset === 1) this.#report(value);
+  }
+}
+
 export class Session implements Disposable {
   readonly machine: Machine;
   readonly #loop: RunLoop;
   /** What came out of COM1. */
   line = '';
   readonly #incoming: number[] = [];
+  /** What the console's port got. */
+  output = '';
+  /** The first byte at port 999h: how a program of a test suite reports. */
+  verdict: number | null = null;
 
   constructor(image: string, pc: PcRequest = {}) {
     const input: InputSource = { take: () => this.#incoming.shift() ?? NO_INPUT };
     this.machine = new Machine({
       guest: loadGuest(image, { machine: 'pc', pc }),
-      devices: [],
+      devices: [{ factory: this.#reporter(), range: parseIoRange('0x998-0x999', () => 2) }],
+      output: (byte) => (this.output += String.fromCharCode(byte)),
       line: { input, output: (byte) => (this.line += String.fromCharCode(byte)) },
     });
     this.#loop = new RunLoop(this.machine);
+  }
+
+  #reporter(): DeviceFactory {
+    return {
+      name: 'reporter',
+      summary: '',
+      defaultRange: '0x998-0x999',
+      create: () => new Reporter((value) => (this.verdict ??= value)),
+    };
   }
 
   /** So much of the guest's time. */
@@ -41,7 +72,7 @@ export class Session implements Disposable {
     this.#loop.deadline = end;
     this.machine.inputArrived();
     const stop = this.#loop.run();
-    if (stop !== 'deadline') {
+    if (stop !== 'deadline' && stop !== 'verdict') {
       throw new Error(
         `the guest stopped: ${stop} ${this.machine.domain.crashed?.reason ?? ''}\n${this.text()}`,
       );
@@ -54,6 +85,14 @@ export class Session implements Disposable {
       if (ms >= mostMs) throw new Error(`no ${what} after ${mostMs} ms:\n${this.text()}`);
       this.run(stepMs);
     }
+  }
+
+  /** A .COM program to its end. @returns its exit code, and the first byte it wrote to port 999h */
+  finish(mostMs: number): { exitCode: number | null; verdict: number | null } {
+    const { pc } = this.machine;
+    this.#loop.deadline = this.machine.cpu.icount + mostMs * INSTRUCTIONS_PER_MS;
+    this.#loop.run();
+    return { exitCode: pc?.exitCode ?? null, verdict: this.verdict };
   }
 
   /** Until the screen shows `text` in a row. */

@@ -141,7 +141,9 @@ export class HostFolderDevice extends RegisterDevice<State> {
       state.exitCode = value & 0xff;
       this.#context.endGuest(state.exitCode === 0 ? 'success' : 'failure');
     } else if (offset === MISSING) {
-      this.#missing(`INT 21h function ${((value >>> 8) & 0xff).toString(16).toUpperCase()}h`);
+      this.#missing(
+        `INT 21h function ${((value >>> 8) & 0xff).toString(16).toUpperCase().padStart(2, '0')}h`,
+      );
     }
   }
 
