@@ -5,6 +5,7 @@ import { BiosLog, Port92, PostPort } from '../../src/dm/devices/board-ports.ts';
 import { Cmos } from '../../src/dm/devices/cmos.ts';
 import { Fdc } from '../../src/dm/devices/fdc.ts';
 import { FwCfg } from '../../src/dm/devices/fw-cfg.ts';
+import { HostFolderDevice } from '../../src/dm/devices/host-folder.ts';
 import { I8042 } from '../../src/dm/devices/i8042.ts';
 import { type DmaChannel, I8237 } from '../../src/dm/devices/i8237.ts';
 import { memoryImage } from '../../src/dm/devices/medium.ts';
@@ -29,6 +30,14 @@ const channel: DmaChannel = {
   fromMemory: (into) => ({ moved: into.fill(0xa5).length, terminal: true }),
 };
 
+const program = { name: 'PROBE.COM', bytes: Uint8Array.of(0xcd, 0x20), tail: '' };
+const folder = { list: () => [], read: () => new Uint8Array(0) };
+
+deviceContract(
+  'host-folder',
+  (context) => new HostFolderDevice(context, program, folder, () => {}),
+  { rangeBytes: 8 },
+);
 deviceContract('cmos', () => new Cmos(CMOS), { rangeBytes: 2 });
 deviceContract('post', () => new PostPort(), { rangeBytes: 1 });
 deviceContract('bios-log', (context) => new BiosLog(context.output), { rangeBytes: 1 });
