@@ -10,7 +10,7 @@ import { ScriptedCpu } from '../cpu/scripted.ts';
 import type { AccessEvent } from '../dm/request.ts';
 import type { StartInfo } from '../ledger/events.ts';
 import { chooseDevices } from '../machine/choose-devices.ts';
-import { loadGuest } from '../machine/loader.ts';
+import { type LoadedGuest, loadGuest } from '../machine/loader.ts';
 import { Machine } from '../machine/machine.ts';
 import { TeeTracer } from '../machine/tee-tracer.ts';
 import { revisionOf } from '../toolstack/museum/index.ts';
@@ -65,6 +65,12 @@ const MOST_INSTRUCTIONS = 200_000;
 const BEYOND = 2;
 /** Thrown once no more is to be learnt; the run's end is noted. */
 const OVER: { readonly name: 'over' } = { name: 'over' };
+
+/** The interrupt source stands where the guest's timer would. */
+function withoutTimer(guest: LoadedGuest): LoadedGuest {
+  const { timer: _, ...manifest } = guest.manifest;
+  return { ...guest, manifest };
+}
 
 export class Arena implements Points, Disposable {
   scenario: Scenario;
@@ -122,7 +128,8 @@ export class Arena implements Points, Disposable {
   ) {
     this.scenario = scenario;
     const { vcpus, kills, irqs } = extrasOf(scenario);
-    const guest = loadGuest(scenario.guest, { iterations: 0, ...scenario.load });
+    const loaded = loadGuest(scenario.guest, { iterations: 0, ...scenario.load });
+    const guest = irqs > 0 ? withoutTimer(loaded) : loaded;
     this.observer = new Observer(invariants, this.history, reference?.answers ?? []);
     this.ledger = new DirectLedger(this.history, () => this.#judge());
     const tracer = trace === null ? this.observer : new TeeTracer([this.observer, trace(this)]);

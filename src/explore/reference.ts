@@ -28,11 +28,12 @@ export function recordReference(scenario: Scenario): Reference {
       ios: scenario.ios + BEYOND,
       checkpoints: 0,
       kills: 0,
-      irqs: 0,
     },
     [],
   );
   arena.hashing = false;
+  // Without edges; the guest's timer is silent as it is in the search.
+  arena.irqSource.most = 0;
   const { seats, machine } = arena;
   const records = seats.map((seat) => new Recorder(machine, seat));
   const answers: number[][] = seats.map(() => []);

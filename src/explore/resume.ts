@@ -2,6 +2,7 @@
 // A search that was stopped, as text: where it stands, what it has counted, which states it has met.
 import { HvmError } from '../util/errors.ts';
 import type { Dfs, DfsNode } from './dfs.ts';
+import { ACTORS } from './scenario.ts';
 
 /** Plain data: where a depth-first search stands. */
 export interface SearchState {
@@ -77,7 +78,7 @@ export function parseState(text: string, identity: string, file: string): Search
       (left) =>
         Array.isArray(left) &&
         left.length > 0 &&
-        left.every((a) => Number.isInteger(a) && a >= 0 && a < 12),
+        left.every((a) => Number.isInteger(a) && a >= 0 && a < ACTORS),
     ) ||
     typeof keys !== 'string' ||
     typeof budgets !== 'string' ||
