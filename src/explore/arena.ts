@@ -459,7 +459,7 @@ export class Arena implements Points, Disposable {
   /** Steps of others than the vCPU at whose place they were made. */
   #switches = 0;
 
-  /** The state at the decision under way. */
+  /** The state at the decision under way, whoever ran last. */
   stateKey(): number {
     const h = this.#scratch;
     h.reset();
@@ -467,7 +467,7 @@ export class Arena implements Points, Disposable {
       h.add(seat.id);
       seat.place.addTo(h);
     }
-    h.add(this.decision.place + 256 * this.decision.current);
+    h.add(this.decision.place);
     this.#world.addTo(h);
     h.add(this.history.a);
     h.add(this.history.b);

@@ -2,12 +2,32 @@
 // Exhaustive search, depth first: every order within the bound on preemptions, states met before not again.
 import type { Arena } from './arena.ts';
 import { CUT, type Decision } from './decision.ts';
+import { ACTORS } from './scenario.ts';
 
 /** One decision on the way to where the search stands. */
 export interface DfsNode {
   /** Actors still to be tried, the one being tried first. */
   left: number[];
 }
+
+/**
+ * A state is met again. Who ran last decides only whether the next switch counts as a preemption, so whatever can follow
+ * with `budget` preemptions left when `current` ran last can follow with one more left whoever ran last. What is kept: the
+ * most preemptions that were left, and which actors had run last then; a visit with fewer left shows nothing new.
+ * @param visits - 0: none yet
+ * @returns the same if this visit can show nothing new
+ */
+export function withVisit(visits: number, current: number, budget: number): number {
+  const best = Math.floor(visits / BUDGET_UNIT) - 1;
+  const actors = visits % BUDGET_UNIT;
+  if (budget < best) return visits;
+  const bit = 2 ** current;
+  if (budget > best) return (budget + 1) * BUDGET_UNIT + bit;
+  if (Math.floor(actors / bit) % 2 === 1) return visits;
+  return visits + bit;
+}
+/** Actors are bits below it. */
+const BUDGET_UNIT: number = 2 ** ACTORS;
 
 /** The search's position: `Arena.run(dfs.choose)`, then `next()`, until that is false. */
 export class Dfs {
@@ -17,7 +37,7 @@ export class Dfs {
   pruned = 0;
   /** Path to the run under way. */
   readonly stack: DfsNode[] = [];
-  /** Preemptions that were left, at most, by state key. */
+  /** By state key: the visits that decide, see `withVisit`. */
   readonly visited: Map<number, number>;
   readonly #preemptions: number;
   readonly #prune: boolean;
@@ -42,9 +62,10 @@ export class Dfs {
     const budget = this.#preemptions - decision.preemptions;
     if (this.#prune) {
       const key = arena.stateKey();
-      const before = this.visited.get(key);
-      if (before !== undefined && before >= budget) throw CUT;
-      this.visited.set(key, budget);
+      const before = this.visited.get(key) ?? 0;
+      const after = withVisit(before, decision.current, budget);
+      if (after === before) throw CUT;
+      this.visited.set(key, after);
     }
     const all = !decision.preempting || budget > 0;
     const left = all ? decision.options.slice(0, decision.count) : [decision.options[0] as number];

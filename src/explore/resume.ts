@@ -9,25 +9,25 @@ export interface SearchState {
   schedules: number;
   pruned: number;
   stack: number[][];
-  /** Keys of states, and the preemptions that were left there: float64 and uint8, base64. */
+  /** Keys of states, and their visits (`withVisit`): float64 each, base64. */
   keys: string;
-  budgets: string;
+  visits: string;
 }
 
 export function saveSearch(dfs: Dfs): SearchState {
   const keys = new Float64Array(dfs.visited.size);
-  const budgets = new Uint8Array(dfs.visited.size);
+  const visits = new Float64Array(dfs.visited.size);
   let i = 0;
-  for (const [key, budget] of dfs.visited) {
+  for (const [key, visit] of dfs.visited) {
     keys[i] = key;
-    budgets[i++] = budget;
+    visits[i++] = visit;
   }
   return {
     schedules: dfs.schedules,
     pruned: dfs.pruned,
     stack: dfs.stack.map(({ left }) => left.slice()),
     keys: Buffer.from(keys.buffer).toString('base64'),
-    budgets: Buffer.from(budgets.buffer).toString('base64'),
+    visits: Buffer.from(visits.buffer).toString('base64'),
   };
 }
 
@@ -38,14 +38,14 @@ export function loadSearch(dfs: Dfs, state: SearchState): void {
   dfs.stack.length = 0;
   for (const left of state.stack) dfs.stack.push({ left: left.slice() } satisfies DfsNode);
   const bytes = Buffer.from(state.keys, 'base64');
-  const budgets = Buffer.from(state.budgets, 'base64');
+  const visits = Buffer.from(state.visits, 'base64');
   dfs.visited.clear();
-  for (let i = 0; i < budgets.length; i++) {
-    dfs.visited.set(bytes.readDoubleLE(i * 8), budgets[i] as number);
+  for (let at = 0; at < bytes.length; at += 8) {
+    dfs.visited.set(bytes.readDoubleLE(at), visits.readDoubleLE(at));
   }
 }
 
-const FORMAT = 'trapline.explore-state/1';
+const FORMAT = 'trapline.explore-state/2';
 
 /** @param identity - everything that decides what is searched, in one line */
 export function formatState(identity: string, state: SearchState): string {
@@ -68,7 +68,7 @@ export function parseState(text: string, identity: string, file: string): Search
   if (value.identity !== identity) {
     refuse(`it is of another search, '${value.identity}'; expected '${identity}'`);
   }
-  const { schedules, pruned, stack, keys, budgets } = value;
+  const { schedules, pruned, stack, keys, visits } = value;
   const counts = [schedules, pruned];
   if (
     !counts.every((n) => typeof n === 'number' && Number.isSafeInteger(n) && n >= 0) ||
@@ -81,8 +81,9 @@ export function parseState(text: string, identity: string, file: string): Search
         left.every((a) => Number.isInteger(a) && a >= 0 && a < ACTORS),
     ) ||
     typeof keys !== 'string' ||
-    typeof budgets !== 'string' ||
-    Buffer.from(keys, 'base64').length !== 8 * Buffer.from(budgets, 'base64').length
+    typeof visits !== 'string' ||
+    Buffer.from(keys, 'base64').length % 8 !== 0 ||
+    Buffer.from(keys, 'base64').length !== Buffer.from(visits, 'base64').length
   ) {
     refuse('it is damaged: a field is missing or makes no sense');
   }

@@ -91,20 +91,20 @@ describe('going on from a state', () => {
   it.each([
     ['', 'not the state'],
     ['[]', 'its format'],
-    ['{"format":"trapline.explore-state/1","identity":"id"}', 'damaged'],
+    ['{"format":"trapline.explore-state/2","identity":"id"}', 'damaged'],
     [
-      '{"format":"trapline.explore-state/1","identity":"id","schedules":1,"pruned":0,"stack":[[]],"keys":"","budgets":""}',
+      '{"format":"trapline.explore-state/2","identity":"id","schedules":1,"pruned":0,"stack":[[]],"keys":"","visits":""}',
       'damaged',
     ],
     [
-      '{"format":"trapline.explore-state/1","identity":"id","schedules":1,"pruned":0,"stack":[[99]],"keys":"","budgets":""}',
+      '{"format":"trapline.explore-state/2","identity":"id","schedules":1,"pruned":0,"stack":[[99]],"keys":"","visits":""}',
       'damaged',
     ],
     [
-      '{"format":"trapline.explore-state/1","identity":"id","schedules":1,"pruned":0,"stack":[[0]],"keys":"AA==","budgets":"AA=="}',
+      '{"format":"trapline.explore-state/2","identity":"id","schedules":1,"pruned":0,"stack":[[0]],"keys":"AA==","visits":"AA=="}',
       'damaged',
     ],
-    ['{"format":"trapline.explore-state/1","identity":"other"}', 'another search'],
+    ['{"format":"trapline.explore-state/2","identity":"other"}', 'another search'],
   ])('refuses %j', (text, why) => {
     expect(() => parseState(text, 'id', 'some-file')).toThrow(why);
   });

@@ -62,8 +62,8 @@ it.each([
   same({ ...scenario(guest, revision, 1, 1), ...extras }, preemptions);
 });
 
-it('leaves little behind: nearly every run that it lets end ends as no other does', () => {
+it('leaves out most of the orders', () => {
   const [all, some] = same(scenario('counter', 'exact', 2, 1), 2);
-  expect(all.schedules).toBeGreaterThan(2 * all.histories.size);
-  expect(some.schedules).toBeLessThan(1.5 * some.histories.size);
+  expect(some.schedules * 4).toBeLessThan(all.schedules);
+  expect(some.decisions).toBeLessThan(all.decisions);
 });
