@@ -2,6 +2,7 @@
 // The page of a search: what was searched, and each counterexample as lanes beside the same choices under the fix.
 import type { LaneStory } from '../ledger/lanes.ts';
 import { formatCount, formatDuration } from '../util/quantity.ts';
+import { type ActorStep, actorLanes } from './actor-lanes.ts';
 import { type Html, html, page } from './html.ts';
 import { lanes } from './lanes.ts';
 import { figures, verdict } from './sections.ts';
@@ -18,7 +19,7 @@ interface ExploreTold {
   events: number;
   preemptions: number;
   findings: readonly Finding[];
-  steps: readonly { turn: number; actor: string; text: string; broken: readonly string[] }[];
+  steps: readonly ActorStep[];
   story: LaneStory | null;
 }
 
@@ -57,10 +58,18 @@ function events(told: ExploreTold): Html {
     at.texts.push(text);
     at.broken.push(...broken);
   }
-  return html`<ol>${turns.map(
-    ({ actor, texts, broken }) =>
-      html`<li><b>${actor}</b>: ${texts.join('; ')}${broken.length === 0 ? null : html` <strong class="badge">broken: ${broken.join(', ')}</strong>`}</li>\n`,
-  )}</ol>`;
+  // A turn in which nothing was told leaves a hole.
+  return html`<ol>${turns
+    .filter(() => true)
+    .map(
+      ({ actor, texts, broken }) =>
+        html`<li><b>${actor}</b>: ${texts.join('; ')}${broken.length === 0 ? null : html` <strong class="badge">broken: ${broken.join(', ')}</strong>`}</li>\n`,
+    )}</ol>`;
+}
+
+/** Whether others take part than the lanes of one instruction have. */
+function further({ steps }: ExploreTold): boolean {
+  return steps.some(({ actor }) => /^(vCPU \d|killer|interrupt)/.test(actor));
 }
 
 function side(title: string, told: ExploreTold): Html {
@@ -73,7 +82,7 @@ function side(title: string, told: ExploreTold): Html {
       ? html`<p>Nothing is broken.</p>`
       : html`<ul class="violations">${findings.map(({ invariant, message }) => html`<li><b>${invariant}</b><br>${message}</li>\n`)}</ul>`
   }</div>
-${story === null ? html`<p class="muted">No shutdown falls into an instruction here.</p>` : lanes(`The instruction under revision ${revision}`, story.events, story.omitted)}
+${story === null || further(told) ? actorLanes(`The schedule under revision ${revision}`, told.steps) : lanes(`The instruction under revision ${revision}`, story.events, story.omitted)}
 </section>`;
 }
 

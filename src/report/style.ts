@@ -111,6 +111,15 @@ th{color:var(--muted)}th:first-child,td:first-child{text-align:left}
 .parts div{padding:8px 10px}.parts div+div{border-left:2px solid var(--amber)}
 .parts dt{font-weight:700;font-size:13px;color:var(--amber)}.parts dd{margin:0;font-size:14px}
 .lanes>p{padding:0 12px}
+.card+p,.card+.lanes,.card+.actors,pre+.sides{margin-top:12px}
+.actors{background:var(--card);border:1px solid var(--line);border-radius:10px;overflow-x:auto}
+.actors table{border-collapse:collapse;width:100%;font-size:13px}
+.actors th,.actors td{padding:7px 9px;vertical-align:top;text-align:left;border-bottom:1px solid var(--line)}
+.actors .lane{width:50px;padding:7px 2px;text-align:center;font-size:11px}
+.actors td.lane{background:linear-gradient(var(--line),var(--line)) center/2px 100% no-repeat;vertical-align:middle}
+.actors .dot{display:inline-block;width:13px;height:13px;border-radius:50%;background:currentColor}
+.actors td.said{min-width:200px}.actors td.breaks{background:color-mix(in srgb,var(--amber) 14%,transparent)}
+.actors td.slot{display:table-cell;white-space:nowrap}.actors .change{display:block}
 .unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 footer{margin-top:28px;font-size:13px;color:var(--muted)}
 @container (min-width:760px){

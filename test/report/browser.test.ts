@@ -45,6 +45,10 @@ const RUNS: Record<string, [args: string[], status: number]> = {
     ['explore', 'rmw-ledger', '--revision', 'fixed'],
     1,
   ],
+  'a search in which a device model died': [
+    ['explore', 'counter', '--revision', 'fixed', '--kills', '1', '--preemptions', '1'],
+    1,
+  ],
   'a search that found nothing': [['explore', 'counter', '--ios', '1', '--checkpoints', '1'], 0],
   'the race': [['race'], 0],
   'a benchmark': [['bench', 'in/v86', '--time', '50ms'], 0],

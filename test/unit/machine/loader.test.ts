@@ -66,6 +66,7 @@ describe('the guests of the package', () => {
       'hello-rom',
       'ins-mmio',
       'interrupts',
+      'irq-counter',
       'loop',
       'mmio-counter',
       'outs-batch',
