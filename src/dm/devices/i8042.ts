@@ -146,9 +146,10 @@ export class I8042 extends RegisterDevice<State> implements PortDevice, Timed {
     return (this.state.mode & MODE_TRANSLATE) !== 0 || this.state.set === 1 ? [byte] : toSet2(byte);
   }
 
-  /** Answers of the keyboard are never translated. */
+  /** Answers of the keyboard are never translated. A guest that never reads them loses those beyond its buffer. */
   #send(...bytes: number[]): void {
-    this.state.keys.push(...bytes);
+    if (this.room() < bytes.length) this.state.lost++;
+    else this.state.keys.push(...bytes);
   }
 
   #status(): number {
@@ -253,7 +254,7 @@ export class I8042 extends RegisterDevice<State> implements PortDevice, Timed {
   }
 
   #answer(byte: number): void {
-    this.state.answers.push(byte);
+    if (this.state.answers.length < FIFO) this.state.answers.push(byte);
   }
 
   #writeData(byte: number): void {
