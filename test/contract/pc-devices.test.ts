@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The devices of a PC against the contract of every device.
+
+import { Ata } from '../../src/dm/devices/ata.ts';
 import { type Board, PortView } from '../../src/dm/devices/board.ts';
 import { BiosLog, Port92, PostPort } from '../../src/dm/devices/board-ports.ts';
 import { Cmos } from '../../src/dm/devices/cmos.ts';
@@ -83,5 +85,18 @@ for (const port of [0x3b0, 0x3c0, 0x3d0, 0xa0000]) {
     `vga at ${port.toString(16)}`,
     (context) => new PortView(new Vga(context), port, true),
     { rangeBytes: 16, runs: 30 },
+  );
+}
+for (const [port, rangeBytes] of [
+  [0x1f0, 8],
+  [0x3f6, 1],
+] as const) {
+  deviceContract(
+    `ata at port ${port.toString(16)}`,
+    (context) => {
+      const ata = new Ata(context, [memoryImage(new Uint8Array(0x100000))]);
+      return new PortView(ata, port, true);
+    },
+    { rangeBytes },
   );
 }

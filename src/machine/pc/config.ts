@@ -40,7 +40,7 @@ export const pcConfigSchema = z.strictObject({
   /** Local time at power-on, seconds since 1970. */
   startSeconds: z.int(),
   floppies: z.array(mediumSchema.nullable()).max(2),
-  disks: z.array(mediumSchema).max(4),
+  disks: z.array(mediumSchema).max(2),
   dos: dosConfigSchema.nullable().default(null),
   /** Typed at it, and waited for; the run ends with it. Empty: none. */
   script: z.array(stepSchema),

@@ -52,6 +52,13 @@ export function loadPc(options: PcOptions): LoadedGuest {
   };
   checkPcMemory(memoryBytes);
   checkRoms(roms, { bios: bios.name, vga: vgaBios?.name ?? '' });
+  for (const [what, images] of [
+    ['floppies', options.floppies],
+    ['disks', options.disks],
+  ] as const) {
+    if ((images?.length ?? 0) <= 2) continue;
+    throw new HvmError('HVM_USAGE', `${images?.length} ${what}: expected at most 2`);
+  }
   const writable = options.writable ?? false;
   const flash = shadow || bios.bytes.length > 0x10000;
   const config: PcConfig = {

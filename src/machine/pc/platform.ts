@@ -3,6 +3,7 @@
 // inside the monitor.
 import type { MachineCpu } from '../../cpu/machine-cpu.ts';
 import { type DeviceContext, NO_INPUT } from '../../dm/device.ts';
+import { Ata } from '../../dm/devices/ata.ts';
 import { type Board, type PortDevice, PortView, type Timed } from '../../dm/devices/board.ts';
 import { BiosLog, Port92, PostPort } from '../../dm/devices/board-ports.ts';
 import { Cmos } from '../../dm/devices/cmos.ts';
@@ -71,6 +72,7 @@ export class Pc implements Disposable {
   biosLog = '';
   #keyboard: I8042 | null = null;
   #fdc: Fdc | null = null;
+  #ata: Ata | null = null;
   #program: HostFolderDevice | null = null;
   readonly #images: (ImageFile | null)[] = [];
   #vga: Vga | null = null;
@@ -124,6 +126,11 @@ export class Pc implements Disposable {
   /** What a .COM program ended with; null: there is none, or it has not. */
   get exitCode(): number | null {
     return this.#program?.exitCode ?? null;
+  }
+
+  /** null without a disk. */
+  get ata(): Ata | null {
+    return this.#ata;
   }
 
   get keyboard(): I8042 {
@@ -195,6 +202,15 @@ export class Pc implements Disposable {
       this.#vga = new Vga(context, there(this.#window));
       return this.#vga;
     });
+    if (this.config.disks.length > 0) {
+      addViews('ata', ['0x1f0-0x1f7', '0x3f6'], (context) => {
+        this.#ata = new Ata(
+          context,
+          this.config.disks.map((disk) => there(this.#open(disk))),
+        );
+        return this.#ata;
+      });
+    }
     add('cmos', '0x70-0x71', () => new Cmos(this.#cmosContents()));
     const { optionRom } = this.config;
     if (optionRom.bytes > 0) {
@@ -273,7 +289,11 @@ export class Pc implements Disposable {
       `floppy controller command 0x${byte.toString(16)}`,
       times,
     ]);
-    return [...this.#missing, ...commands].sort((a, b) => b[1] - a[1]);
+    const ofDisks = [...(this.ata?.invalid ?? [])].map(([byte, times]): [string, number] => [
+      `ATA command 0x${byte.toString(16)}`,
+      times,
+    ]);
+    return [...this.#missing, ...commands, ...ofDisks].sort((a, b) => b[1] - a[1]);
   }
 
   #open(config: PcConfig['floppies'][number]): ImageFile | null {
@@ -288,6 +308,10 @@ export class Pc implements Disposable {
     this.config.floppies.forEach((config, i) => {
       const medium = this.fdc.drives[i]?.medium ?? null;
       if (config !== null && medium !== null) sectors += writeBack(config, medium);
+    });
+    this.config.disks.forEach((config, i) => {
+      const medium = this.ata?.disks[i];
+      if (medium !== undefined) sectors += writeBack(config, medium);
     });
     return sectors;
   }

@@ -45,3 +45,13 @@ export function countingFloppy(): Uint8Array {
   image.set([0x55, 0xaa], 510);
   return image;
 }
+
+/** The same on the first hard disk, of a MiB. */
+export function countingDisk(): Uint8Array {
+  const disk = new Uint8Array(0x100000);
+  disk.set(countingFloppy().subarray(0, 512));
+  // mov dl, 80h in place of xor dx, dx
+  for (let i = 0; i < 100; i++)
+    if (disk[i] === 0x31 && disk[i + 1] === 0xd2) disk.set([0xb2, 0x80], i);
+  return disk;
+}
