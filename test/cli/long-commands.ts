@@ -42,6 +42,7 @@ export const LONG_COMMANDS: Readonly<Record<string, Instead>> = {
     why: 'is what runs this test',
     short: ['npm', 'test', '--', 'test/unit/util/hex.test.ts'],
   },
+  'npx vitest run test/guests': { why: ITSELF, elsewhere: ['test/guests/guests.test.ts'] },
   'npm test -- test/report': { why: ITSELF, elsewhere: ['test/report/browser.test.ts'] },
   'npm run check:package': {
     why: 'packs once more',

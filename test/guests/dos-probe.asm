@@ -61,6 +61,11 @@
         call number
         mov ax, cx
         call number
+        mov ah, 86h             ; the BIOS's clock counts microseconds
+        xor cx, cx
+        mov dx, 50000
+        int 15h
+        call outcome
         mov ah, 0Fh             ; there are no file control blocks
         mov dx, 5Ch
         int 21h

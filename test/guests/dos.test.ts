@@ -85,6 +85,7 @@ test('files, memory, clock, errors and exit code', { timeout: 60_000 }, () => {
     'error 8',
     '3', // 2020-01-01 was a Wednesday
     '2020',
+    'ok',
     'error 1',
     '!',
   ]);
