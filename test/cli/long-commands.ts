@@ -79,6 +79,7 @@ export const LONG_COMMANDS: Readonly<Record<string, Instead>> = {
   },
   'npm run image:damage': { why: MINUTES, elsewhere: ['test/image/damage.test.ts'] },
   'npm run image:verify -- 1000': { why: MINUTES, elsewhere: ['test/image/verifier.test.ts'] },
+  'npm run image:chains -- 5': { why: MINUTES, elsewhere: ['test/image/process.test.ts'] },
   'npm run fuzz -- 10': { why: MINUTES, elsewhere: ['test/image/fuzz.test.ts'] },
   'npx trapline exactness': {
     why: MINUTES,

@@ -5,9 +5,8 @@ import { COMMAND_REPORT, COMMAND_SLEEP, COMMAND_WAKE } from '../../dm/worker-loo
 import { imageFault } from '../../image/fault.ts';
 import type { Witness } from '../../ledger/events.ts';
 import { deviceLabel } from '../../machine/servers.ts';
-import { DeviceThread } from '../../machine/threads/device-host.ts';
+import type { DeviceThread } from '../../machine/threads/device-host.ts';
 import { createDomainMemory, type DomainMemory } from '../../machine/threads/domain-memory.ts';
-import { DeviceProcess } from '../../machine/threads/process-host.ts';
 import { threadHost } from '../../machine/threads/remote-servers.ts';
 import { D_EVENTS } from '../../mem/domain-words.ts';
 import { GuestRam } from '../../mem/guest-ram.ts';
@@ -22,8 +21,9 @@ import { ledgerPathOf } from '../books.ts';
 import type { LoadedImage } from '../image/load.ts';
 import { ramOf } from '../image/restore.ts';
 import type { Watch } from '../limits.ts';
+import { pausesOf, startDevices } from './domain-parts.ts';
 import { type DomainPlan, type PlanOptions, planDomain } from './domain-plan.ts';
-import { COMMAND_CHECKPOINT, type Pauses, type VcpuFinal, VcpuHost } from './vcpu-host.ts';
+import { COMMAND_CHECKPOINT, type VcpuFinal, VcpuHost } from './vcpu-host.ts';
 
 /** What a threaded domain is made of. */
 export interface ThreadedOptions extends PlanOptions {
@@ -316,44 +316,6 @@ export class ThreadedDomain {
       }
     }
   }
-}
-
-function pausesOf(
-  { every, last }: NonNullable<ThreadedOptions['pauses']>,
-  { guest }: DomainPlan,
-  from: LoadedImage | null,
-): Pauses {
-  const step = every ?? Number.MAX_SAFE_INTEGER;
-  return {
-    first: (from?.state.vcpus[0].icount ?? 0) + step,
-    every: step,
-    last: last ?? guest.manifest.limits.maxInstructions,
-  };
-}
-
-/** A thread for each server, or one that stands for a process. */
-function startDevices(
-  options: ThreadedOptions,
-  plan: DomainPlan,
-  memory: DomainMemory,
-): DeviceThread[] {
-  const { modules, output, spins } = options;
-  const started: DeviceThread[] = [];
-  try {
-    for (const [server, { name, devices, process }] of plan.servers.entries()) {
-      const data = { memory, server, name, devices, modules, spins };
-      const thread =
-        process === null
-          ? new DeviceThread(data, options.deviceMain)
-          : new DeviceProcess(data, process);
-      if (output !== undefined) thread.onOutput = (bytes) => bytes.forEach(output);
-      started.push(thread);
-    }
-  } catch (error) {
-    for (const thread of started) void thread.stop();
-    throw error;
-  }
-  return started;
 }
 
 /** Longer than any thread is kept from its CPU on a machine that is alive. */
