@@ -77,6 +77,10 @@ export const LONG_COMMANDS: Readonly<Record<string, Instead>> = {
     why: 'measures for a quarter of a minute',
     short: ['npm', 'run', 'bench:explore', '--', '--time', '50'],
   },
+  'npm run museum:replay': {
+    why: MINUTES,
+    short: ['npm', 'run', 'museum:replay', '--', '--times', '20', '0c0cbf72cf', '378d31ab3e'],
+  },
   'npm run image:damage': { why: MINUTES, elsewhere: ['test/image/damage.test.ts'] },
   'npm run image:verify -- 1000': { why: MINUTES, elsewhere: ['test/image/verifier.test.ts'] },
   'npm run image:chains -- 5': { why: MINUTES, elsewhere: ['test/image/process.test.ts'] },
