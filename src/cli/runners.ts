@@ -27,6 +27,7 @@ export const host = {
 const meter = (): RunMeter => new RunMeter(host.clock);
 
 export const runRunner: RunRunner = async (request, hooks) => {
+  if (hooks.seated) return await runGuest(request, { ...host, ...hooks });
   using input = new TerminalInput(process.stdin);
   return await runGuest(request, { ...host, ...hooks, input, lineInput: input.line });
 };

@@ -168,9 +168,11 @@ export const runFields = {
     .nullable()
     .describe('null: a bare machine'),
   script: z
-    .string()
+    .strictObject({
+      problem: z.string().nullable().describe('what did not happen; null: all of it did'),
+    })
     .nullable()
-    .describe('what did not come of --type, --expect and --script; null: nothing is wrong'),
+    .describe('of --type, --expect and --script; null: none of them'),
   console: z.string().describe('what the guest wrote, as Latin-1'),
   durationMs: z.number().min(0),
 };

@@ -21,6 +21,7 @@ interface Placed {
 }
 
 export interface ScreenFlags {
+  screen?: boolean;
   type?: Placed[];
   expect?: Placed[];
   wait?: Placed[];
@@ -44,6 +45,7 @@ export function addScreenOptions(command: Command): void {
     ];
   command
     .optionsGroup('Screen and keyboard of a PC, in the order given:')
+    .option('--screen', 'the terminal is its screen and keyboard; Ctrl-] leaves')
     .option('--type <text>', 'type this: \\n, {F1}, {Up}, {Ctrl-C} are keys', placed('type'))
     .option('--expect <text>', 'go on when this stands on screen', placed('expect'))
     .option(
@@ -129,6 +131,12 @@ export function screenRequest(flags: ScreenFlags, print: (text: string) => void)
     if (one.word === 'wait') return { what: 'wait', ms: durationValue('--wait')(one.value) };
     return { what: 'look', look: look(one, print) };
   });
+  if (flags.screen && steps.length > 0) {
+    throw new HvmError(
+      'HVM_USAGE',
+      '--screen with --type, --expect or dumps: expected one of them',
+    );
+  }
   const acting = steps.findLastIndex((step) => step.what !== 'look') + 1;
   const last = steps.slice(acting);
   const expectMs = flags.expectTimeout ?? EXPECT_MS;
@@ -137,6 +145,6 @@ export function screenRequest(flags: ScreenFlags, print: (text: string) => void)
     last: (pc) => {
       for (const step of last) if (step.what === 'look') step.look(pc);
     },
-    wanted: steps.length > 0,
+    wanted: flags.screen === true || steps.length > 0,
   };
 }

@@ -56,8 +56,14 @@ export interface RunReport {
   ledger: BooksReport | null;
   /** null: a bare machine. */
   pc: PcReport | null;
-  /** What did not come of the script at keyboard and screen; null: nothing is wrong. */
-  script: string | null;
+  /** null: nobody typed or waited. */
+  script: ScriptReport | null;
+}
+
+/** What became of the script at keyboard and screen. */
+export interface ScriptReport {
+  /** What did not happen; null: all of it did. */
+  problem: string | null;
 }
 
 /** What a PC has to say at the end. */
@@ -220,7 +226,7 @@ export async function runMachine(
     checkpoints: images?.report ?? null,
     ledger,
     pc: pcReport(machine),
-    script: problemOf(operator),
+    script: operator === null ? null : { problem: problemOf(operator) },
   };
 }
 

@@ -28,7 +28,7 @@ describe('trapline run on a PC', () => {
       ...['--type', '\\r', '--type', 'XYZ!', '--text-dump', at('last')],
       ...['--screenshot', at('last.png'), '--dump-cells', at('cells')],
     );
-    expect(out).toContain('came to the end of the script');
+    expect(out).toContain('came to the end of its session');
     expect(code).toBe(0);
     expect(readFileSync(at('first'), 'latin1')).toBe('abc\n');
     expect(readFileSync(at('last'), 'latin1')).toBe('XYZ!\n');

@@ -33,6 +33,7 @@ import type { RestoreDocument, RunDocument } from '../schemas.ts';
 import { runSchema } from '../schemas.ts';
 import type { ScreenFlags } from '../screen-options.ts';
 import { addScreenOptions, screenRequest } from '../screen-options.ts';
+import { ScreenTerminal } from '../screen-terminal.ts';
 import type { ThreadsFlags } from '../threads-options.ts';
 import { addThreadsOptions, threadsRequest } from '../threads-options.ts';
 
@@ -61,6 +62,8 @@ export interface RunTerminal {
   started?(what: string): void;
   line?: Partial<DeviceContext>;
   realTime?: boolean;
+  /** Standard input is the keyboard. */
+  seated?: boolean;
   operator?: Operator | null;
   ended?(pc: Pc): void;
 }
@@ -84,7 +87,7 @@ type RunOptions = GuestOptions &
   ScreenFlags & { revision: RevisionName; bug?: MuseumBug; ledger?: string };
 
 function endLine(document: RunDocument | RestoreDocument): string {
-  const { crash, guest, limit, outcome, verdict } = document;
+  const { crash, guest, limit, outcome, script, verdict } = document;
   switch (outcome) {
     case 'crashed':
       return `${guest} crashed its domain: ${crash?.reason ?? 'no reason recorded'}`;
@@ -93,9 +96,8 @@ function endLine(document: RunDocument | RestoreDocument): string {
     case 'interrupted':
       return `${guest} was interrupted`;
     default:
-      if (document.script !== null) return `${guest}: ${document.script}`;
-      if (outcome === 'success' && verdict === null)
-        return `${guest} came to the end of the script`;
+      if (script !== null && script.problem !== null) return `${guest}: ${script.problem}`;
+      if (script !== null) return `${guest} came to the end of its session`;
       if (typeof document.pc?.exitCode === 'number') {
         return `${guest} ended with exit code ${document.pc.exitCode}`;
       }
@@ -183,13 +185,15 @@ export function runCommand(runner: RunRunner): CliCommand {
       };
       const terminal = new Console((text) => {
         progress.erase();
-        output.text(text);
+        // Beside the guest's screen there is no room for it: it is in the report.
+        if (!options.screen) output.text(text);
       });
       const screen = screenRequest(options, (text) => {
         terminal.flush();
         output.text(text);
       });
       const document = await withReport(options, async (): Promise<RunDocument> => {
+        using seat = options.screen ? new ScreenTerminal(process) : null;
         const startMs = io.clock.nowMs();
         using serial = openSerial(options.serial);
         const result = await runner(request, {
@@ -201,11 +205,12 @@ export function runCommand(runner: RunRunner): CliCommand {
           },
           started: (what) => {
             progress.erase();
-            output.note(`trapline: ${what}`);
+            if (seat === null) output.note(`trapline: ${what}`);
           },
           ...(serial === null ? {} : { line: { output: serial.put } }),
-          realTime: options.time === 'real',
+          realTime: options.time === 'real' || seat !== null,
           ...(screen.wanted ? { operator: screen.script, ended: screen.last } : {}),
+          ...(seat === null ? {} : { operator: seat.desk, seated: true, tick: () => io.breathe() }),
         });
         terminal.flush();
         return {
