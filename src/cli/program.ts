@@ -21,6 +21,7 @@ import { replayCommandOf } from './commands/replay.ts';
 import { restoreCommand } from './commands/restore.ts';
 import { runCommand } from './commands/run.ts';
 import { saveCommand } from './commands/save.ts';
+import { serveCommand } from './commands/serve.ts';
 import { stressCommand } from './commands/stress.ts';
 import { verifyCommand } from './commands/verify.ts';
 import type { ExitCode } from './exit-codes.ts';
@@ -37,6 +38,7 @@ import {
   raceRunner,
   replayRunner,
   runRunner,
+  serveRunner,
   stressRunner,
 } from './runners.ts';
 import { Interrupt } from './signals.ts';
@@ -44,6 +46,7 @@ import { Interrupt } from './signals.ts';
 /** Every command, in the order of the overview. */
 export const COMMANDS: readonly CliCommand[] = [
   runCommand(runRunner),
+  serveCommand(serveRunner),
   stressCommand(stressRunner, chainRunner),
   merge,
   raceCommand(raceRunner),

@@ -9,11 +9,13 @@ import { stress } from '../toolstack/stress.ts';
 import { stressThreads } from '../toolstack/threads/stress-threads.ts';
 import { hostClock } from '../util/clock.ts';
 import { RunMeter } from '../util/measure.ts';
+import { serve } from '../web/serve.ts';
 import type { ExactnessRunner } from './commands/exactness.ts';
 import type { ExploreRunner } from './commands/explore.ts';
 import type { RaceRunner } from './commands/race.ts';
 import type { ReplayRunner } from './commands/replay.ts';
 import type { RunRunner } from './commands/run.ts';
+import type { ServeRunner } from './commands/serve.ts';
 import type { StressRunner } from './commands/stress.ts';
 import { TerminalInput } from './terminal-input.ts';
 
@@ -31,6 +33,8 @@ export const runRunner: RunRunner = async (request, hooks) => {
   using input = new TerminalInput(process.stdin);
   return await runGuest(request, { ...host, ...hooks, input, lineInput: input.line });
 };
+
+export const serveRunner: ServeRunner = (request, hooks) => serve(request, { ...host, ...hooks });
 
 export const stressRunner: StressRunner = (request, hooks) => {
   const options = { ...request, meter: request.measure ? meter() : null };

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A PC that is looked at through a page: runs, stands still, goes by single instructions, back to a checkpoint.
+import type { Frame } from '../dm/devices/vga/frame.ts';
+import type { Machine } from '../machine/machine.ts';
+import type { Pc } from '../machine/pc/platform.ts';
+import { RunLoop } from '../machine/run-loop.ts';
+import { Desk } from '../screen/desk.ts';
+import { keysOf } from '../screen/keys.ts';
+import { encodePng } from '../screen/png.ts';
+import { render } from '../screen/render.ts';
+import { textDump } from '../screen/text.ts';
+import { suspend } from '../toolstack/image/suspend.ts';
+import type { Watch } from '../toolstack/limits.ts';
+import { Pace } from '../toolstack/pace.ts';
+import { Snapshot } from '../toolstack/snapshot.ts';
+import type { IoLines } from './io-lines.ts';
+import { type Commands, WebServer } from './server.ts';
+
+/** Instructions between two looks at the page's wishes. */
+const SLICE = 100_000;
+const REST_MS = 20;
+/** From one picture or list of accesses to the next. */
+const PICTURE_MS = 80;
+
+export class WebSession implements Commands, Disposable {
+  readonly server: WebServer;
+  readonly #machine: Machine;
+  readonly #pc: Pc;
+  readonly #loop: RunLoop;
+  readonly #lines: IoLines;
+  readonly #watch: Watch;
+  readonly #desk = new Desk(() => {});
+  readonly #wishes: string[] = [];
+  #snapshot: Snapshot | null = null;
+  #paused = false;
+  /** Why it will not go on; null: it can. */
+  #ended: string | null = null;
+  #shown: Uint8Array = new Uint8Array();
+  #pictureMs = 0;
+
+  /** @param lines - hears the machine's accesses */
+  constructor(machine: Machine, pc: Pc, lines: IoLines, watch: Watch) {
+    this.#machine = machine;
+    this.#pc = pc;
+    this.#loop = new RunLoop(machine);
+    this.#lines = lines;
+    this.#watch = watch;
+    this.server = new WebServer(this);
+    this.server.send('what', pc.description, true);
+  }
+
+  key(names: string): void {
+    this.#desk.press(keysOf(names));
+  }
+
+  /** Done between two instructions: here it is only noted. */
+  button(name: string): string {
+    this.#wishes.push(name);
+    return this.#said(name);
+  }
+
+  #said(name: string): string {
+    if (name === 'restore' && this.#snapshot === null && !this.#wishes.includes('checkpoint')) {
+      return 'There is no checkpoint yet.';
+    }
+    return `${name} …`;
+  }
+
+  /** Until the signal. */
+  async run(): Promise<void> {
+    const { cpu } = this.#machine;
+    let pace = this.#pace();
+    while (!this.#watch.signal.aborted) {
+      if (this.#wishes.length > 0) {
+        while (this.#wishes.length > 0) this.#grant(this.#wishes.shift() ?? '');
+        pace = this.#pace();
+        this.#tell(true);
+      }
+      if (this.#paused || this.#ended !== null) {
+        this.#tell(false);
+        await this.#rest();
+        continue;
+      }
+      this.#enter(Math.min(cpu.icount + SLICE, this.#desk.next));
+      if (cpu.icount >= this.#desk.next) this.#desk.act(this.#machine);
+      this.#tell(false);
+      await this.#watch.tick(cpu.icount, null);
+      await pace.keep();
+    }
+  }
+
+  #pace(): Pace {
+    return new Pace(this.#pc.clock, this.#watch);
+  }
+
+  #rest(): Promise<void> {
+    return new Promise((resolve) => this.#watch.idle(REST_MS, resolve));
+  }
+
+  #enter(deadline: number): void {
+    this.#loop.deadline = deadline;
+    const stop = this.#loop.run();
+    if (stop === 'deadline' || stop === 'halted') return;
+    this.#ended = this.#machine.domain.crashed?.reason ?? `the guest has ended (${stop})`;
+  }
+
+  #grant(wish: string): void {
+    const { cpu, domain } = this.#machine;
+    switch (wish) {
+      case 'pause':
+        this.#paused = true;
+        break;
+      case 'resume':
+        this.#paused = false;
+        break;
+      case 'step':
+        this.#paused = true;
+        if (this.#ended === null) this.#enter(cpu.icount + 1);
+        break;
+      case 'checkpoint':
+        if (this.#ended !== null) break;
+        this.#snapshot ??= new Snapshot(this.#machine);
+        this.#ended = suspend(this.#machine, this.#loop, this.#snapshot, () => {});
+        break;
+      case 'restore':
+        if (this.#snapshot === null || domain.crashed !== null) break;
+        this.#machine.regs.settle();
+        this.#snapshot.reset(this.#machine);
+        this.#desk.next = cpu.icount;
+        this.#ended = null;
+        break;
+      default:
+    }
+  }
+
+  /** @param now - without waiting for the next picture's time */
+  #tell(now: boolean): void {
+    const ms = this.#watch.clock.nowMs();
+    if (!now && ms - this.#pictureMs < PICTURE_MS) return;
+    this.#pictureMs = ms;
+    const lines = this.#lines.take();
+    if (lines.length > 0) this.server.send('io', lines, false);
+    const { cpu } = this.#machine;
+    // What a HLT has skipped is counted when the CPU goes on.
+    const icount = cpu.icount + cpu.charged;
+    const how = this.#ended ?? (this.#paused ? 'paused' : 'running');
+    const kept = this.#snapshot === null ? '' : `, checkpoint at ${this.#snapshot.icount}`;
+    this.server.send('state', `${how}, ${icount} instructions${kept}`, true);
+    this.#picture(this.#pc.vga.frame());
+  }
+
+  #picture(frame: Frame): void {
+    const picture = render(frame);
+    const key = Buffer.concat([picture.indices, Buffer.from(picture.palette.buffer)]);
+    if (key.equals(this.#shown)) return;
+    this.#shown = key;
+    this.server.send('text', textDump(frame), true);
+    this.server.send('screen', Buffer.from(encodePng(picture)).toString('base64'), true);
+  }
+
+  [Symbol.dispose](): void {
+    this.server[Symbol.dispose]();
+  }
+}
