@@ -4,7 +4,7 @@ import type { Frame } from '../dm/devices/vga/frame.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { Operator } from '../machine/operator.ts';
 import { NS_PER_INSTRUCTION } from '../machine/pc/config.ts';
-import type { Key } from './keys.ts';
+import type { Key } from '../machine/pc/keys.ts';
 
 /** Guest time from one picture to the next. */
 const PICTURE_NS = 20_000_000;

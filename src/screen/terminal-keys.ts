@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What a terminal sends when a key is pressed, as keys of a PC. Sequences: xterm's and those of the Linux console.
-import { type Key, keyOf, namedKey } from './keys.ts';
+import { type Key, keyOf, namedKey } from '../machine/pc/keys.ts';
 
 /** Ctrl-]: leaves. */
 const LEAVE = '\u001d';

@@ -2,10 +2,10 @@
 // A PC that is looked at through a page: runs, stands still, goes by single instructions, back to a checkpoint.
 import type { Frame } from '../dm/devices/vga/frame.ts';
 import type { Machine } from '../machine/machine.ts';
+import { keysOf } from '../machine/pc/keys.ts';
 import type { Pc } from '../machine/pc/platform.ts';
 import { RunLoop } from '../machine/run-loop.ts';
 import { Desk } from '../screen/desk.ts';
-import { keysOf } from '../screen/keys.ts';
 import { encodePng } from '../screen/png.ts';
 import { render } from '../screen/render.ts';
 import { textDump } from '../screen/text.ts';

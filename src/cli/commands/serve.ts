@@ -5,8 +5,8 @@ import type { LoadOptions } from '../../machine/loader.ts';
 import { ASSERT } from '../../util/assert.ts';
 import type { CliCommand, RunHooks } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
-import { addGuest, type GuestOptions, guestRequest, numberValue } from '../options.ts';
-import { addPcOptions, type PcFlags, pcLoad } from '../pc-options.ts';
+import { addGuest, type GuestOptions, numberValue } from '../options.ts';
+import { addPcOptions, type PcFlags, pcGuestRequest } from '../pc-options.ts';
 
 export interface ServeRequest {
   guest: string;
@@ -41,8 +41,7 @@ export function serveCommand(runner: ServeRunner): CliCommand {
       const [guest] = args;
       ASSERT(guest !== undefined, 'a guest is given');
       const { io, output, signal } = invocation;
-      const asked = guestRequest(guest, options);
-      const load = { ...asked.load, ...pcLoad(options, asked.devices.length) };
+      const { load } = pcGuestRequest(guest, options);
       await runner(
         { guest, load, port: options.port },
         {
