@@ -14,7 +14,7 @@ export const EQUIVALENT: readonly { readonly mutant: string; readonly why: strin
   { mutant: 'i < size && i <= 4; i++', why: 'an access of a port has 4 bytes at most' },
   { mutant: 'offset + i <= 8', why: 'an access lies inside the range of 8 bytes' },
   {
-    mutant: "serial.ts:119 'this.#updateLine();' becomes ''",
+    mutant: "serial.ts:122 'this.#updateLine();' becomes ''",
     why: 'asleep, nothing changes that the line depends on',
   },
   {

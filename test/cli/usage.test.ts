@@ -76,7 +76,7 @@ it('hands every option on, with its defaults', async () => {
   await cli(all.split(' '), { commands });
   expect(requests[0]).toEqual({
     guest: 'counter',
-    load: {},
+    load: { machine: 'auto' },
     devices: [],
     revision: 'exact',
     bug: null,
@@ -86,6 +86,7 @@ it('hands every option on, with its defaults', async () => {
     timeoutMs: null,
     ledgerPath: null,
     measure: false,
+    spacing: null,
     threads: null,
   });
   expect(requests[1]).toEqual({
@@ -110,6 +111,7 @@ it('hands every option on, with its defaults', async () => {
     timeoutMs: 1500,
     ledgerPath: 'l.jsonl',
     measure: false,
+    spacing: null,
     threads: null,
   });
 });

@@ -174,8 +174,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'code that changes its own block does not say where it was left',
     file: 'wraps_engine.cc',
-    find: 'vcpu->setSmcReturn(retaddr);',
-    replace: 'vcpu->setSmcReturn(0);',
+    find: 'noPages = nullptr;\n    vcpu->uncount(retaddr);',
+    replace: 'noPages = nullptr;',
     cells: 'changed',
   },
   {
