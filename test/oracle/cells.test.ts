@@ -4,7 +4,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { matrixCells } from '../../src/toolstack/exactness/cells.ts';
 import { agrees } from './agrees.ts';
 import type { Case, Run } from './case.ts';
-import { cellCase, cellCases } from './cells.ts';
+import { cellCase, cellCases, cellsBeside } from './cells.ts';
+import type { OracleAccess } from './helper.ts';
 import { askKvm, askProcessor, judge } from './judge.ts';
 
 describe('every cell', () => {
@@ -25,7 +26,7 @@ describe('every cell', () => {
 
 describe('the judge', () => {
   const named = (name: string): Case => {
-    const cell = matrixCells(false).find((one) => one.name === name);
+    const cell = [...matrixCells(false), ...cellsBeside()].find((one) => one.name === name);
     if (cell === undefined) throw new Error(`no cell '${name}'`);
     return cellCase(cell);
   };
@@ -68,6 +69,35 @@ describe('the judge', () => {
     expect(kindOf(c, changed(ours, 0x8800)), 'a byte of a device').toBe('equal');
     for (const stopped of ['nobody answers', 'triple fault'])
       expect(kindOf(c, { ...ours, stopped }), stopped).toBe('unexplained');
+  });
+
+  it.each([
+    ['repe cmps 4 of two devices, 32-bit', [0xa000, 0x8000]],
+    ['repe cmps 4 of two devices, the other way, 16-bit', [0x8000, 0xa000]],
+    ['repe cmps 4 over two devices and into RAM, 16-bit', [0xaffe, 0x9fff]],
+  ])('accepts the second operand before the first in %s, and no other order', (name, pages) => {
+    const c = named(name);
+    const touched = (order: readonly number[]): Run => {
+      const accesses = order.map((at) => ({
+        ...(c.ours.accesses[0] as OracleAccess),
+        at,
+        size: 1,
+      }));
+      return { ...c.ours, accesses };
+    };
+    const kind = (of: Case, theirs: Run): string => judge('processor', of, theirs).kind;
+    const theirs = touched(pages);
+    expect(kind(c, c.ours)).toBe('equal');
+    expect(kind(c, theirs)).toBe('differs');
+    expect(kind(c, touched(pages.toReversed())), 'the pages as here').toBe('unexplained');
+    expect(kind(c, touched(pages.slice(1))), 'one page').toBe('unexplained');
+    expect(kind(c, touched([...pages, 0xc000])), 'three pages').toBe('unexplained');
+    const registers = c.ours.registers.with(6, 0);
+    expect(kind(c, { ...theirs, registers }), 'a register').toBe('unexplained');
+    expect(kind(c, changed(theirs, 0x4000)), 'a byte').toBe('unexplained');
+    const ram = c.request.ram.map((byte) => (byte === 0xa7 ? 0xa5 : byte));
+    const movs = { ...c, request: { ...c.request, ram } };
+    expect(kind(movs, theirs), 'MOVS').toBe('unexplained');
   });
 
   it('accepts flags that BTS leaves undefined, and no other', () => {

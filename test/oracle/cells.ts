@@ -37,8 +37,8 @@ export function cellCases(): Case[] {
   return [...matrixCells(false), ...cellsBeside()].map(cellCase);
 }
 
-// One instruction and two devices, in an order that its registers decide; parts that are no power of two.
-function cellsBeside(): Cell[] {
+/** One instruction and two devices, in an order that its registers decide; parts that are no power of two. */
+export function cellsBeside(): Cell[] {
   const [ECX, EDX, ESP, ESI, EDI] = [1, 2, 4, 6, 7];
   return ([16, 32] as const).flatMap((bits) => {
     const beside = (name: string, body: (code: Code) => void): Cell =>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Why the host's processor differs, where the code runs as a part of a process and memory is RAM; and flags that are
 // undefined on both.
-import type { Case, Run } from './case.ts';
+import { type Case, pagesOf, type Run } from './case.ts';
 import {
   type Cause,
   COUNTS,
@@ -16,6 +16,7 @@ import {
   sameEnd,
   sameList,
 } from './cause.ts';
+import type { OracleAccess } from './helper.ts';
 
 /** A process' own selector: entry 1 of its LDT. */
 const PROCESS_SELECTOR = 0x0f;
@@ -23,6 +24,7 @@ const CS = 1;
 const FS = 4;
 const MOV_FROM_SEGMENT = 0x8c;
 const PUSHF = 0x9c;
+const CMPS = [0xa6, 0xa7];
 /** Where the handler of page faults puts the error code. */
 const ERROR_CODE = 0x3008;
 const MAY_NOT = 'exception 13';
@@ -44,6 +46,16 @@ function onlyBit(c: Case, theirs: Run, bit: number): boolean {
 function at(c: Case, ...ops: readonly (readonly [number, number])[]): number {
   const modrm = c.bits === 16 ? 6 : 5;
   return Math.max(...ops.map(([opcode, reg]) => operandOf(c, opcode, (reg << 3) | modrm)));
+}
+
+// As if the first element's second operand came before its first; an operand may be several accesses.
+function secondOperandFirst(accesses: readonly OracleAccess[]): OracleAccess[] {
+  const starts = accesses.flatMap(({ at }, i) => {
+    const before = accesses[i - 1];
+    return before !== undefined && before.at + before.size === at ? [] : [i];
+  });
+  const [, second = accesses.length, third = accesses.length] = starts;
+  return [...accesses.slice(second, third), ...accesses.slice(0, second), ...accesses.slice(third)];
 }
 
 /** Causes of the processor itself, where the code runs as a part of a process and memory is RAM. */
@@ -85,6 +97,20 @@ export const PROCESSOR_CAUSES: readonly Cause[] = [
       ram[(request.segments[CS]?.base ?? 0) + (registers[EIP] ?? 0)] === 0x2e,
   },
   COUNTS,
+  {
+    whose: 'nobody',
+    text: 'CMPS: some processors read ES:DI before the other operand',
+    kind: 'differs',
+    explains: (c, theirs) => {
+      const places = (accesses: readonly OracleAccess[]): string =>
+        pagesOf(accesses.map(({ at }) => at)).join();
+      return (
+        CMPS.some((opcode) => codeHas(c, opcode)) &&
+        places(theirs.accesses) === places(secondOperandFirst(c.ours.accesses)) &&
+        sameEnd(c, theirs)
+      );
+    },
+  },
   {
     whose: 'nobody',
     text: "SMSW: the kernel answers in the processor's place",
