@@ -82,7 +82,9 @@ export class VirtualMachine implements Disposable {
 
   /** Instructions executed since the machine was made. */
   get instructions(): number {
-    return this.#machine.cpu.icount;
+    // What a HLT has skipped the CPU counts only when it goes on.
+    const { cpu } = this.#machine;
+    return cpu.icount + cpu.charged;
   }
 
   /** What the guest has said about itself, or null. */

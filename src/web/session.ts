@@ -81,12 +81,18 @@ export class WebSession implements Commands, Disposable {
         await this.#rest();
         continue;
       }
-      this.#enter(Math.min(cpu.icount + SLICE, this.#desk.next));
+      this.#enter(Math.min(this.#now + SLICE, this.#desk.next));
       if (cpu.icount >= this.#desk.next) this.#desk.act(this.#machine);
       this.#tell(false);
       await this.#watch.tick(cpu.icount, null);
       await pace.keep();
     }
+  }
+
+  /** Instructions so far. What a HLT has skipped the CPU counts only when it goes on. */
+  get #now(): number {
+    const { cpu } = this.#machine;
+    return cpu.icount + cpu.charged;
   }
 
   #pace(): Pace {
@@ -115,7 +121,7 @@ export class WebSession implements Commands, Disposable {
         break;
       case 'step':
         this.#paused = true;
-        if (this.#ended === null) this.#enter(cpu.icount + 1);
+        if (this.#ended === null) this.#enter(this.#now + 1);
         break;
       case 'checkpoint':
         if (this.#ended !== null) break;
@@ -140,12 +146,9 @@ export class WebSession implements Commands, Disposable {
     this.#pictureMs = ms;
     const lines = this.#lines.take();
     if (lines.length > 0) this.server.send('io', lines, false);
-    const { cpu } = this.#machine;
-    // What a HLT has skipped is counted when the CPU goes on.
-    const icount = cpu.icount + cpu.charged;
     const how = this.#ended ?? (this.#paused ? 'paused' : 'running');
     const kept = this.#snapshot === null ? '' : `, checkpoint at ${this.#snapshot.icount}`;
-    this.server.send('state', `${how}, ${icount} instructions${kept}`, true);
+    this.server.send('state', `${how}, ${this.#now} instructions${kept}`, true);
     this.#picture(this.#pc.vga.frame());
   }
 

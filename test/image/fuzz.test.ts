@@ -14,7 +14,9 @@ it('finds nothing, and gets further than its seeds', { timeout: 120_000 }, () =>
   const result = fuzz([...seeds, ...corpus], 3, (inputs) => inputs > 4000);
   expect(result.findings.map((f) => f.why)).toEqual([]);
   expect(result.refused).toBeGreaterThan(2000);
-  expect(result.loaded).toBeGreaterThan(10);
+  // The three seeds load, and no input of the corpus: whatever else does is a change that got through. How many do
+  // depends on what V8 has compiled by then.
+  expect(result.loaded).toBeGreaterThan(seeds.length);
   const bare = fuzz(seeds, 3, (inputs) => inputs > 2000);
   expect(bare.kept.length).toBeGreaterThan(5);
 });
