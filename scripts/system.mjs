@@ -77,6 +77,12 @@ const NEEDED = [
     present: () => findProgram('parallel') !== null,
     tests: true,
   },
+  {
+    what: 'SeaBIOS',
+    package: 'seabios',
+    present: () => existsSync('/usr/share/seabios/bios.bin'),
+    tests: true,
+  },
 ];
 
 /**

@@ -42,7 +42,7 @@ describe(SST286, () => {
     needs(context, SST286);
     expect(sstFiles(folder)).toEqual(Object.keys(EXPECTED).sort());
   });
-  it.for(Object.keys(EXPECTED))('%s', { timeout: 60_000 }, (file, context) => {
+  it.for(Object.keys(EXPECTED))('%s', { timeout: 240_000 }, (file, context) => {
     needs(context, SST286);
     using cpu = new Sst286();
     expect(runSstFile(cpu, folder, file)).toEqual({ ...EXPECTED[file], file, unexplained: null });
