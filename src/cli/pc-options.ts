@@ -4,13 +4,10 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { LoadOptions } from '../machine/loader.ts';
-import { EXPECT_NS } from '../machine/pc/config.ts';
-import { keysOf } from '../machine/pc/keys.ts';
 import type { PcRequest } from '../machine/pc/request.ts';
-import type { ScriptStep } from '../machine/pc/typist.ts';
-import { CP437 } from '../screen/cp437.ts';
+import type { ScriptStep } from '../machine/pc/script.ts';
 import { HvmError } from '../util/errors.ts';
-import { durationValue, type GuestOptions, type GuestRequest, guestRequest } from './options.ts';
+import { type GuestOptions, type GuestRequest, guestRequest } from './options.ts';
 
 export interface PcFlags {
   machine: 'auto' | 'pc' | 'bare';
@@ -22,20 +19,6 @@ export interface PcFlags {
   /** Seconds since 1970. */
   rtc?: number;
   dir?: string;
-}
-
-/** A script that is part of the PC: it goes on over checkpoints and processes. */
-export interface PcScriptFlags {
-  type?: OrderedStep[];
-  expect?: OrderedStep[];
-  /** Milliseconds. */
-  expectTimeout?: number;
-}
-
-/** What was typed on the command line as the n-th part of a script. */
-interface OrderedStep {
-  order: number;
-  text: string;
 }
 
 /** Seconds since 1970 of `2020-01-01T12:00:00`, which is the guest's local time. */
@@ -65,24 +48,8 @@ export function addPcOptions(command: Command): void {
     .option('--rtc <time>', 'local time at power-on (2020-01-01T12:00:00)', clockValue);
 }
 
-export function addPcScriptOptions(command: Command): void {
-  let order = 0;
-  const ordered = (text: string, before: OrderedStep[] = []): OrderedStep[] => [
-    ...before,
-    { order: order++, text },
-  ];
-  command
-    .option('--type <text>', 'type this: \\n, {F1}, {Up}, {Ctrl-C} are keys; repeatable', ordered)
-    .option('--expect <text>', 'go on when this appears, in the order given; repeatable', ordered)
-    .option(
-      '--expect-timeout <time>',
-      'of guest time, for each of them (60s)',
-      durationValue('--expect-timeout'),
-    );
-}
-
 /** The part of `LoadOptions` about the PC. @throws HvmError HVM_USAGE for options that contradict each other */
-function pcLoad(flags: PcFlags, devices: number, script: ScriptStep[]): LoadOptions {
+function pcLoad(flags: PcFlags, devices: number, script: readonly ScriptStep[]): LoadOptions {
   const { machine, bios, vgabios, floppy, disk, writable, rtc, dir } = flags;
   const pc: PcRequest = {
     ...(bios === undefined ? {} : { bios }),
@@ -103,50 +70,16 @@ function pcLoad(flags: PcFlags, devices: number, script: ScriptStep[]): LoadOpti
   return { machine, ...(asked || machine === 'pc' ? { pc } : {}) };
 }
 
-/** Characters as the codes that a screen has for them. @throws HvmError HVM_USAGE for one it has not */
-function codesOfText(text: string): string {
-  return [...text]
-    .map((character) => {
-      const code = CP437.lastIndexOf(character, 255);
-      if (code >= 0) return String.fromCharCode(code === 0 ? 32 : code);
-      throw new HvmError('HVM_USAGE', `--expect '${text}': no screen shows '${character}'`);
-    })
-    .join('');
-}
-
-/** The steps in the order in which they stand on the command line. */
-function scriptOf({
-  type = [],
-  expect = [],
-  expectTimeout = EXPECT_NS / 1e6,
-}: PcScriptFlags): ScriptStep[] {
-  const timeoutNs = expectTimeout * 1_000_000;
-  const steps = [
-    ...type.map(({ order, text }) => {
-      // Refused here, with the option at hand.
-      keysOf(text);
-      return { order, step: { kind: 'type' as const, text } };
-    }),
-    ...expect.map(({ order, text }) => {
-      return {
-        order,
-        step: { kind: 'expect' as const, text, codes: codesOfText(text), timeoutNs },
-      };
-    }),
-  ];
-  return steps.sort((a, b) => a.order - b.order).map(({ step }) => step);
-}
-
 /** `guestRequest()` of a command that may run its guest on a PC. */
 export function pcGuestRequest(
   guest: string,
   options: GuestOptions & PcFlags,
-  script: PcScriptFlags = {},
+  script: readonly ScriptStep[] = [],
 ): GuestRequest {
   const asked = guestRequest(guest, options);
   return {
     ...asked,
-    load: { ...asked.load, ...pcLoad(options, asked.devices.length, scriptOf(script)) },
+    load: { ...asked.load, ...pcLoad(options, asked.devices.length, script) },
   };
 }
 

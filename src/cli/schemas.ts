@@ -162,7 +162,6 @@ export const runFields = {
         .max(255)
         .nullable()
         .describe('of a .COM program; null: it has not ended, or there is none'),
-      failed: z.string().nullable().describe('why the script was not fulfilled'),
       sectorsWritten: count.describe('of image files, with --writable'),
     })
     .nullable()
@@ -172,7 +171,7 @@ export const runFields = {
       problem: z.string().nullable().describe('what did not happen; null: all of it did'),
     })
     .nullable()
-    .describe('of --type, --expect and --script; null: none of them'),
+    .describe('of --type, --expect, --wait and --script; null: none of them'),
   console: z.string().describe('what the guest wrote, as Latin-1'),
   durationMs: z.number().min(0),
 };

@@ -105,6 +105,12 @@ export function loadGuest(ref: string, options: LoadOptions = {}): LoadedGuest {
     const request = commandLine === undefined ? pc : { ...pc, commandLine };
     return loadRequestedPc(imageOf(ref, folder), request ?? {}, options.memoryBytes);
   }
+  if (options.pc !== undefined) {
+    throw new HvmError(
+      'HVM_USAGE',
+      `options of a PC with ${ref}: expected a guest that runs on a PC, or --machine pc`,
+    );
+  }
   const manifest = folder === null ? assumeManifest(ref, options) : readManifest(folder);
   const path = folder === null ? ref : join(folder, manifest.image ?? `${manifest.name}.bin`);
   const image = readImage(path);

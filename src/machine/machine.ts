@@ -203,11 +203,6 @@ export class Machine implements Disposable {
         (remote === null
           ? new InterruptLines()
           : new InterruptLines(remote.words, D_IRQ_HIGH, D_IRQ_LATCHED));
-      if (this.pc !== null) {
-        this.pc.onScriptEnd = (success) => {
-          this.verdict = success ? 'success' : 'failure';
-        };
-      }
       const every = guest.manifest.timer?.everyInstructions ?? 0;
       this.timer = this.pc?.clock ?? new VirtualTimer(every, this.interrupts);
       const alone =

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A frame for a terminal: only what has changed since the last one, in the guest's colours, as ECMA-48 sequences.
+
+import { CP437 } from '../dm/devices/vga/cp437.ts';
 import type { Frame, TextFrame } from '../dm/devices/vga/frame.ts';
-import { CP437 } from './cp437.ts';
 
 const ESC = '\u001b[';
 export const ENTER_SCREEN: string = `${ESC}?1049h${ESC}2J`;

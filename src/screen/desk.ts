@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Somebody who sits at the machine: sees each picture, and his keys go to the keyboard as it takes them.
+// Somebody who sits at the machine and sees each picture.
 import type { Frame } from '../dm/devices/vga/frame.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { Operator } from '../machine/operator.ts';
@@ -12,9 +12,9 @@ const PICTURE_NS = 20_000_000;
 export class Desk implements Operator {
   next = 0;
   done = false;
-  readonly failed: null = null;
-  readonly #bytes: number[] = [];
   readonly #show: (frame: Frame) => void;
+  /** Pressed since the last picture: they reach the machine between two instructions. */
+  #keys: Key[] = [];
 
   /** @param show - given what is on screen, about fifty times a second */
   constructor(show: (frame: Frame) => void) {
@@ -22,14 +22,14 @@ export class Desk implements Operator {
   }
 
   press(keys: readonly Key[]): void {
-    for (const key of keys) this.#bytes.push(...key.bytes);
+    this.#keys.push(...keys);
   }
 
   act({ cpu, pc }: Machine): void {
     this.next = cpu.icount + PICTURE_NS / NS_PER_INSTRUCTION;
     if (pc === null) return;
-    while (this.#bytes.length > 0 && pc.keyboard.room() > 8)
-      pc.keyboard.key(this.#bytes.shift() ?? 0);
+    if (this.#keys.length > 0) pc.typist.press(this.#keys);
+    this.#keys = [];
     this.#show(pc.vga.frame());
   }
 }

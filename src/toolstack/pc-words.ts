@@ -17,13 +17,17 @@ export function pcWords(load: LoadOptions): string[] {
   for (const path of pc?.disks ?? []) add('--disk', path);
   add('--dir', pc?.dir);
   if (pc?.writable === true) words.push('--writable');
+  const timeouts = new Set<number>();
   for (const step of pc?.script ?? []) {
     if (step.kind === 'type') add('--type', step.text);
-    else {
+    else if (step.kind === 'wait') add('--wait', `${step.ns / 1e6}ms`);
+    else if (step.kind === 'expect') {
       add('--expect', step.text);
-      if (step.timeoutNs !== EXPECT_NS) add('--expect-timeout', `${step.timeoutNs / 1e6}ms`);
+      timeouts.add(step.timeoutNs);
     }
   }
+  // One for all of them, as on a command line.
+  for (const ns of timeouts) if (ns !== EXPECT_NS) add('--expect-timeout', `${ns / 1e6}ms`);
   const { startSeconds } = pc ?? {};
   if (startSeconds !== undefined) add('--rtc', isoTime(startSeconds));
   return words;

@@ -8,7 +8,9 @@ import type { LoadOptions } from '../machine/loader.ts';
 import { loadGuest } from '../machine/loader.ts';
 import { Machine } from '../machine/machine.ts';
 import type { Operator } from '../machine/operator.ts';
+import { NS_PER_INSTRUCTION } from '../machine/pc/config.ts';
 import type { Pc } from '../machine/pc/platform.ts';
+import type { Typist } from '../machine/pc/typist.ts';
 import { RunLoop, type Stop } from '../machine/run-loop.ts';
 import { HvmError } from '../util/errors.ts';
 import type { RevisionName } from '../xen/hvm/revision.ts';
@@ -73,8 +75,6 @@ export interface PcReport {
   missing: Record<string, number>;
   /** What a .COM program ended with; null: it has not, or there is none. */
   exitCode: number | null;
-  /** Why the script was not fulfilled; null: it was, or there is none. */
-  failed: string | null;
   /** Sectors of image files that were written. */
   sectorsWritten: number;
 }
@@ -95,8 +95,10 @@ export interface RunTerminal {
   line?: Partial<DeviceContext>;
   /** True: the guest's time does not run ahead of the clock. */
   realTime?: boolean;
-  /** Somebody at the keyboard of a PC. The run ends when nothing is left for him to do. */
+  /** Somebody at the screen of a PC. The run ends when he leaves. */
   operator?: Operator | null;
+  /** A `look` of the script, by its number. */
+  look?(number: number, pc: Pc): void;
   /** A PC has stopped for good: the last look at it. */
   ended?(pc: Pc): void;
 }
@@ -160,21 +162,24 @@ export async function runMachine(
   options: Pick<RunOptions, 'maxInstructions' | 'timeoutMs'> & { revision: string },
   watch: Watch & RunTerminal,
 ): Promise<RunReport> {
-  const { cpu, guest } = machine;
+  const { cpu, guest, pc } = machine;
   const max = options.maxInstructions ?? guest.manifest.limits.maxInstructions;
   const limits = new Limits(watch, max, options.timeoutMs);
   const loop = new RunLoop(machine);
   let stop: Stop = 'deadline';
   let limit: string | null = null;
   const operator = watch.operator ?? null;
-  const pace =
-    watch.realTime === true && machine.pc !== null ? new Pace(machine.pc.clock, watch) : null;
+  const script = pc?.typist.scripted === true ? pc.typist : null;
+  if (pc !== null) pc.typist.onLook = (number) => watch.look?.(number, pc);
+  const pace = watch.realTime === true && pc !== null ? new Pace(pc.clock, watch) : null;
   for (;;) {
     loop.deadline = Math.min(
       cpu.icount + SLICE,
       limits.maxInstructions,
       images?.next ?? Infinity,
       operator?.next ?? Infinity,
+      // Where a script ends is where the run does.
+      script === null ? Infinity : Math.ceil(script.nextEventNs() / NS_PER_INSTRUCTION),
     );
     machine.inputArrived();
     stop = loop.run();
@@ -187,6 +192,7 @@ export async function runMachine(
       operator.act(machine);
       if (operator.done) break;
     }
+    if (script?.state.settled) break;
     const pause = watch.tick(icount, limits.maxInstructions);
     if (pause !== undefined) await pause;
     await pace?.keep();
@@ -201,7 +207,7 @@ export async function runMachine(
     }
   }
   images?.finish(loop);
-  if (machine.pc !== null) watch.ended?.(machine.pc);
+  if (pc !== null) watch.ended?.(pc);
   books?.end({
     stop: BOUNDARIES.includes(stop) ? 'boundary' : 'midway',
     reason: limits.interrupted ? 'interrupted' : (limit ?? stop),
@@ -213,7 +219,11 @@ export async function runMachine(
     if (n > 0) exits[EXIT_NAMES[reason] ?? String(reason)] = n;
   });
   return {
-    outcome: scripted(operator, outcomeOf(limits.interrupted, stop, limit, machine, ledger)),
+    outcome: scripted(
+      script,
+      operator,
+      outcomeOf(limits.interrupted, stop, limit, machine, ledger),
+    ),
     revision: options.revision,
     guest: guest.name,
     verdict: machine.verdict,
@@ -226,19 +236,32 @@ export async function runMachine(
     checkpoints: images?.report ?? null,
     ledger,
     pc: pcReport(machine),
-    script: operator === null ? null : { problem: problemOf(operator) },
+    script: session(script, operator),
   };
 }
 
-function problemOf(operator: Operator | null): string | null {
-  if (operator === null || (operator.done && operator.failed === null)) return null;
-  return operator.failed ?? 'the run ended before the script did';
+function problemOf({ over, state }: Typist): string | null {
+  if (state.failed !== null) return `step ${state.step + 1} of the script: ${state.failed}`;
+  return over ? null : 'the run ended before the script did';
+}
+
+/** Somebody at the screen has no script, but an end like one. */
+function session(script: Typist | null, operator: Operator | null): ScriptReport | null {
+  if (script !== null) return { problem: problemOf(script) };
+  if (operator === null) return null;
+  return { problem: operator.done ? null : 'the run ended before its screen was left' };
 }
 
 /** A script that was not done makes of an end without a verdict a failure; one that was, a success. */
-function scripted(operator: Operator | null, outcome: StressOutcome): StressOutcome {
-  if (operator === null || !['success', 'error'].includes(outcome)) return outcome;
-  return problemOf(operator) === null ? 'success' : 'failure';
+function scripted(
+  script: Typist | null,
+  operator: Operator | null,
+  outcome: StressOutcome,
+): StressOutcome {
+  if (!['success', 'error'].includes(outcome)) return outcome;
+  const ended = session(script, operator);
+  if (ended === null) return outcome;
+  return ended.problem === null ? 'success' : 'failure';
 }
 
 function pcReport({ pc }: Machine): PcReport | null {
@@ -249,7 +272,6 @@ function pcReport({ pc }: Machine): PcReport | null {
     bios: pc.config.bios,
     missing: Object.fromEntries(pc.missing),
     exitCode,
-    failed: pc.typist?.state.failed ?? null,
     sectorsWritten,
   };
 }

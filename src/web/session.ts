@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A PC that is looked at through a page: runs, stands still, goes by single instructions, back to a checkpoint.
 import type { Frame } from '../dm/devices/vga/frame.ts';
+import { textDump } from '../dm/devices/vga/text.ts';
 import type { Machine } from '../machine/machine.ts';
 import { keysOf } from '../machine/pc/keys.ts';
 import type { Pc } from '../machine/pc/platform.ts';
@@ -8,7 +9,6 @@ import { RunLoop } from '../machine/run-loop.ts';
 import { Desk } from '../screen/desk.ts';
 import { encodePng } from '../screen/png.ts';
 import { render } from '../screen/render.ts';
-import { textDump } from '../screen/text.ts';
 import { suspend } from '../toolstack/image/suspend.ts';
 import type { Watch } from '../toolstack/limits.ts';
 import { Pace } from '../toolstack/pace.ts';

@@ -66,11 +66,33 @@ describe('trapline run on a PC', () => {
     expect(readFileSync(at('scripted'), 'latin1')).toBe('hello\n');
   });
 
+  test('a script goes on in the process that restores the guest', { timeout: 60_000 }, async () => {
+    const script = ['--wait', '300ms', '--type', 'left', '--expect', 'left', '--type', '\\rright'];
+    const straight = await run(...script, '--expect', 'right', '--json');
+    const { instructions } = JSON.parse(straight.out) as { instructions: number };
+    // Before it begins, between keys, and while the screen is waited for at its end.
+    for (const after of [1_000_000, 3_450_000, 4_000_000]) {
+      const image = at(`${after}.image`);
+      const saved = await cli([
+        ...['save', at('echo.img'), '--quiet', ...script, '--expect', 'right'],
+        ...['--after', String(after), '--output', image],
+      ]);
+      expect(saved.code).toBe(0);
+      const { code, out } = await cli(['restore', image, '--quiet', '--json']);
+      expect(code).toBe(0);
+      const restored = JSON.parse(out) as Record<string, unknown>;
+      expect(restored.instructions).toBe(instructions);
+      expect(restored.script).toEqual({ problem: null });
+    }
+  });
+
   test.each([
     ['a text without keys', ['--type', 'ä'], 'cannot be typed'],
     ['a script that is not there', ['--script', at('none')], 'cannot read script'],
     ['a folder that is not there', ['--screenshot', at('no/x.png')], 'no such folder'],
     ['a bad duration', ['--wait', 'soon'], "'soon'"],
+    ['a text that no screen shows', ['--expect', '中'], "no screen shows '中'"],
+    ['a text of blanks', ['--expect', ' '], 'expected a text'],
   ])('refuses %s', async (_name, args, message) => {
     const { code, err } = await run(...args);
     expect(code).not.toBe(0);
@@ -80,8 +102,10 @@ describe('trapline run on a PC', () => {
   test('refuses a script with a line it does not know, and a guest without a screen', async () => {
     writeFileSync(at('bad'), 'type x\nshout y\n');
     expect((await run('--script', at('bad'))).err).toContain("line 2: 'shout y'");
-    const { code, err } = await cli(['run', 'hello', '--type', 'x']);
-    expect(code).toBe(2);
-    expect(err).toContain('expected a guest that runs on a PC');
+    for (const words of [['run'], ['stress'], ['save', '--after', '1', '--output', at('none')]]) {
+      const { code, err } = await cli([...words, 'hello', '--type', 'x']);
+      expect(code).toBe(2);
+      expect(err).toContain('expected a guest that runs on a PC');
+    }
   });
 });

@@ -2,13 +2,13 @@
 // A PC that a test drives: keys typed one after another, the screen and memory looked at, COM1 recorded.
 import type { InputSource } from '../../src/dm/device.ts';
 import { NO_INPUT, RegisterDevice } from '../../src/dm/device.ts';
+import { CP437 } from '../../src/dm/devices/vga/cp437.ts';
 import type { DeviceFactory } from '../../src/dm/factory.ts';
 import { parseIoRange } from '../../src/dm/range.ts';
 import { loadGuest } from '../../src/machine/loader.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import type { PcRequest } from '../../src/machine/pc/request.ts';
 import { RunLoop } from '../../src/machine/run-loop.ts';
-import { CP437 } from '../../src/screen/cp437.ts';
 import { scanCodes } from './keys.ts';
 
 const TEXT = 0xb8000;

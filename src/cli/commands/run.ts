@@ -65,6 +65,7 @@ export interface RunTerminal {
   /** Standard input is the keyboard. */
   seated?: boolean;
   operator?: Operator | null;
+  look?(number: number, pc: Pc): void;
   ended?(pc: Pc): void;
 }
 
@@ -115,7 +116,6 @@ function missingLines(pc: RunDocument['pc']): string[] {
   const named = all.slice(0, NAMED).map(([what, times]) => `${what} (${formatCount(times)})`);
   const rest = all.length > NAMED ? [`${formatCount(all.length - NAMED)} more`] : [];
   const lines = all.length === 0 ? [] : [`not there: ${[...named, ...rest].join(', ')}`];
-  if (pc.failed !== null) lines.push(pc.failed);
   if (pc.sectorsWritten > 0) {
     lines.push(`${formatCount(pc.sectorsWritten)} sectors written to the images`);
   }
@@ -173,16 +173,6 @@ export function runCommand(runner: RunRunner): CliCommand {
       const [guest] = args;
       ASSERT(guest !== undefined, 'a guest is given');
       const { io, output, progress } = invocation;
-      const request: RunRequest = {
-        ...pcGuestRequest(guest, options),
-        revision: options.revision,
-        bug: options.bug ?? null,
-        maxInstructions: options.maxInstructions ?? null,
-        timeoutMs: options.timeout ?? null,
-        image: imageRequest(options),
-        ledgerPath: options.ledger ?? null,
-        threads: threadsRequest(options),
-      };
       const terminal = new Console((text) => {
         progress.erase();
         // Beside the guest's screen there is no room for it: it is in the report.
@@ -192,6 +182,16 @@ export function runCommand(runner: RunRunner): CliCommand {
         terminal.flush();
         output.text(text);
       });
+      const request: RunRequest = {
+        ...pcGuestRequest(guest, options, screen.script),
+        revision: options.revision,
+        bug: options.bug ?? null,
+        maxInstructions: options.maxInstructions ?? null,
+        timeoutMs: options.timeout ?? null,
+        image: imageRequest(options),
+        ledgerPath: options.ledger ?? null,
+        threads: threadsRequest(options),
+      };
       const document = await withReport(options, async (): Promise<RunDocument> => {
         using seat = options.screen ? new ScreenTerminal(process) : null;
         const startMs = io.clock.nowMs();
@@ -209,7 +209,7 @@ export function runCommand(runner: RunRunner): CliCommand {
           },
           ...(serial === null ? {} : { line: { output: serial.put } }),
           realTime: options.time === 'real' || seat !== null,
-          ...(screen.wanted ? { operator: screen.script, ended: screen.last } : {}),
+          ...(screen.wanted ? { look: screen.look, ended: screen.last } : {}),
           ...(seat === null ? {} : { operator: seat.desk, seated: true, tick: () => io.breathe() }),
         });
         terminal.flush();

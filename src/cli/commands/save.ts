@@ -14,13 +14,8 @@ import { addFsyncOption, addLedgerOption } from '../image-options.ts';
 import { type SaveDocument, saveSchema } from '../image-schemas.ts';
 import type { GuestOptions, GuestRequest } from '../options.ts';
 import { addGuest, numberValue, revisionOption } from '../options.ts';
-import {
-  addPcOptions,
-  addPcScriptOptions,
-  type PcFlags,
-  type PcScriptFlags,
-  pcGuestRequest,
-} from '../pc-options.ts';
+import { addPcOptions, type PcFlags, pcGuestRequest } from '../pc-options.ts';
+import { addScriptOptions, type ScriptFlags, scriptOf } from '../script-options.ts';
 import type { ThreadsFlags } from '../threads-options.ts';
 import { addThreadsOptions, threadsRequest } from '../threads-options.ts';
 import type { RunTerminal } from './run.ts';
@@ -46,7 +41,7 @@ export type SaveRunner = (
 
 type SaveOptions = GuestOptions &
   PcFlags &
-  PcScriptFlags &
+  ScriptFlags &
   ThreadsFlags & {
     revision: RevisionName;
     after: number;
@@ -74,9 +69,9 @@ export function saveCommand(runner: SaveRunner): CliCommand {
     exitCodes: [0, 130, 143],
     configure(command) {
       addGuest(command);
-      addPcOptions(command);
-      addPcScriptOptions(command);
       command.addOption(revisionOption());
+      addPcOptions(command);
+      addScriptOptions(command);
       command
         .optionsGroup('Image:')
         .requiredOption('--after <n>', 'instructions before it is saved', numberValue('--after', 1))
@@ -102,7 +97,7 @@ export function saveCommand(runner: SaveRunner): CliCommand {
       });
       const { revision, after, fsync } = options;
       const request: SaveRequest = {
-        ...pcGuestRequest(guest, options, options),
+        ...pcGuestRequest(guest, options, scriptOf(options)),
         ...{ revision, after, fsync, path: options.output, timeoutMs: null },
         ledgerPath: options.ledger ?? null,
         threads: threadsRequest(options),

@@ -27,17 +27,12 @@ import {
   seedOption,
 } from '../options.ts';
 import type { Styler } from '../output.ts';
-import {
-  addPcOptions,
-  addPcScriptOptions,
-  type PcFlags,
-  type PcScriptFlags,
-  pcGuestRequest,
-} from '../pc-options.ts';
+import { addPcOptions, type PcFlags, pcGuestRequest } from '../pc-options.ts';
 import type { ReportOptions } from '../report.ts';
 import { addReportOption, withReport } from '../report.ts';
 import type { StressDocument } from '../schemas.ts';
 import { stressSchema } from '../schemas.ts';
+import { addScriptOptions, type ScriptFlags, scriptOf } from '../script-options.ts';
 import type { ThreadsFlags } from '../threads-options.ts';
 import { addThreadsOptions, threadsRequest } from '../threads-options.ts';
 import { renderViolations, renderWindows } from '../violations.ts';
@@ -84,7 +79,7 @@ export type StressRunner = (
 
 type StressOptions = GuestOptions &
   PcFlags &
-  PcScriptFlags &
+  ScriptFlags &
   LimitOptions &
   ReportOptions &
   CampaignFlags &
@@ -186,7 +181,7 @@ export function stressCommand(
     configure(command) {
       addGuest(command);
       addPcOptions(command);
-      addPcScriptOptions(command);
+      addScriptOptions(command);
       command
         .optionsGroup('Checkpoints:')
         .option(
@@ -232,7 +227,7 @@ export function stressCommand(
       const campaign = campaignRequest(options);
       const durationMs = campaign === null ? (options.duration ?? null) : null;
       const request: StressRequest = {
-        ...pcGuestRequest(guest, options, options),
+        ...pcGuestRequest(guest, options, scriptOf(options)),
         revision: options.revision,
         bug: options.bug ?? null,
         seed: options.seed,

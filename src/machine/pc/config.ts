@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What a PC is made of: plain JSON, part of an image.
 import { z } from 'zod';
-import { stepSchema } from './typist.ts';
+import { stepSchema } from './script.ts';
 
 const whole = z.int().nonnegative();
 
@@ -42,7 +42,7 @@ export const pcConfigSchema = z.strictObject({
   floppies: z.array(mediumSchema.nullable()).max(2),
   disks: z.array(mediumSchema).max(2),
   dos: dosConfigSchema.nullable().default(null),
-  /** Typed at it, and waited for; the run ends with it. Empty: none. */
+  /** Typed at it, and waited for. Empty: none. */
   script: z.array(stepSchema),
 });
 export type PcConfig = z.infer<typeof pcConfigSchema>;

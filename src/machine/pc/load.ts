@@ -6,7 +6,7 @@ import type { LoadedGuest } from '../loader.ts';
 import type { DosConfig, MediumConfig, PcConfig } from './config.ts';
 import { readMedium } from './media.ts';
 import { checkPcMemory, checkRoms, romPieces } from './memory.ts';
-import type { ScriptStep } from './typist.ts';
+import type { ScriptStep } from './script.ts';
 
 /** A ROM and the name it is printed under. */
 export interface Rom {
@@ -31,7 +31,7 @@ export interface PcOptions {
   readonly startSeconds?: number;
   /** A program for the DOS services, and their ROM. */
   readonly dos?: { readonly rom: Rom; readonly config: DosConfig } | null;
-  /** Typed at it, and waited for; the run ends with it. */
+  /** Typed at it, and waited for. */
   readonly script?: readonly ScriptStep[];
   /** For messages and reports. */
   readonly name?: string;

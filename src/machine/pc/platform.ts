@@ -84,10 +84,8 @@ export class Pc implements Disposable {
   readonly #timed: Timed[] = [];
   readonly #missing = new Map<string, number>();
 
-  /** What types the script, if there is one. */
-  readonly typist: Typist | null;
-  /** Hears that the script is over. */
-  onScriptEnd: (success: boolean) => void = () => {};
+  /** What types the script, if there is one, and the keys that are pressed. */
+  readonly typist: Typist;
 
   /** @param icount - the CPU's instruction count; @param line - where COM1 goes, if not where the console does */
   constructor(
@@ -100,9 +98,11 @@ export class Pc implements Disposable {
     this.config = config;
     this.ram = ram;
     this.clock = new PcClock(icount, this.#timed);
-    const { script } = config;
-    const ended = (success: boolean): void => this.onScriptEnd(success);
-    this.typist = script.length === 0 ? null : new Typist(script, () => this.keyboard, ram, ended);
+    this.typist = new Typist(config.script, {
+      ram,
+      keyboard: () => this.keyboard,
+      frame: () => this.vga.frame(),
+    });
     this.devices = this.#list();
   }
 
@@ -153,7 +153,7 @@ export class Pc implements Disposable {
       { nextEventNs: () => pit_next_event(pit), advance: (now) => pit_advance(pit, irq, now) },
       { nextEventNs: () => rtc_next_event(rtc), advance: (now) => rtc_advance(rtc, irq, now) },
     );
-    if (this.typist !== null) this.#timed.push(this.typist);
+    this.#timed.push(this.typist);
     return new PicInterrupts(irq);
   }
 
@@ -337,7 +337,7 @@ export class Pc implements Disposable {
       pit,
       rtc,
       a20: this.board.a20,
-      typist: this.typist?.state ?? null,
+      typist: this.typist.state,
       missing,
     });
   }
@@ -351,7 +351,7 @@ export class Pc implements Disposable {
     Object.assign(pit, rest);
     for (const [i, c] of pit.channels.entries()) Object.assign(c, channels[i]);
     Object.assign(rtc, from.rtc);
-    if (this.typist !== null && from.typist !== null) this.typist.state = from.typist;
+    this.typist.state = from.typist;
     this.#missing.clear();
     for (const [what, times] of Object.entries(from.missing)) this.#missing.set(what, times);
     this.board.a20 = from.a20;

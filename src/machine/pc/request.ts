@@ -8,7 +8,7 @@ import { HvmError } from '../../util/errors.ts';
 import type { LoadedGuest } from '../loader.ts';
 import type { DosConfig } from './config.ts';
 import { loadPc, type Rom } from './load.ts';
-import type { ScriptStep } from './typist.ts';
+import type { ScriptStep } from './script.ts';
 
 /** What is asked for besides the image. JSON. */
 export interface PcRequest {

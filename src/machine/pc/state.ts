@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The state of what a PC has inside the monitor, as an image holds it: fields, and the bounds that keep them possible.
 import { z } from 'zod';
-import { typistStateSchema } from './typist.ts';
+import { typistStateSchema } from './script.ts';
 
 const int = (max: number) => z.int().min(0).max(max);
 const byte = int(0xff);
@@ -66,8 +66,8 @@ export const pcStateSchema = z.strictObject({
     checked_ns: time,
   }),
   a20: flag,
+  typist: typistStateSchema,
   /** What the guest wanted that is not there, and how often. */
-  typist: typistStateSchema.nullable(),
   missing: z.record(z.string(), z.int().min(1)),
 });
 

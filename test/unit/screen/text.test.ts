@@ -3,8 +3,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { CP437 } from '../../../src/screen/cp437.ts';
-import { shows, textDump } from '../../../src/screen/text.ts';
+import { CP437 } from '../../../src/dm/devices/vga/cp437.ts';
+import { shows, textDump } from '../../../src/dm/devices/vga/text.ts';
 import { guestsFolder } from '../../suites/data.ts';
 import { page } from './page.ts';
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The text on screen: lines of Unicode, and what of it may be looked for.
-import type { Frame, TextFrame } from '../dm/devices/vga/frame.ts';
+
 import { CP437 } from './cp437.ts';
+import type { Frame, TextFrame } from './frame.ts';
 
 /** Row `row` of the page, trailing blanks cut. */
 function rowText(frame: TextFrame, row: number): string {
