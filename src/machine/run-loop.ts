@@ -261,7 +261,7 @@ export class RunLoop {
     if (next === Number.MAX_SAFE_INTEGER) return 'halted';
     // Nothing happens until the next tick, or until the deadline if that comes first: the time in between is skipped.
     const now = cpu.icount;
-    const wake = Math.min(next, this.deadline);
+    const wake = Math.min(Math.max(next, now), this.deadline);
     cpu.charge(Math.max(0, wake - now));
     if (next > wake) return 'deadline';
     timer.reached(wake);

@@ -28,7 +28,7 @@ export class Desk implements Operator {
   act({ cpu, pc }: Machine): void {
     this.next = cpu.icount + PICTURE_NS / NS_PER_INSTRUCTION;
     if (pc === null) return;
-    if (this.#keys.length > 0) pc.typist.press(this.#keys);
+    pc.press(this.#keys);
     this.#keys = [];
     this.#show(pc.vga.frame());
   }

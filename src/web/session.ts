@@ -3,10 +3,9 @@
 import type { Frame } from '../dm/devices/vga/frame.ts';
 import { textDump } from '../dm/devices/vga/text.ts';
 import type { Machine } from '../machine/machine.ts';
-import { keysOf } from '../machine/pc/keys.ts';
+import { type Key, keysOf } from '../machine/pc/keys.ts';
 import type { Pc } from '../machine/pc/platform.ts';
 import { RunLoop } from '../machine/run-loop.ts';
-import { Desk } from '../screen/desk.ts';
 import { encodePng } from '../screen/png.ts';
 import { render } from '../screen/render.ts';
 import { suspend } from '../toolstack/image/suspend.ts';
@@ -29,7 +28,8 @@ export class WebSession implements Commands, Disposable {
   readonly #loop: RunLoop;
   readonly #lines: IoLines;
   readonly #watch: Watch;
-  readonly #desk = new Desk(() => {});
+  /** Pressed since the guest was last left: a checkpoint holds those that have reached the machine. */
+  #keys: Key[] = [];
   readonly #wishes: string[] = [];
   #snapshot: Snapshot | null = null;
   #paused = false;
@@ -50,7 +50,7 @@ export class WebSession implements Commands, Disposable {
   }
 
   key(names: string): void {
-    this.#desk.press(keysOf(names));
+    this.#keys.push(...keysOf(names));
   }
 
   /** Done between two instructions: here it is only noted. */
@@ -81,8 +81,9 @@ export class WebSession implements Commands, Disposable {
         await this.#rest();
         continue;
       }
-      this.#enter(Math.min(this.#now + SLICE, this.#desk.next));
-      if (cpu.icount >= this.#desk.next) this.#desk.act(this.#machine);
+      this.#pc.press(this.#keys);
+      this.#keys = [];
+      this.#enter(this.#now + SLICE);
       this.#tell(false);
       await this.#watch.tick(cpu.icount, null);
       await pace.keep();
@@ -111,7 +112,7 @@ export class WebSession implements Commands, Disposable {
   }
 
   #grant(wish: string): void {
-    const { cpu, domain } = this.#machine;
+    const { domain } = this.#machine;
     switch (wish) {
       case 'pause':
         this.#paused = true;
@@ -132,7 +133,6 @@ export class WebSession implements Commands, Disposable {
         if (this.#snapshot === null || domain.crashed !== null) break;
         this.#machine.regs.settle();
         this.#snapshot.reset(this.#machine);
-        this.#desk.next = cpu.icount;
         this.#ended = null;
         break;
       default:

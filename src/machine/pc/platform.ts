@@ -30,6 +30,7 @@ import { PcClock } from './clock.ts';
 import type { PcConfig } from './config.ts';
 import { EMPTY_FOLDER, hostFolder } from './folder.ts';
 import { PicInterrupts } from './interrupts.ts';
+import type { Key } from './keys.ts';
 import { type ImageFile, openMedium, writeBack } from './media.ts';
 import { CONVENTIONAL_END, MEGABYTE, ROM_START, ramEnd } from './memory.ts';
 import type { PcState } from './state.ts';
@@ -140,6 +141,11 @@ export class Pc implements Disposable {
   /** What is on screen. */
   get vga(): Vga {
     return there(this.#vga);
+  }
+
+  /** Somebody at the machine presses keys, between two instructions. */
+  press(keys: readonly Key[]): void {
+    if (keys.length > 0) this.typist.press(keys, this.clock.nowNs());
   }
 
   /** Puts what is inside the monitor into the domain. @returns the machine's interrupt lines */

@@ -20,9 +20,12 @@ const MOST_AHEAD = 8;
 const LONGEST_NS = 5000 * MS;
 /** The keyboard is given keys of somebody at the machine while it has more room than this. */
 const ROOM = 8;
-/** The screen must stand still so long before a script counts as done, and is waited for so long at most. */
+/**
+ * The screen must stand still so long before a script counts as done, and is waited for so long at most; not behind a
+ * `wait`, which says how long.
+ */
 const STILL_NS = 1000 * MS;
-const STILL_LIMIT_NS = 60_000 * MS;
+const STILL_LIMIT_NS = 10_000 * MS;
 
 /** The parts of the PC that a typist works with. */
 export interface Workplace {
@@ -57,10 +60,10 @@ export class Typist implements Timed {
     return this.state.step >= this.#steps.length || this.state.failed !== null;
   }
 
-  /** Keys that go to the keyboard as it takes them. */
-  press(keys: readonly Key[]): void {
+  /** Keys that go to the keyboard as it takes them. @param nowNs - of guest time */
+  press(keys: readonly Key[], nowNs: number): void {
     for (const key of keys) this.state.pressed.push(...key.bytes);
-    this.state.nextNs = 0;
+    this.state.nextNs = nowNs;
   }
 
   nextEventNs(): number {
@@ -139,6 +142,7 @@ export class Typist implements Timed {
 
   #still(nowNs: number): boolean {
     const { state } = this;
+    if (this.#steps.findLast((step) => step.kind !== 'look')?.kind === 'wait') return true;
     const shown = digest(this.#place.frame());
     if (shown !== state.shown) state.stillNs = nowNs;
     state.shown = shown;

@@ -141,6 +141,21 @@ describe('typist', () => {
     expect(scene.now).toBe(300 * MS + 510 * MS + 1000 * MS);
   });
 
+  test('ends where a wait at its end does, and does not wait for a moving screen for ever', () => {
+    const scene = new Scene();
+    const exact = scene.typist({ kind: 'wait', ns: 300 * MS });
+    while (!exact.state.settled) scene.look(exact);
+    expect(scene.now).toBe(300 * MS);
+    const typist = scene.typist(type('x'));
+    let frame = 0;
+    while (!typist.state.settled) {
+      scene.show(0, String(frame++));
+      scene.look(typist);
+    }
+    expect(scene.now).toBeGreaterThan(10_000 * MS);
+    expect(scene.now).toBeLessThan(11_000 * MS);
+  });
+
   test('goes on from a saved state, in the middle of a key', () => {
     const steps = [type('one'), wait('two'), type('three')];
     const play = (saveAt: number): number[] => {
@@ -167,7 +182,7 @@ describe('typist', () => {
     const typist = scene.typist();
     expect(typist.nextEventNs()).toBe(Number.POSITIVE_INFINITY);
     scene.keyboard.room = () => 16 - scene.typed.length;
-    typist.press(keysOf('abcdef'));
+    typist.press(keysOf('abcdef'), 0);
     scene.look(typist);
     expect(scene.typed.length).toBe(8);
     expect(typist.state.pressed.length).toBe(4);
