@@ -9,6 +9,8 @@ import { checkIoRange, formatIoRange, type IoRange, type IoSpace, rangesOverlap 
 export interface Attachment {
   readonly device: Device;
   readonly range: IoRange;
+  /** `name@range`, which tells it from every other of its machine. */
+  readonly label: string;
 }
 
 /**
@@ -24,10 +26,11 @@ export class Bus {
   readonly #mmio: Attachment[] = [];
   #lastPio: Attachment | null = null;
   #lastMmio: Attachment | null = null;
+  #all: readonly Attachment[] = [];
 
   /** Every device with its range, ports first, each kind in order of attachment. */
   get attachments(): readonly Attachment[] {
-    return [...this.#pio, ...this.#mmio];
+    return this.#all;
   }
 
   /**
@@ -38,7 +41,8 @@ export class Bus {
     checkIoRange(range);
     const list = this.#list(range.space);
     for (const other of list) refuseOverlap(device.name, range, other.device.name, other.range);
-    list.push({ device, range });
+    list.push({ device, range, label: `${device.name}@${formatIoRange(range)}` });
+    this.#all = [...this.#pio, ...this.#mmio];
   }
 
   /** All ones when nobody is there. `high` holds the upper half of an 8-byte answer. */

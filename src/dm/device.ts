@@ -118,6 +118,7 @@ export abstract class RegisterDevice<S extends { [F in keyof S]: DeviceState[str
   /** True between `sleep()` and `wake()`. */
   protected asleep = false;
   readonly #initial: S;
+  readonly #fields: readonly string[];
 
   /**
    * @param name - as registered
@@ -125,15 +126,16 @@ export abstract class RegisterDevice<S extends { [F in keyof S]: DeviceState[str
    */
   constructor(name: string, initial: S) {
     this.name = name;
-    this.#initial = structuredClone(initial);
-    this.state = structuredClone(initial);
+    this.#initial = copyOf(initial);
+    this.#fields = Object.keys(initial);
+    this.state = copyOf(initial);
   }
 
   abstract read(offset: number, size: IoSize, high: HighWord): number;
   abstract write(offset: number, size: IoSize, value: number, valueHigh: number): void;
 
   reset(): void {
-    this.state = structuredClone(this.#initial);
+    this.state = copyOf(this.#initial);
   }
 
   sleep(): void {
@@ -145,11 +147,11 @@ export abstract class RegisterDevice<S extends { [F in keyof S]: DeviceState[str
   }
 
   save(): DeviceState {
-    return structuredClone(this.state) as DeviceState;
+    return copyOf(this.state) as DeviceState;
   }
 
   restore(saved: DeviceState): void {
-    this.state = checkedState(this.name, this.#initial, saved);
+    this.state = checkedState(this.name, this.#initial, this.#fields, saved);
   }
 
   /** Nothing to testify unless a device says otherwise. */
@@ -158,8 +160,21 @@ export abstract class RegisterDevice<S extends { [F in keyof S]: DeviceState[str
   }
 }
 
+/** A deep copy. Registers are mostly plain fields, and machines are put back ten thousand times a second. */
+function copyOf<S extends object>(state: S): S {
+  for (const value of Object.values(state)) {
+    if (typeof value === 'object') return structuredClone(state);
+  }
+  return { ...state };
+}
+
 /** A deep copy of `saved` if it has exactly the fields of `like`, each of the same type. */
-function checkedState<S extends object>(name: string, like: S, saved: DeviceState): S {
+function checkedState<S extends object>(
+  name: string,
+  like: S,
+  fields: readonly string[],
+  saved: DeviceState,
+): S {
   const refuse = (what: string): never => {
     throw new HvmError('HVM_DEVICE_STATE', `state for device '${name}': ${what}`);
   };
@@ -167,15 +182,21 @@ function checkedState<S extends object>(name: string, like: S, saved: DeviceStat
   for (const field of Object.keys(saved)) {
     if (!Object.hasOwn(like, field)) refuse(`unknown field '${field}'`);
   }
-  for (const [field, value] of Object.entries(like)) {
+  for (const field of fields) {
     if (!Object.hasOwn(saved, field)) refuse(`field '${field}' is missing`);
+    const value = like[field as keyof S];
     const given = saved[field];
-    const fits = Array.isArray(value)
-      ? Array.isArray(given) && given.every((item) => Number.isSafeInteger(item))
-      : typeof given === typeof value && (typeof given !== 'number' || Number.isSafeInteger(given));
-    if (!fits) refuse(`field '${field}' is ${describe(given)}, expected ${describe(value)}`);
+    if (!fits(value, given)) {
+      refuse(`field '${field}' is ${describe(given)}, expected ${describe(value)}`);
+    }
   }
-  return structuredClone(saved) as unknown as S;
+  return copyOf(saved) as unknown as S;
+}
+
+function fits(like: unknown, given: unknown): boolean {
+  if (typeof like === 'number') return Number.isSafeInteger(given);
+  if (!Array.isArray(like)) return typeof given === typeof like;
+  return Array.isArray(given) && given.every((item) => Number.isSafeInteger(item));
 }
 
 function describe(value: unknown): string {

@@ -19,7 +19,6 @@ import {
 } from '../xen/public/hvm_ioreq.ts';
 import { Bus } from './bus.ts';
 import type { DeviceState, DeviceWitness } from './device.ts';
-import { formatIoRange } from './range.ts';
 import { type AccessObserver, RequestInHand } from './request.ts';
 
 /** What the hypervisor gives a device model: its pages, its event channels, the guest's memory. */
@@ -229,34 +228,33 @@ export class DeviceServer {
 
   save(): ServerState {
     const devices: Record<string, DeviceState> = {};
-    for (const { device, range } of this.bus.attachments) {
-      devices[`${device.name}@${formatIoRange(range)}`] = device.save();
-    }
+    for (const { device, label } of this.bus.attachments) devices[label] = device.save();
     return { devices };
   }
 
   /** @throws HvmError HVM_DEVICE_STATE when the devices or a device's fields are not the saved ones */
   restore(state: ServerState): void {
     const attachments = this.bus.attachments;
-    const keys = attachments.map(({ device, range }) => `${device.name}@${formatIoRange(range)}`);
     const saved = Object.keys(state.devices);
-    if (saved.length !== keys.length || !keys.every((key) => Object.hasOwn(state.devices, key))) {
+    if (
+      saved.length !== attachments.length ||
+      !attachments.every(({ label }) => Object.hasOwn(state.devices, label))
+    ) {
+      const keys = attachments.map(({ label }) => label);
       throw new HvmError(
         'HVM_DEVICE_STATE',
         `server '${this.name}': saved with ${saved.join(', ') || 'no device'}, has ${keys.join(', ') || 'no device'}`,
       );
     }
-    attachments.forEach(({ device }, i) => {
-      device.restore(state.devices[keys[i] as string] as DeviceState);
-    });
+    for (const { device, label } of attachments) {
+      device.restore(state.devices[label] as DeviceState);
+    }
   }
 
   /** What each device testifies, keyed `name@range`. */
   witnesses(): Record<string, DeviceWitness> {
     const all: Record<string, DeviceWitness> = {};
-    for (const { device, range } of this.bus.attachments) {
-      all[`${device.name}@${formatIoRange(range)}`] = device.witness();
-    }
+    for (const { device, label } of this.bus.attachments) all[label] = device.witness();
     return all;
   }
 

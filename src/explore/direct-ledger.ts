@@ -32,10 +32,10 @@ export class DirectLedger extends Ledger {
 
   /** A new run. */
   restart(info: StartInfo): void {
-    this.checker = new LiveChecker({ maxViolations: 8, remembered: this.remembered });
+    const { remembered, checker: instead } = this;
+    this.checker = new LiveChecker({ maxViolations: 8, remembered, instead });
     this.#seq = 0;
-    this.retiredBy.length = 0;
-    for (let i = 0; i < info.vcpus; i++) this.retiredBy.push(0);
+    for (let i = 0; i < info.vcpus; i++) this.retiredBy[i] = 0;
     this.issuedCount = this.answeredCount = this.retiredCount = 0;
     this.checkpoints = this.resumes = 0;
     this.checker.mark(this.#seq++, { ev: 'start', ...info });

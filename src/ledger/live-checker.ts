@@ -58,6 +58,8 @@ export interface CheckerOptions {
   maxViolations?: number;
   /** Requests remembered per vCPU, to tell a second issue from a late first one. Default 256. */
   remembered?: number;
+  /** A checker that is done with: what it remembered in is used again. */
+  instead?: LiveChecker;
 }
 
 /** Checks a history as it goes by. Feed it as a sink, then call `finish()`. */
@@ -87,6 +89,12 @@ export class LiveChecker implements EventSink {
     this.#reporter = new Reporter(options.maxViolations ?? 100);
     this.#issues = new IssueRules(this.#reporter);
     this.#finishes = new FinishRules(this.#reporter);
+    const { instead } = options;
+    for (const book of instead === undefined ? [] : instead.#books) {
+      const fits = book !== undefined && book.remembered === (this.#remembered ?? book.remembered);
+      if (fits) book.reset();
+      this.#books.push(fits ? book : undefined);
+    }
   }
 
   /** True once anything was found wrong. */
