@@ -6,7 +6,7 @@ import { BUILTIN_DEVICES } from '../../src/dm/builtin.ts';
 import { RULES } from './rules.ts';
 
 describe.each(BUILTIN_DEVICES)('$name', (factory) => {
-  test('is well', { timeout: 60_000 }, () => {
+  test('is well', () => {
     const rules = RULES[factory.name] ?? {};
     expect(formatCheck(checkDevice(factory, { rules }))).toMatch(/: all well \(/);
   });

@@ -23,7 +23,7 @@ function trapline(...args: string[]): { status: number | null; stdout: string; s
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env.PATH },
-    timeout: 60_000,
+    timeout: 120_000,
   });
   return { status, stdout, stderr };
 }
@@ -148,7 +148,7 @@ describe('a long run', () => {
       stdout += text;
     });
     // The ledger grows once checkpoints are being taken.
-    await expect.poll(() => existsSync(`${ledger}.partial`), { timeout: 20_000 }).toBe(true);
+    await expect.poll(() => existsSync(`${ledger}.partial`)).toBe(true);
     await new Promise((resolve) => setTimeout(resolve, 300));
     child.kill('SIGINT');
     const status = await new Promise((resolve) => child.once('close', resolve));

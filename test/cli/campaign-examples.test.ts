@@ -141,7 +141,7 @@ describe('GNU parallel', () => {
     await Promise.all(
       shards.map(async (path, i) => {
         const lines = (): number => (existsSync(path) ? linesOf(path).length : 0);
-        await expect.poll(lines, { timeout: 20_000, interval: 2 }).toBeGreaterThan(1);
+        await expect.poll(lines, { timeout: 120_000, interval: 2 }).toBeGreaterThan(1);
         const started = readFileSync(at('pids'), 'utf8').split('\n');
         const pid = started.find((line) => line.includes(`--shard ${i + 1}/2`))?.split(' ')[0];
         process.kill(Number(pid), 'SIGKILL');
@@ -255,7 +255,7 @@ describe('the Kubernetes Job', () => {
       stdio: 'ignore',
     });
     const closed = new Promise((resolve) => child.once('close', (_, signal) => resolve(signal)));
-    await expect.poll(() => size(path), { timeout: 20_000, interval: 1 }).toBeGreaterThan(0);
+    await expect.poll(() => size(path), { timeout: 120_000, interval: 1 }).toBeGreaterThan(0);
     child.kill('SIGKILL');
     expect(await closed).toBe('SIGKILL');
   }

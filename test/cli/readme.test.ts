@@ -96,7 +96,7 @@ describe.each(documents())('%s', (document) => {
   }
 
   for (const block of of('js')) {
-    it(`line ${block.line} prints what it shows`, { timeout: 60_000 }, () => {
+    it(`line ${block.line} prints what it shows`, () => {
       const { stdout, stderr, status } = spawnSync(process.execPath, ['--input-type=module'], {
         cwd: ROOT,
         input: block.body,
@@ -108,7 +108,7 @@ describe.each(documents())('%s', (document) => {
   }
 
   for (const block of of('sh').filter(({ output }) => output?.includes('  again: '))) {
-    it(`line ${block.line} prints a command that shows the same again`, { timeout: 60_000 }, () => {
+    it(`line ${block.line} prints a command that shows the same again`, () => {
       // A search tells a smaller schedule than the one it found: that one breaks the same, elsewhere.
       const violation = (text: string): string | undefined =>
         /^ {2}violation: .*\n.*$/m.exec(text)?.[0] ??
@@ -193,7 +193,7 @@ it('README.md has the figures of docs/performance.md', () => {
   }
 });
 
-it('npx finds the program in a clone', { timeout: 60_000 }, () => {
+it('npx finds the program in a clone', () => {
   const { stdout } = spawnSync('npx', ['--no', 'trapline', '--version'], {
     cwd: ROOT,
     encoding: 'utf8',

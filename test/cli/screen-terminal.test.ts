@@ -117,7 +117,7 @@ describe('trapline run --screen', () => {
   }
 
   test('keys go to the guest, Ctrl-] leaves, and the terminal is as it was', {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     const out = await seated(null);
     expect(out).toContain(ENTER_SCREEN);
@@ -126,7 +126,7 @@ describe('trapline run --screen', () => {
     expect(out).toMatch(/[^-]icanon/);
   });
 
-  test('so it is after SIGTERM', { timeout: 60_000 }, async () => {
+  test('so it is after SIGTERM', async () => {
     const out = await seated('TERM');
     expect(out).toContain(LEAVE_SCREEN);
     expect(out).toContain('status=143');

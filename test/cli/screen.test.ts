@@ -22,7 +22,7 @@ const run = (...args: string[]): ReturnType<typeof cli> =>
   cli(['run', at('echo.img'), '--quiet', ...args]);
 
 describe('trapline run on a PC', () => {
-  test('types, expects and dumps in the order given', { timeout: 60_000 }, async () => {
+  test('types, expects and dumps in the order given', async () => {
     const { code, out } = await run(
       ...['--wait', '500ms', '--type', 'abc', '--expect', 'abc', '--text-dump', at('first')],
       ...['--type', '\\r', '--type', 'XYZ!', '--text-dump', at('last')],
@@ -39,7 +39,7 @@ describe('trapline run on a PC', () => {
     expect([width, height]).toEqual([640, 400]);
   });
 
-  test('the same again is the same, to the instruction', { timeout: 60_000 }, async () => {
+  test('the same again is the same, to the instruction', async () => {
     const args = ['--json', '--wait', '300ms', '--type', 'twice', '--expect', 'twice'];
     const both = [await run(...args), await run(...args)].map(({ out }) => {
       const { durationMs: _, ...document } = JSON.parse(out) as Record<string, unknown>;
@@ -49,7 +49,7 @@ describe('trapline run on a PC', () => {
   });
 
   test('what does not appear in time is a failure, with the screen', {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     const { code, out } = await run(
       ...['--wait', '300ms', '--type', 'seen', '--expect', 'unseen', '--expect-timeout', '1s'],
@@ -59,14 +59,14 @@ describe('trapline run on a PC', () => {
     expect(out).toContain('seen\n');
   });
 
-  test('a script file says the same', { timeout: 60_000 }, async () => {
+  test('a script file says the same', async () => {
     writeFileSync(at('script'), '# a session\nwait 300ms\n\ntype hello\nexpect hello\n');
     const { code } = await run('--script', at('script'), '--text-dump', at('scripted'));
     expect(code).toBe(0);
     expect(readFileSync(at('scripted'), 'latin1')).toBe('hello\n');
   });
 
-  test('a script goes on in the process that restores the guest', { timeout: 60_000 }, async () => {
+  test('a script goes on in the process that restores the guest', async () => {
     const script = ['--wait', '300ms', '--type', 'left', '--expect', 'left', '--type', '\\rright'];
     const straight = await run(...script, '--expect', 'right', '--json');
     const { instructions } = JSON.parse(straight.out) as { instructions: number };

@@ -24,7 +24,7 @@ const SPICE86 = [
 ];
 
 describe('spice86-com', () => {
-  it.for(SPICE86)('%s', { timeout: 60_000 }, (name, context) => {
+  it.for(SPICE86)('%s', (name, context) => {
     const why = absence('spice86-com');
     if (why !== null) {
       process.stderr.write(`SKIPPED: ${why}\n`);
@@ -54,7 +54,7 @@ describe('nanochess-bootsectors', () => {
   });
 });
 
-test('files, memory, clock, errors and exit code', { timeout: 60_000 }, () => {
+test('files, memory, clock, errors and exit code', () => {
   const program = join(scratch, 'probe.com');
   const source = fileURLToPath(new URL('dos-probe.asm', import.meta.url));
   execFileSync('nasm', ['-f', 'bin', '-w+all', '-Werror', '-o', program, source]);

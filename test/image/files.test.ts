@@ -45,7 +45,7 @@ it.each([
   ['ballooned', 3],
 ])(
   'an increment of %s restores to what a whole image of the same moment does',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   (guest, every) => {
     using file = new Checkpointer(image, false);
     using r = rig(guest);
@@ -61,7 +61,7 @@ it.each([
   },
 );
 
-it('is written anew when it has become long', { timeout: 60_000 }, () => {
+it('is written anew when it has become long', () => {
   using file = new Checkpointer(image, false);
   using r = rig('hello');
   runTo(r, 20);
@@ -117,7 +117,7 @@ describe('a disk that refuses', () => {
     return { status, stderr };
   }
 
-  it('full: one clear error, and the checkpoint before is intact', { timeout: 60_000 }, () => {
+  it('full: one clear error, and the checkpoint before is intact', () => {
     rmSync(image, { force: true });
     const args = [
       'run',
@@ -144,7 +144,7 @@ describe('a disk that refuses', () => {
   });
 
   it('a file system that is full: the error says so, and what was committed is restorable', {
-    timeout: 60_000,
+    timeout: 120_000,
   }, () => {
     const [disk, kept] = [join(folder, 'disk'), join(folder, 'kept')];
     mkdirSync(disk);
@@ -168,7 +168,7 @@ describe('a disk that refuses', () => {
   });
 
   it('full from the start: nothing is left behind, the file before is as it was', {
-    timeout: 60_000,
+    timeout: 120_000,
   }, () => {
     const before = readFileSync(image);
     // A process killed by an earlier test can have left a file of its own.
@@ -181,7 +181,7 @@ describe('a disk that refuses', () => {
     expect(readdirSync(folder)).toEqual(files);
   });
 
-  it('without permission: one clear error', { timeout: 60_000 }, () => {
+  it('without permission: one clear error', () => {
     const before = readFileSync(image);
     chmodSync(folder, 0o555);
     try {
@@ -206,7 +206,7 @@ describe('a disk that refuses', () => {
     ['a folder', '.', null, /it is not a regular file/],
     ['a folder that is not there', 'none/image', /no such file/, /no such folder/],
     ['a folder of the kernel', '/proc/image', /no such file/, /no such folder/],
-  ])('no place for images: %s', { timeout: 60_000 }, (_, name, chain, file) => {
+  ])('no place for images: %s', (_, name, chain, file) => {
     const place = mkdtempSync(join(folder, 'place-'));
     writeFileSync(join(place, 'file'), 'mine');
     spawnSync('mkfifo', [join(place, 'fifo')]);
@@ -227,7 +227,7 @@ describe('a disk that refuses', () => {
     expect(readdirSync(place).sort()).toEqual(['fifo', 'file']);
   });
 
-  it('a FIFO is not waited for', { timeout: 60_000 }, () => {
+  it('a FIFO is not waited for', () => {
     const fifo = join(folder, 'fifo');
     spawnSync('mkfifo', [fifo]);
     for (const command of ['restore', 'verify', 'inspect']) {

@@ -129,7 +129,7 @@ it.each([
   },
 );
 
-it('an image without books is not gone on with under --ledger', { timeout: 60_000 }, () => {
+it('an image without books is not gone on with under --ledger', () => {
   const image = join(folder, 'image');
   const trapline = (...args: string[]) =>
     spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' });

@@ -22,7 +22,7 @@ function trapline(...args: string[]): { status: number | null; stdout: string; s
   });
 }
 
-it('a guest moves to another process through a pipe, devices and all', { timeout: 60_000 }, () => {
+it('a guest moves to another process through a pipe, devices and all', () => {
   const straight = JSON.parse(
     trapline('run', 'counter', '--iterations', '3000', '--json').stdout,
   ) as Record<string, unknown>;
@@ -83,7 +83,7 @@ it.each([
   },
 );
 
-it('Ctrl-C ends a run under checkpoints at a checkpoint', { timeout: 60_000 }, async () => {
+it('Ctrl-C ends a run under checkpoints at a checkpoint', async () => {
   const image = join(folder, 'interrupted');
   const args = ['run', 'counter', '--iterations', '0', '--max-instructions', '1000000000000'];
   const child = spawn(
@@ -143,7 +143,7 @@ it.each([
   expect(JSON.parse(on.stdout)).toMatchObject({ outcome: 'limit', instructions: Number(limit) });
 });
 
-it('damage is one line with record and offset, and exit code 2', { timeout: 60_000 }, () => {
+it('damage is one line with record and offset, and exit code 2', () => {
   const image = smallImage();
   const file = join(folder, 'damaged');
   image[5000] = (image[5000] ?? 0) ^ 1;
@@ -164,7 +164,7 @@ it('damage is one line with record and offset, and exit code 2', { timeout: 60_0
   });
 });
 
-it('diff says what a guest did', { timeout: 60_000 }, () => {
+it('diff says what a guest did', () => {
   const [a, b] = [join(folder, 'a'), join(folder, 'b')];
   trapline('save', 'counter', '--after', '100', '--output', a);
   trapline('save', 'counter', '--after', '122', '--output', b);

@@ -17,7 +17,7 @@ function seen(image: Uint8Array): string {
 
 it.each(['counter', 'rep-counter', 'mmio-counter', 'write-ledger', 'storm', 'loop'])(
   '%s goes the same way from a snapshot, again and again',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   (name) => {
     const random = new Random(8);
     using r = rig(name);

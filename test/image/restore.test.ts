@@ -8,7 +8,7 @@ import { imageOf, restored, rig, runTo } from './helper.ts';
 const LATEST = 20_000;
 
 describe.each(listGuestNames())('%s', (name) => {
-  it('is the same after save and restore, wherever it was saved', { timeout: 60_000 }, () => {
+  it('is the same after save and restore, wherever it was saved', () => {
     const random = new Random(7);
     using whole = rig(name);
     runTo(whole, LATEST);
@@ -38,7 +38,7 @@ describe.each(listGuestNames())('%s', (name) => {
   });
 });
 
-it('a chain of saves and restores ends where a straight run does', { timeout: 60_000 }, () => {
+it('a chain of saves and restores ends where a straight run does', () => {
   using straight = rig('counter');
   runTo(straight, 5000);
   let image: Uint8Array;

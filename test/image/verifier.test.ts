@@ -18,7 +18,7 @@ it('accepts images of every guest at random moments', { timeout: 120_000 }, () =
 });
 
 it('accepts continuous checkpoints after each of them, and refuses a damaged length', {
-  timeout: 60_000,
+  timeout: 120_000,
 }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'trapline-verifier-'));
   const path = join(folder, 'image');

@@ -31,12 +31,12 @@ function loadedBy(...args: string[]): { out: string; modules: string[] } {
 }
 
 describe('trapline --help', () => {
-  test('loads two modules of ours', { timeout: 60_000 }, () => {
+  test('loads two modules of ours', () => {
     const { modules } = loadedBy(MAIN, '--help');
     expect(modules).toEqual(['dist/cli/main.js', 'dist/cli/help-pages.js', 'node:fs']);
   });
 
-  test('says what the program itself says, for every command', { timeout: 60_000 }, async () => {
+  test('says what the program itself says, for every command', async () => {
     const { helpPages } = (await import(
       new URL('../../scripts/help-pages.mjs', import.meta.url).href
     )) as { helpPages(program: object): Promise<Record<string, string>> };
@@ -49,13 +49,13 @@ describe('trapline --help', () => {
     }
   });
 
-  test('a page that is not there comes from the program', { timeout: 60_000 }, () => {
+  test('a page that is not there comes from the program', () => {
     expect(loadedBy(MAIN, 'ledger', '--help').out).toContain('Usage: trapline ledger');
     expect(loadedBy(MAIN, 'help', 'run').out).toContain('Usage: trapline run');
   });
 });
 
-test('importing the package loads no addon, no zod, no machine', { timeout: 60_000 }, () => {
+test('importing the package loads no addon, no zod, no machine', () => {
   const { modules } = loadedBy('--input-type=module', '-e', "await import('trapline');");
   expect(modules).toContain('dist/index.js');
   const heavy = /node_modules|\.node$|^dist\/(cpu|machine|toolstack|explore|image|cli)\//;
@@ -63,7 +63,7 @@ test('importing the package loads no addon, no zod, no machine', { timeout: 60_0
 });
 
 test('trapline/check and trapline/device-client load no addon and no zod', {
-  timeout: 60_000,
+  timeout: 120_000,
 }, () => {
   const { modules } = loadedBy(
     '--input-type=module',

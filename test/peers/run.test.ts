@@ -94,11 +94,11 @@ it.each([
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
   });
-  await expect.poll(() => childrenOf(child).length, { timeout: 60_000 }).toBe(2);
+  await expect.poll(() => childrenOf(child).length).toBe(2);
   const peers = childrenOf(child);
   child.kill(signal);
   expect(await ended).toBe(status);
-  await expect.poll(() => peers.filter(alive), { timeout: 60_000 }).toEqual([]);
+  await expect.poll(() => peers.filter(alive)).toEqual([]);
   if (status === 130) {
     const document = benchSchema.parse(JSON.parse(stdout));
     expect(document.versus).toEqual({ results: [], ratios: [] });

@@ -124,12 +124,12 @@ describe.each(Object.keys(RUNS))('%s', (name) => {
   it.each([
     [1280, false],
     [400, true],
-  ])('can be read at %d pixels, dark: %s', { timeout: 60_000 }, async (width, dark) => {
+  ])('can be read at %d pixels, dark: %s', async (width, dark) => {
     await open(fileOf(name), { width, dark }, (page) => readable(page, dark));
   });
 });
 
-describe('what is on the pages', { timeout: 60_000 }, () => {
+describe('what is on the pages', () => {
   it('a clean run: verdict, three charts with data, no lanes', async () => {
     await open(fileOf('a clean run'), { width: 1280 }, async (page) => {
       expect(await page.locator('h1').textContent()).toBe(
@@ -245,7 +245,7 @@ describe('what is on the pages', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a page made of hostile data', { timeout: 60_000 }, () => {
+describe('a page made of hostile data', () => {
   const evil =
     '"><script>alert(1)</script><img src="http://127.0.0.1:1/x" onerror=alert(2)><style>*{display:none}</style>';
 
@@ -274,7 +274,7 @@ describe('a page made of hostile data', { timeout: 60_000 }, () => {
   });
 });
 
-describe('the checks themselves', { timeout: 60_000 }, () => {
+describe('the checks themselves', () => {
   it('see a request, an overlap, a faint text and a page that is too wide', async () => {
     const file = join(folder, 'bad.html');
     writeFileSync(

@@ -196,7 +196,7 @@ it('two shards killed again and again, and resumed, merge to the undisturbed run
 it('Ctrl-C keeps what is finished; the seed under way is run again', async () => {
   const path = file('interrupted');
   const { child, closed } = shard(1, path, 'exact');
-  await expect.poll(() => size(path), { timeout: 20_000, interval: 5 }).toBeGreaterThan(2000);
+  await expect.poll(() => size(path), { timeout: 120_000, interval: 5 }).toBeGreaterThan(2000);
   child.kill('SIGINT');
   expect(await closed).toBe(130);
   expect(readFileSync(path, 'utf8').endsWith('}\n')).toBe(true);
@@ -211,7 +211,7 @@ it('Ctrl-C keeps what is finished; the seed under way is run again', async () =>
 it('a second writer is refused while the first one lives, also in another process', async () => {
   const path = file('busy');
   const first = shard(1, path, 'exact', 30_000);
-  await expect.poll(() => size(path), { timeout: 20_000, interval: 5 }).toBeGreaterThan(0);
+  await expect.poll(() => size(path), { timeout: 120_000, interval: 5 }).toBeGreaterThan(0);
   expect(await shard(1, path, 'exact', 30_000).closed).toBe(2);
   first.child.kill('SIGKILL');
   expect(await first.closed).toBe('SIGKILL');
@@ -230,7 +230,7 @@ it('a second writer is refused while the first one lives, also in another proces
 it('violations of a killed shard count once', async () => {
   const path = file('unfixed');
   const { child, closed } = shard(2, path, 'before-b7e0d8978810');
-  await expect.poll(() => size(path), { timeout: 20_000, interval: 1 }).toBeGreaterThan(800);
+  await expect.poll(() => size(path), { timeout: 120_000, interval: 1 }).toBeGreaterThan(800);
   child.kill('SIGKILL');
   await closed;
   expect(await shard(2, path, 'before-b7e0d8978810').closed).toBe(1);

@@ -128,7 +128,7 @@ it('a monitor that is killed takes its device model with it, and leaves no file'
   monitor.kill('SIGKILL');
   await ended;
   const alive = (): boolean => existsSync(`/proc/${child}/fd/0`);
-  await vi.waitFor(() => expect(alive()).toBe(false), { timeout: 20_000, interval: 20 });
+  await vi.waitFor(() => expect(alive()).toBe(false), { timeout: 120_000, interval: 20 });
   rmSync(folder, { recursive: true });
 }, 120_000);
 
@@ -171,7 +171,7 @@ describe('states', () => {
           expect(device.death).toBeNull();
           expect(device.idle).toBe(true);
         },
-        { timeout: 20_000, interval: 2 },
+        { timeout: 120_000, interval: 2 },
       );
     const ask = async (command: number): Promise<void> => {
       device.command(command);

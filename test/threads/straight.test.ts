@@ -11,7 +11,7 @@ const CHILD = fileURLToPath(new URL('./children/straight.mjs', import.meta.url))
 test('no access is lost or made twice, whenever the domain is shut down', async () => {
   const reads = 15_000;
   const { stdout } = await promisify(execFile)(process.execPath, [CHILD, String(reads)], {
-    timeout: 100_000,
+    timeout: 120_000,
   });
   const seen = JSON.parse(stdout);
   expect(seen).toMatchObject({ failure: null, stop: 'verdict', verdict: 'success', inFlight: 0 });

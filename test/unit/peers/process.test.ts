@@ -20,7 +20,7 @@ function gone(pid: number): boolean {
   }
 }
 
-it('a number of rounds there, nanoseconds and accesses back', { timeout: 60_000 }, async () => {
+it('a number of rounds there, nanoseconds and accesses back', async () => {
   const session = await startLines(...answering("console.log('120 64')"));
   expect(await session.run(1)).toEqual({ ns: 120, accesses: 64 });
   expect(await session.run(1)).toEqual({ ns: 120, accesses: 64 });
@@ -46,7 +46,7 @@ it.each([
   ],
 ] as const)(
   'one that %s is a failure',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async (_what, [command, args], message) => {
     const session = await startLines(command, args);
     await expect(session.run(1)).rejects.toThrow(message);
@@ -61,15 +61,15 @@ it.each([
   ['ends before it is ready', node('process.exit(0)'), 'it ended (0)'],
 ] as const)(
   'one that %s is a failure',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async (_what, [command, args], message) => {
     await expect(startLines(command, args)).rejects.toThrow(message);
   },
 );
 
-it('one that hangs is ended', { timeout: 60_000 }, async () => {
+it('one that hangs is ended', async () => {
   const peer = new PeerProcess(...node('setInterval(() => {}, 1000)'), 200);
   const { pid } = peer;
   await expect(peer.line()).rejects.toThrow('no answer within 0.2 s');
-  await expect.poll(() => gone(pid), { timeout: 30_000 }).toBe(true);
+  await expect.poll(() => gone(pid)).toBe(true);
 });

@@ -30,7 +30,7 @@ describe('a PC', () => {
     expect(machine.ram.read(0x501, 1)).toBe(0x1e);
   });
 
-  test('goes on from a snapshot as if nothing had happened', { timeout: 60_000 }, () => {
+  test('goes on from a snapshot as if nothing had happened', () => {
     const end = (stopAt: number | null): { icount: number; ram: Uint8Array } => {
       using machine = new Machine({ guest: pcOf(TICKS), devices: [] });
       const loop = new RunLoop(machine);
