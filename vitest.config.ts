@@ -10,6 +10,7 @@ export default defineConfig({
     // Against hanging for ever, not for speed: the machine may be busy with other things.
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 120_000 } },
     reporters: ['default', './scripts/totals-reporter.mjs'],
     coverage: { provider: 'v8', include: ['src/**/*.ts'], reporter: ['text-summary', 'json'] },
   },
