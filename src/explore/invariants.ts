@@ -38,8 +38,6 @@ export interface Monitor {
   settled?(retired: boolean, vcpu: number): void;
   /** The guest got a value from a device; undisturbed it gets `expected` there. */
   given?(value: number, expected: number, vcpu: number): void;
-  /** A device model has died, or its server was destroyed. */
-  killed?(): void;
   /** A checkpoint, restored into another machine, does not go on as the guest would. Heard: they are restored. */
   restored?(n: number, problem: string): void;
   /** A device was accessed. */
@@ -57,12 +55,18 @@ export interface Monitor {
   ended?(end: RunEnd, report: LedgerReport): void;
 }
 
+/** What is known of the run so far. */
+export interface RunFacts {
+  /** A device model has died, or its server was destroyed. */
+  readonly killed: boolean;
+}
+
 export interface Invariant {
   readonly name: string;
   /** One sentence. */
   readonly meaning: string;
-  /** @param complain - to be called when it is broken */
-  create(complain: (message: string) => void): Monitor;
+  /** @param complain - to be called when it is broken. @param run - as it is whenever the monitor hears something */
+  create(complain: (message: string) => void, run: RunFacts): Monitor;
 }
 
 /** What a dead device model takes with it is lost, not done twice. */
@@ -71,28 +75,19 @@ const LOST_WITH_ITS_DEVICE = new Set(['lost', 'mismatch', 'totals']);
 const exactlyOnce: Invariant = {
   name: 'exactly-once',
   meaning: 'each access reaches its device once, is answered once and retires once',
-  create: (complain) => {
-    let killed = false;
-    return {
-      reset() {
-        killed = false;
-      },
-      killed() {
-        killed = true;
-      },
-      judged(violation) {
-        const { class: klass } = violation;
-        if (killed && LOST_WITH_ITS_DEVICE.has(klass)) return;
-        if (klass !== 'reordered' && klass !== 'history') complain(violation.message);
-      },
-      ended({ verdict, testimony }) {
-        if (killed) return;
-        const said = testimony.find((t) => t.class !== 'reordered');
-        if (said !== undefined) complain(said.message);
-        if (verdict === 'failure') complain('the guest itself reports failure');
-      },
-    };
-  },
+  create: (complain, run) => ({
+    judged(violation) {
+      const { class: klass } = violation;
+      if (run.killed && LOST_WITH_ITS_DEVICE.has(klass)) return;
+      if (klass !== 'reordered' && klass !== 'history') complain(violation.message);
+    },
+    ended({ verdict, testimony }) {
+      if (run.killed) return;
+      const said = testimony.find((t) => t.class !== 'reordered');
+      if (said !== undefined) complain(said.message);
+      if (verdict === 'failure') complain('the guest itself reports failure');
+    },
+  }),
 };
 
 /** What is read where nobody answers. */
@@ -102,21 +97,12 @@ const sameAnswers: Invariant = {
   name: 'same-answers',
   meaning:
     'the guest gets from its devices, access by access, what it gets undisturbed; from a dead one all ones',
-  create: (complain) => {
-    let killed = false;
-    return {
-      reset() {
-        killed = false;
-      },
-      killed() {
-        killed = true;
-      },
-      given(value, expected) {
-        if (value === expected || (killed && ALL_ONES.has(value))) return;
-        complain(`the guest gets ${hex(value)} where it gets ${hex(expected)} undisturbed`);
-      },
-    };
-  },
+  create: (complain, run) => ({
+    given(value, expected) {
+      if (value === expected || (run.killed && ALL_ONES.has(value))) return;
+      complain(`the guest gets ${hex(value)} where it gets ${hex(expected)} undisturbed`);
+    },
+  }),
 };
 
 const orderKept: Invariant = {
@@ -222,24 +208,15 @@ const noLostWakeUp: Invariant = {
 const savedState: Invariant = {
   name: 'saved-state',
   meaning: 'what a checkpoint captures is a state the guest could have been in',
-  create: (complain) => {
-    let killed = false;
-    return {
-      reset() {
-        killed = false;
-      },
-      killed() {
-        killed = true;
-      },
-      judged(violation) {
-        // For the books, an access whose device died waits for ever.
-        if (violation.class === 'history' && !killed) complain(violation.message);
-      },
-      captured(n, problems) {
-        if (problems.length > 0) complain(`checkpoint ${n}: ${problems.join('; ')}`);
-      },
-    };
-  },
+  create: (complain, run) => ({
+    judged(violation) {
+      // For the books, an access whose device died waits for ever.
+      if (violation.class === 'history' && !run.killed) complain(violation.message);
+    },
+    captured(n, problems) {
+      if (problems.length > 0) complain(`checkpoint ${n}: ${problems.join('; ')}`);
+    },
+  }),
 };
 
 const restoredState: Invariant = {

@@ -26,7 +26,6 @@ function hearersOf(monitors: readonly Monitor[]): Hearers {
     begun: of('begun'),
     settled: of('settled'),
     given: of('given'),
-    killed: of('killed'),
     restored: of('restored'),
     access: of('access'),
     sent: of('sent'),
@@ -50,6 +49,7 @@ export class Observer extends NullTracer {
   /** What each vCPU's guest gets undisturbed, and how much of it has come. */
   readonly #expected: readonly (readonly number[])[];
   readonly #given: number[] = [];
+  readonly #run = { killed: false };
 
   /** @param expected - by vCPU: the values its guest gets when nobody interferes; as far as known */
   constructor(
@@ -61,7 +61,9 @@ export class Observer extends NullTracer {
     this.#history = history;
     this.#expected = expected;
     this.#hear = hearersOf(
-      invariants.map(({ name, create }) => create((message) => this.#complain(name, message))),
+      invariants.map(({ name, create }) =>
+        create((message) => this.#complain(name, message), this.#run),
+      ),
     );
   }
 
@@ -69,6 +71,7 @@ export class Observer extends NullTracer {
     this.findings.length = 0;
     this.#granted.fill(false);
     this.#given.fill(0);
+    this.#run.killed = false;
     for (const m of this.#hear.reset) m.reset?.();
   }
 
@@ -102,7 +105,7 @@ export class Observer extends NullTracer {
   /** A device model has died, or its server is destroyed. */
   killed(): void {
     this.#history.add(0x83);
-    for (const m of this.#hear.killed) m.killed?.();
+    this.#run.killed = true;
   }
   /** A checkpoint, restored into another machine, does not go on as the guest would. */
   restored(n: number, problem: string): void {
