@@ -1,5 +1,5 @@
 ; SPDX-License-Identifier: GPL-2.0-only
-; The built-in DOS services: an option ROM at E0000 that boots one .COM program. Files come from a folder of the host.
+; The built-in DOS services: an option ROM at CA000 that boots one program. Files come from a folder of the host.
 
         cpu 386
         bits 16
@@ -7,7 +7,7 @@
 
 %include "dos/data.inc"
 
-ROM_BYTES       equ 4000h
+ROM_BYTES       equ 5000h
 
         db 55h, 0AAh, ROM_BYTES / 512
         jmp near init
@@ -25,13 +25,24 @@ init:
         pop ds
         retf
 
+%include "dos/host.inc"
 %include "dos/int21.inc"
+%include "dos/boot.inc"
+%include "dos/vectors.inc"
+%include "dos/sysvars.inc"
 %include "dos/process.inc"
-%include "dos/console.inc"
-%include "dos/handles.inc"
-%include "dos/files.inc"
+%include "dos/exec.inc"
 %include "dos/memory.inc"
-%include "dos/clock.inc"
+%include "dos/console.inc"
+%include "dos/line.inc"
+%include "dos/handles.inc"
+%include "dos/fileio.inc"
+%include "dos/files.inc"
+%include "dos/ioctl.inc"
 %include "dos/fcb.inc"
+%include "dos/fcbfile.inc"
+%include "dos/clock.inc"
+%include "dos/system.inc"
+%include "dos/country.inc"
 
         times ROM_BYTES - ($ - $$) db 0

@@ -19,6 +19,8 @@ export interface PcFlags {
   /** Seconds since 1970. */
   rtc?: number;
   dir?: string;
+  commandLine?: string;
+  env?: string[];
 }
 
 /** Seconds since 1970 of `2020-01-01T12:00:00`, which is the guest's local time. */
@@ -43,14 +45,16 @@ export function addPcOptions(command: Command): void {
     .option('--vgabios <file>', 'a VGA BIOS at C0000 (SeaBIOS brings its own)')
     .option('--floppy <file>', 'an image in the next drive, A first; repeatable', several)
     .option('--disk <file>', 'an image of a hard disk; repeatable', several)
-    .option('--dir <folder>', 'drive C of a .COM program, read only (an empty one)')
-    .option('--writable', 'what the guest wrote goes into the images when the run ends')
+    .option('--dir <folder>', 'drive C of a .COM program (an empty one); see --writable')
+    .option('--command-line <text>', 'of a .COM program')
+    .option('--env <name=value>', 'in its environment; repeatable', several)
+    .option('--writable', 'what the guest wrote goes into images and --dir when the run ends')
     .option('--rtc <time>', 'local time at power-on (2020-01-01T12:00:00)', clockValue);
 }
 
 /** The part of `LoadOptions` about the PC. @throws HvmError HVM_USAGE for options that contradict each other */
 function pcLoad(flags: PcFlags, devices: number, script: readonly ScriptStep[]): LoadOptions {
-  const { machine, bios, vgabios, floppy, disk, writable, rtc, dir } = flags;
+  const { machine, bios, vgabios, floppy, disk, writable, rtc, dir, commandLine, env } = flags;
   const pc: PcRequest = {
     ...(bios === undefined ? {} : { bios }),
     ...(vgabios === undefined ? {} : { vgaBios: vgabios }),
@@ -59,6 +63,8 @@ function pcLoad(flags: PcFlags, devices: number, script: readonly ScriptStep[]):
     ...(writable === undefined ? {} : { writable }),
     ...(rtc === undefined ? {} : { startSeconds: rtc }),
     ...(dir === undefined ? {} : { dir }),
+    ...(commandLine === undefined ? {} : { commandLine }),
+    ...(env === undefined ? {} : { environment: env }),
     ...(script.length === 0 ? {} : { script }),
   };
   const asked = Object.keys(pc).length > 0;

@@ -163,6 +163,7 @@ export const runFields = {
         .nullable()
         .describe('of a .COM program; null: it has not ended, or there is none'),
       sectorsWritten: count.describe('of image files, with --writable'),
+      filesWritten: count.describe('in --dir, with --writable; deleted ones count'),
     })
     .nullable()
     .describe('null: a bare machine'),

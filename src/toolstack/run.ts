@@ -77,6 +77,8 @@ export interface PcReport {
   exitCode: number | null;
   /** Sectors of image files that were written. */
   sectorsWritten: number;
+  /** Of drive C, with --writable. */
+  filesWritten: number;
 }
 type StressOutcomeVerdict = 'success' | 'skip' | 'error' | 'failure' | null;
 
@@ -267,12 +269,14 @@ function scripted(
 function pcReport({ pc }: Machine): PcReport | null {
   if (pc === null) return null;
   const sectorsWritten = pc.writeBack();
+  const filesWritten = pc.writeFolderBack();
   const { exitCode } = pc;
   return {
     bios: pc.config.bios,
     missing: Object.fromEntries(pc.missing),
     exitCode,
     sectorsWritten,
+    filesWritten,
   };
 }
 

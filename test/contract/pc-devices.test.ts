@@ -32,8 +32,8 @@ const channel: DmaChannel = {
   fromMemory: (into) => ({ moved: into.fill(0xa5).length, terminal: true }),
 };
 
-const program = { name: 'PROBE.COM', bytes: Uint8Array.of(0xcd, 0x20), tail: '' };
-const folder = { list: () => [], read: () => new Uint8Array(0) };
+const program = { name: 'PROBE.COM', bytes: Uint8Array.of(0xcd, 0x20), tail: '', environment: [] };
+const folder = { list: () => [], hidden: () => [], read: () => new Uint8Array(0) };
 
 deviceContract(
   'host-folder',

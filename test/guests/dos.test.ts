@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // .COM programs on the built-in DOS services: third-party ones, and a probe of each kind of service.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it, test } from 'vitest';
+import type { PcRequest } from '../../src/machine/pc/request.ts';
 import { absence, guestsFolder } from '../suites/data.ts';
 import { guestFile } from './guests.ts';
 import { Session } from './session.ts';
@@ -54,21 +64,46 @@ describe('nanochess-bootsectors', () => {
   });
 });
 
-test('files, memory, clock, errors and exit code', () => {
-  const program = join(scratch, 'probe.com');
-  const source = fileURLToPath(new URL('dos-probe.asm', import.meta.url));
-  execFileSync('nasm', ['-f', 'bin', '-w+all', '-Werror', '-o', program, source]);
-  const root = join(scratch, 'root');
-  mkdirSync(join(root, 'Sub'), { recursive: true });
-  writeFileSync(join(root, 'hello.txt'), 'Hello from the host');
-  writeFileSync(join(root, 'a-name-too-long-for-dos.txt'), '');
-  writeFileSync(join(root, 'Sub', 'INNER.TXT'), 'inner');
+const PROBES = fileURLToPath(new URL('dos/', import.meta.url));
+
+/** A probe, assembled into the scratch folder. */
+function program(name: string, extension = 'com'): string {
+  const path = join(scratch, `${name}.${extension}`);
+  const source = join(PROBES, `${name}.asm`);
+  const options = ['-f', 'bin', '-w+all', '-Werror', '-I', PROBES, '-o', path];
+  execFileSync('nasm', [...options, source]);
+  return path;
+}
+
+/** A folder for a probe, its path and what is in it. */
+function folder(name: string, files: Record<string, string | Uint8Array>): string {
+  const path = join(scratch, name);
+  mkdirSync(path, { recursive: true });
+  for (const [file, content] of Object.entries(files)) writeFileSync(join(path, file), content);
+  return path;
+}
+
+/** Runs a probe to its end. */
+function run(name: string, request: PcRequest): { lines: string[]; session: Session } {
+  const session = new Session(program(name), request);
+  session.finish(5000);
+  return { lines: session.output.split('\r\n'), session };
+}
+
+test('a folder, memory, clock, errors, what is not there, exit code', () => {
+  const dir = folder('basics', {
+    'hello.txt': 'Hello from the host',
+    'a-name-too-long-for-dos.txt': '',
+  });
+  mkdirSync(join(dir, 'Sub'));
+  writeFileSync(join(dir, 'Sub', 'INNER.TXT'), 'inner');
   writeFileSync(join(scratch, 'secret.txt'), 'secret');
-  symlinkSync(join(scratch, 'secret.txt'), join(root, 'link.txt'));
-  using session = new Session(program, { dir: root, commandLine: 'one two' });
-  expect(session.finish(2000)).toEqual({ exitCode: 7, verdict: null });
-  expect(session.output.split('\r\n')).toEqual([
+  symlinkSync(join(scratch, 'secret.txt'), join(dir, 'link.txt'));
+  const { lines, session } = run('basics', { dir, commandLine: 'one two' });
+  using _ = session;
+  expect(lines).toEqual([
     ' one two',
+    'BASICS.COM',
     'HELLO.TXT',
     'SUB',
     '18',
@@ -79,7 +114,6 @@ test('files, memory, clock, errors and exit code', () => {
     'error 3',
     'error 2',
     'error 2',
-    'error 5',
     'ok',
     'ok',
     'error 8',
@@ -87,8 +121,156 @@ test('files, memory, clock, errors and exit code', () => {
     '2020',
     'ok',
     'error 1',
+    '4660',
+    '0',
     '!',
   ]);
-  expect(session.machine.pc?.missing).toEqual([['INT 21h function 0Fh', 1]]);
+  expect(session.machine.pc?.missing).toEqual([
+    ['INT 21h function 5Dh', 1],
+    ['INT E1h function 12h', 1],
+    ['INT 33h function 00h (mouse)', 1],
+  ]);
+  expect(session.machine.pc?.exitCode).toBe(7);
   expect(session.machine.verdict).toBe('failure');
+});
+
+/** What a probe says, as words: `x3` stands for three times the one before. */
+function words(text: string): string[] {
+  return text
+    .trim()
+    .split(/\s*[|\n]\s*/)
+    .flatMap((word) => {
+      const [, one = word, times = '1'] = /^(.*) x(\d+)$/.exec(word) ?? [];
+      return Array.from({ length: Number(times) }, () => one);
+    });
+}
+
+test('files and folders are made, written, cut, renamed and deleted', () => {
+  const dir = folder('files', { 'host.txt': 'host ' });
+  symlinkSync('/etc', join(dir, 'link.txt'));
+  const { lines, session } = run('files', { dir });
+  using _ = session;
+  expect(lines).toEqual(
+    words(`
+      ok | 11 | 5 | 1 | 22 | 0 | 11 | ok
+      hello WORLD | 28 | 21
+      error 80 | ok | error 5 x2 | 33 | 5
+      host WORLD | 50 | 21
+      ok x2 | error 5 | ok | MADE | C:\\MADE\\LONG-LON.TEX
+      . | .. | MOVED.TXT | error 18
+      error 5
+      ok x3 | error 18
+      ok x2
+      2 | 1 | error 80 | 3
+      error 3 x2 | 3 | 8
+      ok | error 3
+      error 4 | 12 | ok | 20
+    `).concat(''),
+  );
+  // None of it is the host's business.
+  expect(readdirSync(dir).sort()).toEqual(['host.txt', 'link.txt']);
+  expect(readFileSync(join(dir, 'host.txt'), 'utf8')).toBe('host ');
+});
+
+test('--writable puts into the folder what the program left', () => {
+  const dir = folder('written', { 'host.txt': 'host ' });
+  symlinkSync('/etc', join(dir, 'link.txt'));
+  const { session } = run('files', { dir, writable: true });
+  using _ = session;
+  expect(session.machine.pc?.writeFolderBack()).toBe(3);
+  expect(readdirSync(dir).sort()).toEqual(['EXT.DAT', 'MADE', 'host.txt', 'link.txt']);
+  expect(readFileSync(join(dir, 'host.txt'), 'utf8')).toBe('host WORLD');
+  expect(readFileSync(join(dir, 'MADE', 'MOVED.TXT'), 'utf8')).toBe('hello WORLD');
+  expect(statSync(join(dir, 'MADE', 'MOVED.TXT')).mtimeMs).toBe(Date.UTC(2000, 0, 1, 12));
+});
+
+test('files by control block', () => {
+  const { lines, session } = run('fcb', {});
+  using _ = session;
+  expect(lines).toEqual(
+    words(`
+      00 | DATA    TXT | 00 x4 | 48 | 00 x2 | 128
+      03 | 62 | 00 | 01
+      00 | 63 | 02
+      01 | 2 | 3
+      00 x2 | 5 | 135 | 00 x2 | 2 | 00 x2
+      DATA    BAK | FF
+      00 | FF | 20
+      00 | FF x2
+    `).concat(''),
+  );
+});
+
+test('programs start programs, parts of programs, and what stays', () => {
+  const files = ['child.com', 'resident.com', 'divides.com', 'relocate.exe'];
+  const contents = files.map((file) => {
+    const [name = '', extension = ''] = file.split('.');
+    return [file, readFileSync(program(name, extension))] as const;
+  });
+  const dir = folder('exec', {
+    ...Object.fromEntries(contents),
+    'large.com': new Uint8Array(70_000),
+  });
+  const { lines, session } = run('exec', { dir });
+  using _ = session;
+  expect(lines).toEqual(
+    words(`
+      ok
+      FF | 02 | b:one | C:\\CHILD.COM | ok
+      ok | 00 | 2A | 00 x2
+      error 2
+      ok | 03 | 05 | 4660
+    `).concat(
+      '',
+      'Divide overflow',
+      words(`
+        ok | 02 | FF
+        relocated | ok | 00 | 63
+        ok | 2
+        ok | 256 | 0 x2
+        error 8
+      `),
+      '',
+    ),
+  );
+  expect(session.machine.pc?.exitCode).toBe(7);
+});
+
+test('the console, redirected and not, and Ctrl-C', () => {
+  const dir = folder('console', { 'input.txt': 'ABCDline\r\nrest\r\n' });
+  const { lines, session } = run('console', { dir });
+  using _ = session;
+  expect(lines.map((line) => line.trimEnd())).toEqual(
+    words(`
+      A | 41 | 42 | 43 | 44
+      line | 04 | FF
+      80 | D3 | 00 | FF
+      00 | 3B | 10
+      ^C | break | 00
+      ^C | 05
+      ^C
+    `).concat(''),
+  );
+  expect(session.machine.pc?.exitCode).toBe(0);
+});
+
+test('memory, PSPs, tables, the country; an unknown instruction', () => {
+  const { lines, session } = run('system', { environment: ['GREETING=hi', 'B=2'] });
+  using _ = session;
+  expect(lines).toEqual(
+    words(`
+      0 | ok | error 9 | hole | end | hole | 1
+      ok | error 8 | 65
+      5 | 0 x2 | 00 | 04 | FF | GREETING=hi
+      CD | 0 | F0 | 0 | 30583 | 0
+      1A | 4E | 43 | 40 | 40896 | 5A
+      02 | 1A | 20 | 512 | F8 | FF | 512 | 65535 | 32 | 4096
+      0 | FF | 1 | 24 | 9A | error 2 | 437 | GR\x9aN | 437
+      1 | error 15 | FF | error 6 | 00 | 05 | 01
+    `).concat('', 'Invalid opcode', ''),
+  );
+  expect(session.machine.pc?.missing).toEqual([
+    ['an instruction that the processor does not know', 1],
+  ]);
+  expect(session.machine.pc?.exitCode).toBe(255);
 });

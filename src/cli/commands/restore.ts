@@ -22,6 +22,7 @@ export interface RestoreRequest {
   /** A file, or `-`. */
   file: string;
   lastGood: boolean;
+  writable: boolean;
   maxInstructions: number | null;
   timeoutMs: number | null;
   image: RunImageOptions | null;
@@ -39,7 +40,7 @@ export type RestoreRunner = (
 
 type RestoreOptions = LimitOptions &
   ImageFlags &
-  ThreadsFlags & { lastGood?: boolean; ledger?: string };
+  ThreadsFlags & { lastGood?: boolean; writable?: boolean; ledger?: string };
 
 /** @param runner - restores and runs */
 export function restoreCommand(runner: RestoreRunner): CliCommand {
@@ -56,7 +57,8 @@ export function restoreCommand(runner: RestoreRunner): CliCommand {
     configure(command) {
       command
         .argument('<file>', 'the image; -: stdin')
-        .option('--last-good', 'damage behind a whole checkpoint is dropped, too');
+        .option('--last-good', 'damage behind a whole checkpoint is dropped, too')
+        .option('--writable', 'what the guest wrote goes into --dir, if its run said so');
       addImageOptions(command);
       addThreadsOptions(command, false);
       addLimitOptions(command);
@@ -74,6 +76,7 @@ export function restoreCommand(runner: RestoreRunner): CliCommand {
       const request: RestoreRequest = {
         file,
         lastGood: options.lastGood === true,
+        writable: options.writable === true,
         maxInstructions: options.maxInstructions ?? null,
         timeoutMs: options.timeout ?? null,
         image: imageRequest(options),

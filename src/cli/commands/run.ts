@@ -119,6 +119,7 @@ function missingLines(pc: RunDocument['pc']): string[] {
   if (pc.sectorsWritten > 0) {
     lines.push(`${formatCount(pc.sectorsWritten)} sectors written to the images`);
   }
+  if (pc.filesWritten > 0) lines.push(`${formatCount(pc.filesWritten)} files written to --dir`);
   return lines;
 }
 

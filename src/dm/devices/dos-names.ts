@@ -1,48 +1,46 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Paths as DOS programs write them, against a folder of the host: they never lead out of it.
-import type { HostEntry, HostFolder } from './host-folder.ts';
+// Paths and names as DOS programs write them: drive C only, 8.3, never out of the root.
 
 const DRIVE = 'C';
+const NAME = /^[A-Z0-9!#$%&'()@^_`{}~-]{1,8}(\.[A-Z0-9!#$%&'()@^_`{}~-]{1,3})?$/;
 
-export class FileNames {
-  readonly #folder: HostFolder;
+/** Whether a file may have this name, in capitals. */
+export const isDosName = (name: string): boolean => NAME.test(name);
 
-  constructor(folder: HostFolder) {
-    this.#folder = folder;
+/**
+ * A path as names from the root, `..` taken away, each cut to 8.3 as DOS does.
+ * @param current - the current folder, names joined by \
+ * @returns null: another drive, or above the root
+ */
+export function pathNames(current: string, path: string): string[] | null {
+  const [, drive = DRIVE, rest = ''] = /^(?:([A-Za-z]):)?([\s\S]*)$/.exec(path.toUpperCase()) ?? [];
+  if (drive !== DRIVE) return null;
+  const fromRoot = /^[\\/]/.test(rest) || current === '';
+  const names = fromRoot ? [] : current.split('\\');
+  for (const part of rest.split(/[\\/]/)) {
+    if (part === '' || part === '.') continue;
+    if (part !== '..') names.push(shortened(part));
+    else if (names.pop() === undefined) return null;
   }
-
-  /** A path from the root, `..` taken away; null: another drive, or above the root. */
-  folder(current: string, path: string): string[] | null {
-    const [, drive = DRIVE, rest = ''] =
-      /^(?:([A-Za-z]):)?([\s\S]*)$/.exec(path.toUpperCase()) ?? [];
-    if (drive !== DRIVE) return null;
-    const fromRoot = /^[\\/]/.test(rest) || current === '';
-    const names = fromRoot ? [] : current.split('\\');
-    for (const part of rest.split(/[\\/]/)) {
-      if (part === '' || part === '.') continue;
-      if (part !== '..') names.push(part);
-      else if (names.pop() === undefined) return null;
-    }
-    return names;
-  }
-
-  /** What a path with `*` and `?` in its last name stands for; null: no such folder. */
-  matching(current: string, path: string): HostEntry[] | null {
-    const names = this.folder(current, path);
-    const pattern = names?.pop();
-    if (!names || pattern === undefined) return null;
-    const entries = this.#folder.list(names);
-    if (entries === null) return null;
-    const wanted = filled(pattern);
-    return entries.filter(({ name }) => fits(filled(name), wanted));
-  }
+  return names;
 }
 
-/** A name as eleven characters, `*` as so many `?`. */
-function filled(name: string): string {
+/** Eight characters, three behind the dot; blanks at the end do not count. */
+function shortened(name: string): string {
+  const [base, extension] = halves(name);
+  const short = base.slice(0, 8).trimEnd();
+  const rest = extension.slice(0, 3).trimEnd();
+  return rest === '' ? short : `${short}.${rest}`;
+}
+
+function halves(name: string): [base: string, extension: string] {
   const dot = name.indexOf('.');
-  const parts = dot < 0 ? [name, ''] : [name.slice(0, dot), name.slice(dot + 1)];
-  return parts
+  return dot < 0 ? [name, ''] : [name.slice(0, dot), name.slice(dot + 1)];
+}
+
+/** A name as eleven characters, as in a file control block; `*` as so many `?`. */
+export function template(name: string): string {
+  return halves(name)
     .map((part, i) => {
       const length = i === 0 ? 8 : 3;
       const star = part.indexOf('*');
@@ -53,6 +51,8 @@ function filled(name: string): string {
     .join('');
 }
 
-function fits(name: string, wanted: string): boolean {
-  return [...wanted].every((char, i) => char === '?' || char === name[i]);
+/** Whether a name is one of those that eleven characters with `?` stand for. */
+export function fits(name: string, wanted: string): boolean {
+  const own = name === '.' || name === '..' ? name.padEnd(11) : template(name);
+  return [...wanted].every((char, i) => char === '?' || char === own[i]);
 }

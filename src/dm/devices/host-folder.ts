@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// host-folder: one program and a folder of the host, read only, for the built-in DOS services; ports 560h to 567h.
+// host-folder: drive C of the built-in DOS services, a folder of the host and what the program wrote; ports 560h to 567h.
 //
-// Our own: guests/dos/data.inc says the same. 560h takes the bytes of a request and gives those of its answer; a byte to
-// 562h does it, and 562h then reads 0 or a DOS error. 564h ends the machine with an exit code, 566h counts a call that
-// the DOS services do not have. Files are opened for each read, so that nothing outside has to be saved.
-import type { DeviceContext, DeviceWitness, IoSize } from '../device.ts';
+// Our own: guests/dos/host.inc says the same. 560h takes the bytes of a request and gives those of its answer; a byte to
+// 562h does it, and 562h then reads 0 or a DOS error. 564h ends the machine with an exit code, 566h counts a call of
+// INT 21h that the DOS services do not have. Files are opened for each read, so that nothing outside has to be saved.
+import type { DeviceContext, DeviceState, DeviceWitness, IoSize } from '../device.ts';
 import { RegisterDevice } from '../device.ts';
-import { FileNames } from './dos-names.ts';
+import { namesOf, parsed } from './dos-change.ts';
+import { pathNames, template } from './dos-names.ts';
+import { DosSearches } from './dos-search.ts';
+import type { DosTime } from './dos-time.ts';
+import * as dos from './dos-volume.ts';
 
 /** What the host has. Names are in capitals, 8.3; paths are lists of them from the folder's root. */
 export interface HostFolder {
   /** Sorted by name; null: no such folder. */
   list(path: readonly string[]): readonly HostEntry[] | null;
+  /** Names of what is there and cannot be seen, in capitals. */
+  hidden(path: readonly string[]): readonly string[];
   /** Bytes of a file from `offset` on; fewer at its end or when it is gone. */
   read(path: readonly string[], offset: number, count: number): Uint8Array;
 }
@@ -20,15 +26,19 @@ export interface HostEntry {
   readonly name: string;
   readonly folder: boolean;
   readonly bytes: number;
+  readonly readOnly: boolean;
   /** Seconds since 1970, UTC: the same on every machine. */
   readonly modified: number;
 }
 
+/** The program to run: it is in the root of drive C, whatever the host has there. */
 export interface HostProgram {
   readonly name: string;
   readonly bytes: Uint8Array;
   /** Command tail as in a PSP: with its leading blank. */
   readonly tail: string;
+  /** Its environment before PATH and COMSPEC: NAME=VALUE. */
+  readonly environment: readonly string[];
 }
 
 const DATA = 0;
@@ -37,7 +47,6 @@ const EXIT = 4;
 const MISSING = 6;
 
 const PROGRAM = 1;
-const LOAD = 2;
 const OPEN = 3;
 const READ = 4;
 const CLOSE = 5;
@@ -46,19 +55,25 @@ const STAT = 7;
 const PATTERN = 8;
 const ENTER = 9;
 const WHERE = 10;
+const CREATE = 11;
+const WRITE = 12;
+const RESIZE = 13;
+const DELETE = 14;
+const RENAME = 15;
+const MAKE_FOLDER = 16;
+const REMOVE_FOLDER = 17;
+const SET_ATTRIBUTES = 18;
+const SET_TIME = 19;
+const SIZE = 20;
+const FREE = 21;
+const FULL_NAME = 22;
+const MISSING_INT = 23;
 
-const NO_FUNCTION = 1;
-const NO_FILE = 2;
-const NO_PATH = 3;
-const NO_HANDLES = 4;
-const NO_ACCESS = 5;
-const NO_MORE = 18;
-
-const MOST_REQUEST = 256;
+const MOST_REQUEST = 4096 + 256;
 const MOST_READ = 4096;
-const MOST_OPEN = 32;
-const MOST_PATTERNS = 255;
-const FOLDER = 0x10;
+const MOST_OPEN = 250;
+/** Of CREATE: the file must not be there. */
+const FRESH = 0x80;
 
 interface State {
   request: number[];
@@ -66,8 +81,9 @@ interface State {
   status: number;
   /** JSON: paths of open files by number, null where there is none. */
   open: string;
-  /** JSON: what FIND looks for, by number. */
-  patterns: string;
+  /** As `DosVolume` and `DosSearches` write themselves. */
+  volume: string;
+  searches: string;
   /** The current folder, names joined by \. */
   current: string;
   /** -1: still running. */
@@ -79,25 +95,19 @@ const POWER_ON: State = {
   answer: [],
   status: 0,
   open: '[]',
-  patterns: '[]',
+  volume: '[]',
+  searches: '[]',
   current: '',
   exitCode: -1,
 };
 
-/** Thrown inside a command only: a DOS error. */
-class DosError {
-  readonly code: number;
-  constructor(code: number) {
-    this.code = code;
-  }
-}
-
 export class HostFolderDevice extends RegisterDevice<State> {
   readonly #context: DeviceContext;
   readonly #program: HostProgram;
-  readonly #names: FileNames;
-  readonly #folder: HostFolder;
   readonly #missing: (what: string) => void;
+  readonly volume: dos.DosVolume;
+  readonly #searches: DosSearches;
+  #files: (string[] | null)[] = [];
 
   /** @param missing - told of each call that is not there */
   constructor(
@@ -109,14 +119,40 @@ export class HostFolderDevice extends RegisterDevice<State> {
     super('host-folder', POWER_ON);
     this.#context = context;
     this.#program = program;
-    this.#folder = folder;
-    this.#names = new FileNames(folder);
+    this.volume = new dos.DosVolume(withProgram(folder, program));
+    this.#searches = new DosSearches(this.volume);
     this.#missing = missing;
   }
 
   /** What the program ended with; null: it has not. */
   get exitCode(): number | null {
     return this.state.exitCode < 0 ? null : this.state.exitCode;
+  }
+
+  override reset(): void {
+    super.reset();
+    this.#take();
+  }
+
+  override save(): DeviceState {
+    this.state.open = JSON.stringify(this.#files);
+    this.state.volume = this.volume.text;
+    this.state.searches = this.#searches.text;
+    return super.save();
+  }
+
+  override restore(saved: DeviceState): void {
+    super.restore(saved);
+    this.#take();
+  }
+
+  #take(): void {
+    this.volume.text = this.state.volume;
+    this.#searches.text = this.state.searches;
+    namesOf(this.state.current);
+    this.#files = parsed(this.state.open).map((path) =>
+      Array.isArray(path) ? namesOf(path.join('\\')) : null,
+    );
   }
 
   read(offset: number, size: IoSize): number {
@@ -141,9 +177,7 @@ export class HostFolderDevice extends RegisterDevice<State> {
       state.exitCode = value & 0xff;
       this.#context.endGuest(state.exitCode === 0 ? 'success' : 'failure');
     } else if (offset === MISSING) {
-      this.#missing(
-        `INT 21h function ${((value >>> 8) & 0xff).toString(16).toUpperCase().padStart(2, '0')}h`,
-      );
+      this.#missing(`INT 21h function ${hex(value >>> 8)}`);
     }
   }
 
@@ -160,103 +194,204 @@ export class HostFolderDevice extends RegisterDevice<State> {
       state.answer = [...this.#answer(command, request)];
       state.status = 0;
     } catch (error) {
-      if (!(error instanceof DosError)) throw error;
+      if (!(error instanceof dos.DosError)) throw error;
       state.status = error.code;
     }
   }
 
   #answer(command: number, request: Buffer): Uint8Array | number[] {
-    const { state } = this;
+    const { volume } = this;
     switch (command) {
       case PROGRAM: {
-        const { name, bytes, tail } = this.#program;
-        const size = Buffer.alloc(4);
-        size.writeUInt32LE(bytes.length);
-        return Buffer.concat([size, Buffer.from(`${name}\0${tail}\0`, 'latin1')]);
-      }
-      case LOAD: {
-        const at = field(request, 0, 4);
-        return this.#program.bytes.subarray(at, at + Math.min(field(request, 4, 2), MOST_READ));
+        const { name, tail, environment } = this.#program;
+        const texts = [name, tail, ...environment, ''].map((text) => `${text}\0`);
+        return Buffer.from(texts.join(''), 'latin1');
       }
       case OPEN:
-        return this.#open(text(request));
+        return this.#open(this.#path(text(request, 1)), request[0] ?? 0);
+      case CREATE: {
+        const path = this.#path(text(request, 5));
+        const flags = request[0] ?? 0;
+        volume.create(path, flags, timeOf(request, 1), (flags & FRESH) !== 0);
+        return this.#open(path, 0);
+      }
       case READ: {
-        const path = this.#files()[field(request, 0, 1)] ?? null;
-        if (path === null) throw new DosError(NO_ACCESS);
         const count = Math.min(field(request, 5, 2), MOST_READ);
-        const bytes = this.#folder.read(path, field(request, 1, 4), count);
+        const bytes = volume.read(this.#file(request), field(request, 1, 4), count);
         return [bytes.length & 0xff, bytes.length >>> 8, ...bytes];
       }
-      case CLOSE: {
-        const files = this.#files();
-        if (field(request, 0, 1) < files.length) files[field(request, 0, 1)] = null;
-        state.open = JSON.stringify(files);
+      case WRITE: {
+        const bytes = request.subarray(5, 5 + MOST_READ);
+        const done = volume.write(this.#file(request), field(request, 1, 4), bytes);
+        return [done & 0xff, done >>> 8];
+      }
+      case RESIZE:
+        volume.resize(this.#file(request), field(request, 1, 4));
         return [];
-      }
+      case CLOSE:
+        if ((request[0] ?? 0) < this.#files.length) this.#files[request[0] ?? 0] = null;
+        return [];
+      case SIZE:
+        return dword(volume.file(this.#file(request)).bytes);
+      case SET_TIME:
+        volume.setTime(this.#file(request), timeOf(request, 1));
+        return [];
       case STAT:
-        return entryBytes(this.#find(text(request)).entry);
-      case PATTERN: {
-        const patterns = JSON.parse(state.patterns) as string[];
-        const wanted = `${state.current}>${text(request)}`;
-        let number = patterns.indexOf(wanted);
-        if (number < 0) number = patterns.push(wanted) - 1;
-        if (number >= MOST_PATTERNS) throw new DosError(NO_HANDLES);
-        state.patterns = JSON.stringify(patterns);
-        return [number];
-      }
+        return entryBytes(volume.find(this.#path(text(request))));
+      case SET_ATTRIBUTES:
+        volume.setAttributes(this.#path(text(request, 1)), request[0] ?? 0);
+        return [];
+      case DELETE:
+        volume.remove(this.#path(text(request)));
+        return [];
+      case RENAME:
+        return this.#rename(request);
+      case PATTERN:
+        return this.#pattern(text(request));
       case FIND:
-        return this.#next(field(request, 0, 1), field(request, 1, 2), field(request, 3, 1));
+        return this.#next(request);
+      case FREE:
+        return dword(volume.freeBytes);
+      default:
+        return this.#ofFolders(command, request);
+    }
+  }
+
+  #ofFolders(command: number, request: Buffer): Uint8Array | number[] {
+    const { state, volume } = this;
+    switch (command) {
       case ENTER: {
-        const path = this.#names.folder(state.current, text(request));
-        if (path === null || this.#folder.list(path) === null) throw new DosError(NO_PATH);
+        const path = this.#path(text(request));
+        if (volume.list(path) === null) throw new dos.DosError(dos.NO_PATH);
         state.current = path.join('\\');
         return [];
       }
       case WHERE:
         return Buffer.from(`${state.current}\0`, 'latin1');
+      case MAKE_FOLDER:
+        volume.makeFolder(this.#path(text(request, 4)), timeOf(request, 0));
+        return [];
+      case REMOVE_FOLDER: {
+        const path = this.#path(text(request));
+        if (path.join('\\') === state.current) throw new dos.DosError(dos.CURRENT_FOLDER);
+        volume.removeFolder(path);
+        return [];
+      }
+      case FULL_NAME: {
+        const names = this.#path(text(request)).join('\\');
+        return Buffer.from(`C:\\${names}\0`, 'latin1');
+      }
+      case MISSING_INT: {
+        const [number = 0, al = 0, ah = 0] = request;
+        this.#missing(missingInt(number, ah, al));
+        return [];
+      }
       default:
-        throw new DosError(NO_FUNCTION);
+        throw new dos.DosError(dos.NO_FUNCTION);
     }
   }
 
-  #files(): (string[] | null)[] {
-    return JSON.parse(this.state.open) as (string[] | null)[];
+  #path(name: string): string[] {
+    const path = pathNames(this.state.current, name);
+    if (path === null) throw new dos.DosError(dos.NO_PATH);
+    return path;
   }
 
-  #find(name: string): { path: string[]; entry: HostEntry } {
-    const path = this.#names.folder(this.state.current, name);
-    const last = path?.at(-1);
-    if (path === null || last === undefined) throw new DosError(NO_PATH);
-    const entries = this.#folder.list(path.slice(0, -1));
-    if (entries === null) throw new DosError(NO_PATH);
-    const entry = entries.find((e) => e.name === last);
-    if (entry === undefined) throw new DosError(NO_FILE);
-    return { path, entry };
+  #file(request: Buffer): string[] {
+    const path = this.#files[request[0] ?? 0] ?? null;
+    if (path === null) throw new dos.DosError(dos.BAD_HANDLE);
+    return path;
   }
 
-  #open(name: string): number[] {
-    const { path, entry } = this.#find(name);
-    if (entry.folder) throw new DosError(NO_ACCESS);
-    const files = this.#files();
+  /** @param mode - 1, 2: it is to be written to */
+  #open(path: string[], mode: number): number[] {
+    const entry = this.volume.file(path);
+    const forWriting = (mode & 3) !== 0;
+    if (forWriting && (entry.attributes & dos.READ_ONLY) !== 0) {
+      throw new dos.DosError(dos.NO_ACCESS);
+    }
+    const files = this.#files;
     const free = files.indexOf(null);
     const number = free < 0 ? files.length : free;
-    if (number >= MOST_OPEN) throw new DosError(NO_HANDLES);
+    if (number >= MOST_OPEN) throw new dos.DosError(dos.NO_HANDLES);
     files[number] = path;
-    this.state.open = JSON.stringify(files);
     return [...entryBytes(entry), number];
   }
 
-  #next(attributes: number, which: number, number: number): Uint8Array {
-    const wanted = (JSON.parse(this.state.patterns) as string[])[number];
-    if (wanted === undefined) throw new DosError(NO_MORE);
-    const [current = '', pattern = ''] = wanted.split('>');
-    const matches = this.#names.matching(current, pattern);
-    if (matches === null) throw new DosError(NO_PATH);
-    const entry = matches.filter((e) => !e.folder || (attributes & FOLDER) !== 0)[which];
-    if (entry === undefined) throw new DosError(NO_MORE);
-    return entryBytes(entry);
+  /** Open files keep their numbers under the new name. */
+  #rename(request: Buffer): number[] {
+    const old = this.#path(text(request));
+    const path = this.#path(text(request, request.indexOf(0) + 1));
+    this.volume.rename(old, path);
+    this.#files = this.#files.map((file) =>
+      file !== null && old.every((name, i) => file[i] === name)
+        ? [...path, ...file.slice(old.length)]
+        : file,
+    );
+    return [];
+  }
+
+  /** The folder's number and the eleven characters that are looked for. */
+  #pattern(name: string): number[] {
+    const isFolder = /[\\/:]$/.test(name);
+    const path = this.#path(isFolder ? `${name}*.*` : name);
+    const wanted = path.pop();
+    if (wanted === undefined) throw new dos.DosError(dos.NO_MORE);
+    if (this.volume.list(path) === null) throw new dos.DosError(dos.NO_PATH);
+    const number = this.#searches.number(path);
+    if (number === null) throw new dos.DosError(dos.NO_HANDLES);
+    return [number & 0xff, number >>> 8, ...Buffer.from(template(wanted), 'latin1')];
+  }
+
+  #next(request: Buffer): number[] {
+    const attributes = request[0] ?? 0;
+    const wanted = request.toString('latin1', 1, 12);
+    const from = field(request, 12, 2);
+    const found = this.#searches.next(field(request, 14, 2), from, attributes, wanted);
+    if (found === null) throw new dos.DosError(dos.NO_MORE);
+    const { place, entry } = found;
+    return [(place + 1) & 0xff, (place + 1) >>> 8, ...entryBytes(entry)];
   }
 }
+
+/** The folder with the program in its root. */
+function withProgram(folder: HostFolder, { name, bytes }: HostProgram): HostFolder {
+  const own = { name, folder: false, bytes: bytes.length, readOnly: false, modified: 0 };
+  return {
+    list: (path) => {
+      const entries = folder.list(path);
+      if (path.length > 0 || entries === null) return entries;
+      const others = entries.filter((entry) => entry.name !== name);
+      const modified = entries.find((entry) => entry.name === name)?.modified ?? 0;
+      return [...others, { ...own, modified }].sort((a, b) => (a.name < b.name ? -1 : 1));
+    },
+    hidden: (path) => folder.hidden(path),
+    read: (path, offset, count) =>
+      path.length === 1 && path[0] === name
+        ? bytes.subarray(offset, offset + count)
+        : folder.read(path, offset, count),
+  };
+}
+
+const hex = (byte: number): string =>
+  `${(byte & 0xff).toString(16).toUpperCase().padStart(2, '0')}h`;
+
+/** INT 06h is what the processor calls when it does not know an instruction. */
+function missingInt(number: number, ah: number, al: number): string {
+  if (number === 6) return 'an instruction that the processor does not know';
+  const call = number === 0x2f ? `${hex(ah).slice(0, 2)}${hex(al)}` : hex(ah);
+  const what = KNOWN[number];
+  return `INT ${hex(number)} function ${call}${what === undefined ? '' : ` (${what})`}`;
+}
+
+/** What programs expect behind interrupts that nobody has here. */
+const KNOWN: Readonly<Record<number, string>> = {
+  47: 'services that other programs install',
+  51: 'mouse',
+  91: 'network',
+  92: 'network',
+  103: 'expanded memory',
+};
 
 /** A little-endian number; what the request has not counts as 0. */
 function field(request: Buffer, at: number, bytes: number): number {
@@ -265,39 +400,29 @@ function field(request: Buffer, at: number, bytes: number): number {
   return value;
 }
 
-function text(request: Buffer): string {
-  const end = request.indexOf(0);
-  return request.toString('latin1', 0, end < 0 ? request.length : end);
-}
+const timeOf = (request: Buffer, at: number): DosTime => ({
+  time: field(request, at, 2),
+  date: field(request, at + 2, 2),
+});
 
-/** Attribute, time, date, size, name: the second half of a DTA. */
-function entryBytes(entry: HostEntry): Buffer {
-  const bytes = Buffer.alloc(22);
-  const { time, date } = dosTime(entry.modified);
-  bytes[0] = entry.folder ? FOLDER : 0x01;
-  bytes.writeUInt16LE(time, 1);
-  bytes.writeUInt16LE(date, 3);
-  bytes.writeUInt32LE(entry.folder ? 0 : entry.bytes >>> 0, 5);
-  bytes.write(entry.name, 9, 12, 'latin1');
+function dword(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(Math.min(value, 0xffffffff));
   return bytes;
 }
 
-const FIRST_DAY = 315532800;
-const LAST_SECOND = 4354819199;
-const FIRST_YEAR = 1980;
-
-function dosTime(seconds: number): { time: number; date: number } {
-  let left = Math.min(Math.max(Math.floor(seconds), FIRST_DAY), LAST_SECOND) - FIRST_DAY;
-  const of = left % 86400;
-  left = Math.floor(left / 86400);
-  let year = FIRST_YEAR;
-  for (; left >= 365 + leap(year); year++) left -= 365 + leap(year);
-  const months = [31, 28 + leap(year), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-  let month = 0;
-  for (; left >= (months[month] ?? 31); month++) left -= months[month] ?? 31;
-  const time =
-    (Math.floor(of / 3600) << 11) | (Math.floor((of % 3600) / 60) << 5) | ((of % 60) >> 1);
-  return { time, date: ((year - FIRST_YEAR) << 9) | ((month + 1) << 5) | (left + 1) };
+function text(request: Buffer, at = 0): string {
+  const end = request.indexOf(0, at);
+  return request.toString('latin1', at, end < 0 ? request.length : end);
 }
 
-const leap = (year: number): number => (year % 4 === 0 && year !== 2100 ? 1 : 0);
+/** Attribute, time, date, size, name: the second half of a DTA. */
+function entryBytes(entry: dos.DosEntry): Buffer {
+  const bytes = Buffer.alloc(22);
+  bytes[0] = entry.attributes;
+  bytes.writeUInt16LE(entry.time, 1);
+  bytes.writeUInt16LE(entry.date, 3);
+  dword(entry.bytes).copy(bytes, 5);
+  bytes.write(entry.name, 9, 12, 'latin1');
+  return bytes;
+}

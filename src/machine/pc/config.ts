@@ -15,6 +15,10 @@ export const mediumSchema = z.strictObject({
 });
 export type MediumConfig = z.infer<typeof mediumSchema>;
 
+/** Of an environment that is asked for: characters of a line, and lines. */
+export const ENVIRONMENT_LINE = 120;
+export const ENVIRONMENT_LINES = 32;
+
 /** A .COM program that the DOS services run. */
 export const dosConfigSchema = z.strictObject({
   /** In capitals, 8.3. */
@@ -23,8 +27,12 @@ export const dosConfigSchema = z.strictObject({
   program: z.string(),
   /** The command tail with its leading blank, if there is one. */
   tail: z.string().max(126),
+  /** NAME=VALUE, before PATH and COMSPEC. */
+  environment: z.array(z.string().max(ENVIRONMENT_LINE)).max(ENVIRONMENT_LINES).default([]),
   /** The folder of the host that is drive C; null: an empty drive. */
   folder: z.string().nullable(),
+  /** What the program wrote goes into the folder when the run ends; else it stays in memory. */
+  writable: z.boolean().default(false),
 });
 export type DosConfig = z.infer<typeof dosConfigSchema>;
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A folder of the host as DOS programs may see it: files and folders with 8.3 names, no links, nothing above it.
+// Nothing here writes: folder-write.ts does.
 import {
   closeSync,
   constants,
@@ -10,14 +11,16 @@ import {
   readSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { isDosName } from '../../dm/devices/dos-names.ts';
 import type { HostEntry, HostFolder } from '../../dm/devices/host-folder.ts';
 import { HvmError } from '../../util/errors.ts';
 
-const NAME = /^[A-Z0-9!#$%&'()@^_`{}~-]{1,8}(\.[A-Z0-9!#$%&'()@^_`{}~-]{1,3})?$/;
+const OWNER_WRITES = 0o200;
 
 /** Nothing at all: no folder was asked for. */
 export const EMPTY_FOLDER: HostFolder = {
   list: (path) => (path.length === 0 ? [] : null),
+  hidden: () => [],
   read: () => new Uint8Array(0),
 };
 
@@ -32,6 +35,14 @@ export function hostFolder(root: string): HostFolder {
       if (real === null || !isFolder(real)) return null;
       return entries(real).map(({ entry }) => entry);
     },
+    hidden: (path) => {
+      const real = realPath(root, path);
+      if (real === null) return [];
+      const seen = new Set(entries(real).map((entry) => entry.real));
+      return listed(real)
+        .filter((name) => !seen.has(name))
+        .map((name) => name.toUpperCase());
+    },
     read: (path, offset, count) => readPart(realPath(root, path), offset, count),
   };
 }
@@ -40,7 +51,7 @@ const isFolder = (path: string): boolean =>
   lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 /** The host's name of a path, step by step: no step is a link. */
-function realPath(root: string, path: readonly string[]): string | null {
+export function realPath(root: string, path: readonly string[]): string | null {
   let real = root;
   for (const name of path) {
     const found = entries(real).find(({ entry }) => entry.name === name);
@@ -55,11 +66,12 @@ function entries(folder: string): { entry: HostEntry; real: string }[] {
   const seen = new Map<string, { entry: HostEntry; real: string }>();
   for (const real of listed(folder)) {
     const name = real.toUpperCase();
-    if (!NAME.test(name) || seen.has(name)) continue;
+    if (!isDosName(name) || seen.has(name)) continue;
     const status = lstatSync(join(folder, real), { throwIfNoEntry: false });
     if (status === undefined || !(status.isFile() || status.isDirectory())) continue;
     const modified = Math.floor(status.mtimeMs / 1000);
-    const entry = { name, folder: status.isDirectory(), bytes: status.size, modified };
+    const readOnly = status.isFile() && (status.mode & OWNER_WRITES) === 0;
+    const entry = { name, folder: status.isDirectory(), bytes: status.size, readOnly, modified };
     seen.set(name, { entry, real });
   }
   return [...seen.values()].sort((a, b) => (a.entry.name < b.entry.name ? -1 : 1));

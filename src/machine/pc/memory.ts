@@ -9,7 +9,7 @@ import type { PcConfig } from './config.ts';
 export const CONVENTIONAL_END = 0xa0000;
 export const ROM_START = 0xc0000;
 export const MEGABYTE = 0x100000;
-const DOS_ROM = 0xe0000;
+const DOS_ROM = 0xca000;
 const FOUR_GIB = 2 ** 32;
 const LEGACY_BIOS = 0x10000;
 const PAGE = 4096;
@@ -20,7 +20,7 @@ export interface PcRoms {
   readonly bios: Uint8Array;
   /** At C0000; null: none. */
   readonly vgaBios: Uint8Array | null;
-  /** An option ROM at E0000 whose bytes need not sum to 0 yet; absent or null: none. */
+  /** An option ROM at CA000 whose bytes need not sum to 0 yet; absent or null: none. */
   readonly dos?: Uint8Array | null;
 }
 

@@ -29,6 +29,7 @@ import { type PITState, pit_advance, pit_init, pit_next_event } from '../../xen/
 import { PcClock } from './clock.ts';
 import type { PcConfig } from './config.ts';
 import { EMPTY_FOLDER, hostFolder } from './folder.ts';
+import { writeFolder } from './folder-write.ts';
 import { PicInterrupts } from './interrupts.ts';
 import type { Key } from './keys.ts';
 import { type ImageFile, openMedium, writeBack } from './media.ts';
@@ -75,6 +76,7 @@ export class Pc implements Disposable {
   #fdc: Fdc | null = null;
   #ata: Ata | null = null;
   #program: HostFolderDevice | null = null;
+  #folderKept = false;
   readonly #images: (ImageFile | null)[] = [];
   #vga: Vga | null = null;
   #window: PcVideoWindow | null = null;
@@ -320,6 +322,18 @@ export class Pc implements Disposable {
       if (medium !== undefined) sectors += writeBack(config, medium);
     });
     return sectors;
+  }
+
+  /** The same of drive C, into its folder. @returns files written or deleted there */
+  writeFolderBack(): number {
+    const { dos } = this.config;
+    if (dos === null || dos.folder === null || !dos.writable || this.#folderKept) return 0;
+    return writeFolder(dos.folder, there(this.#program).volume);
+  }
+
+  /** What is written to drive C stays in memory, whatever was asked for. */
+  keepFolder(): void {
+    this.#folderKept = true;
   }
 
   [Symbol.dispose](): void {

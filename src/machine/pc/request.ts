@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { floppyFormat } from '../../dm/devices/floppy-formats.ts';
 import { HvmError } from '../../util/errors.ts';
 import type { LoadedGuest } from '../loader.ts';
-import type { DosConfig } from './config.ts';
+import { type DosConfig, ENVIRONMENT_LINE, ENVIRONMENT_LINES } from './config.ts';
 import { loadPc, type Rom } from './load.ts';
 import type { ScriptStep } from './script.ts';
 
@@ -25,6 +25,8 @@ export interface PcRequest {
   readonly dir?: string;
   /** Its command line. */
   readonly commandLine?: string;
+  /** Of its environment: NAME=VALUE. */
+  readonly environment?: readonly string[];
   readonly script?: readonly ScriptStep[];
 }
 
@@ -83,9 +85,11 @@ export const isComProgram = (path: string): boolean => extname(path).toLowerCase
 /** What fits between a PSP and the stack in one segment. */
 const LARGEST_COM = 0xfef0;
 const LONGEST_TAIL = 126;
+const ENVIRONMENT = /^[!-<>-~]+=[ -~]*$/;
 
 /** @throws HvmError HVM_GUEST_MISSING, HVM_GUEST_EMPTY, HVM_GUEST_TOO_LARGE, HVM_USAGE */
-function dosProgram(path: string, { dir, commandLine = '' }: PcRequest): DosConfig {
+function dosProgram(path: string, request: PcRequest): DosConfig {
+  const { dir, commandLine = '', environment = [], writable = false } = request;
   const bytes = readRom('program', path).bytes;
   if (bytes.length === 0) throw new HvmError('HVM_GUEST_EMPTY', `${path} is empty`);
   if (bytes.length > LARGEST_COM) {
@@ -101,10 +105,20 @@ function dosProgram(path: string, { dir, commandLine = '' }: PcRequest): DosConf
       `--command-line: expected at most ${LONGEST_TAIL - 1} printable ASCII characters`,
     );
   }
+  if (
+    environment.length > ENVIRONMENT_LINES ||
+    environment.some((line) => line.length > ENVIRONMENT_LINE || !ENVIRONMENT.test(line))
+  ) {
+    throw new HvmError(
+      'HVM_USAGE',
+      `--env: expected NAME=VALUE, at most ${ENVIRONMENT_LINE} printable ASCII characters, ${ENVIRONMENT_LINES} times`,
+    );
+  }
   const base = basename(path, extname(path)).toUpperCase();
   const name = `${base.replace(/[^A-Z0-9!#$%&'()@^_`{}~-]/g, '').slice(0, 8) || 'PROGRAM'}.COM`;
   const program = Buffer.from(bytes).toString('base64');
-  return { name, program, tail, folder: dir === undefined ? null : resolve(dir) };
+  const folder = dir === undefined ? null : resolve(dir);
+  return { name, program, tail, environment: [...environment], folder, writable };
 }
 
 /** A floppy by its size, else a disk. */
@@ -124,8 +138,13 @@ export function loadRequestedPc(
 ): LoadedGuest {
   const { floppies = [], disks = [], writable, startSeconds, script } = request;
   const program = image !== null && isComProgram(image) ? dosProgram(image, request) : null;
-  if (program === null && request.dir !== undefined) {
-    throw new HvmError('HVM_USAGE', '--dir without a .COM program: expected both or neither');
+  for (const [option, value] of [
+    ['--dir', request.dir],
+    ['--command-line', request.commandLine],
+    ['--env', request.environment],
+  ] as const) {
+    if (program !== null || value === undefined) continue;
+    throw new HvmError('HVM_USAGE', `${option} without a .COM program: expected both or neither`);
   }
   const first = image === null || program !== null ? [] : [image];
   const asFloppy = image === null || program !== null || isFloppy(image);

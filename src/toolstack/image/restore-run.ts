@@ -14,6 +14,8 @@ import { type RunImageOptions, RunImages } from './run-images.ts';
 export interface RestoreOptions {
   source: ImageSource;
   lastGood: boolean;
+  /** What the guest wrote to its folder goes there at the end, if its run was asked to; else it stays in memory. */
+  writable: boolean;
   /** Of the whole history; null: what the guest's manifest says. */
   maxInstructions: number | null;
   timeoutMs: number | null;
@@ -51,6 +53,8 @@ export async function restoreRun(
     ...(watch.input === undefined ? {} : { input: watch.input }),
   });
   using _machine = machine;
+  // An image names a folder of this machine, and may come from anywhere.
+  if (!options.writable) machine.pc?.keepFolder();
   books?.open(machine, revision, loaded);
   using images =
     options.image === null

@@ -34,10 +34,6 @@
         call show
         mov dx, absent
         call show
-        mov dx, hello           ; nothing can be written
-        mov ax, 3D01h
-        int 21h
-        call outcome
         mov bx, 1000h           ; memory: what is ours shrinks, then some is free
         mov ah, 4Ah
         int 21h
@@ -66,10 +62,15 @@
         mov dx, 50000
         int 15h
         call outcome
-        mov ah, 0Fh             ; there are no file control blocks
-        mov dx, 5Ch
+        mov ah, 5Dh             ; an inside call that is not there
         int 21h
         call outcome
+        mov ax, 1234h           ; nobody has this interrupt: nothing changes
+        int 0E1h
+        call number
+        xor ax, ax              ; no mouse
+        int 33h
+        call number
         mov cl, 2               ; as CP/M had it
         mov dl, '!'
         call 5
@@ -105,57 +106,7 @@ show:
         int 21h
         jmp newline
 
-; "ok", or "error" and AX.
-outcome:
-        jc .error
-        mov si, ok
-        call print
-        jmp newline
-.error:
-        mov si, error
-        call print
-number:
-        pusha
-        mov bx, 10
-        xor cx, cx
-.digit:
-        xor dx, dx
-        div bx
-        push dx
-        inc cx
-        test ax, ax
-        jnz .digit
-.out:
-        pop dx
-        add dl, '0'
-        mov ah, 2
-        int 21h
-        loop .out
-        popa
-newline:
-        push ax
-        push dx
-        mov ah, 2
-        mov dl, 13
-        int 21h
-        mov dl, 10
-        int 21h
-        pop dx
-        pop ax
-        ret
-print:
-        pusha
-.next:
-        lodsb
-        test al, al
-        jz .done
-        mov dl, al
-        mov ah, 2
-        int 21h
-        jmp .next
-.done:
-        popa
-        ret
+%include "print.inc"
 
 pattern: db 'c:\*.*', 0
 hello:  db 'hello.txt', 0
@@ -163,6 +114,4 @@ nested: db 'c:\sub\..\sub/inner.txt', 0
 above:  db '..\secret.txt', 0
 link:   db 'link.txt', 0
 absent: db 'nothing.txt', 0
-ok:     db 'ok', 0
-error:  db 'error ', 0
 buffer:
