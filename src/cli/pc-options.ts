@@ -19,7 +19,6 @@ export interface PcFlags {
   /** Seconds since 1970. */
   rtc?: number;
   dir?: string;
-  commandLine?: string;
   env?: string[];
 }
 
@@ -46,7 +45,6 @@ export function addPcOptions(command: Command): void {
     .option('--floppy <file>', 'an image in the next drive, A first; repeatable', several)
     .option('--disk <file>', 'an image of a hard disk; repeatable', several)
     .option('--dir <folder>', 'drive C of a .COM program (an empty one); see --writable')
-    .option('--command-line <text>', 'of a .COM program')
     .option('--env <name=value>', 'in its environment; repeatable', several)
     .option('--writable', 'what the guest wrote goes into images and --dir when the run ends')
     .option('--rtc <time>', 'local time at power-on (2020-01-01T12:00:00)', clockValue);
@@ -54,7 +52,7 @@ export function addPcOptions(command: Command): void {
 
 /** The part of `LoadOptions` about the PC. @throws HvmError HVM_USAGE for options that contradict each other */
 function pcLoad(flags: PcFlags, devices: number, script: readonly ScriptStep[]): LoadOptions {
-  const { machine, bios, vgabios, floppy, disk, writable, rtc, dir, commandLine, env } = flags;
+  const { machine, bios, vgabios, floppy, disk, writable, rtc, dir, env } = flags;
   const pc: PcRequest = {
     ...(bios === undefined ? {} : { bios }),
     ...(vgabios === undefined ? {} : { vgaBios: vgabios }),
@@ -63,7 +61,6 @@ function pcLoad(flags: PcFlags, devices: number, script: readonly ScriptStep[]):
     ...(writable === undefined ? {} : { writable }),
     ...(rtc === undefined ? {} : { startSeconds: rtc }),
     ...(dir === undefined ? {} : { dir }),
-    ...(commandLine === undefined ? {} : { commandLine }),
     ...(env === undefined ? {} : { environment: env }),
     ...(script.length === 0 ? {} : { script }),
   };

@@ -140,7 +140,6 @@ export function loadRequestedPc(
   const program = image !== null && isComProgram(image) ? dosProgram(image, request) : null;
   for (const [option, value] of [
     ['--dir', request.dir],
-    ['--command-line', request.commandLine],
     ['--env', request.environment],
   ] as const) {
     if (program !== null || value === undefined) continue;
