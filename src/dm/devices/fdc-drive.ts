@@ -3,6 +3,9 @@
 import { type FloppyFormat, floppyFormat, floppySectors } from './floppy-formats.ts';
 import { type ImageSource, Medium, SECTOR_BYTES } from './medium.ts';
 
+/** No data rate has been chosen since power-on; chosen ones are 0 to 3. */
+export const ANY_RATE = 4;
+
 /** Highest cylinder a drive's heads reach. */
 const LAST_CYLINDER = 83;
 
@@ -40,7 +43,8 @@ export class FloppyDrive {
   /** Whether a track under the heads can be read at a data rate, on a side. */
   readable(rate: number, head: number): SectorFault | null {
     const { format } = this;
-    if (format === null || !format.rates.includes(rate)) return NO_ADDRESS_MARK;
+    if (format === null) return NO_ADDRESS_MARK;
+    if (rate !== ANY_RATE && !format.rates.includes(rate)) return NO_ADDRESS_MARK;
     if (this.cylinder >= format.cylinders || head >= format.heads) return NO_ADDRESS_MARK;
     return null;
   }

@@ -4,10 +4,12 @@
 // Data sheet: Intel 82077AA CHMOS single-chip floppy disk controller, order number 290166-007.
 // A command takes effect at once when its time is over: seeks 1 ms and 0.2 ms a track, sectors 0.2 ms each. Data moves
 // by DMA only. SCAN commands are answered as invalid; sectors have 512 bytes; deleted data marks do not exist.
+// Until a data rate is chosen any floppy is read, and transfers seek by themselves unless CONFIGURE says otherwise: as on
+// Bochs and QEMU, whose firmware chooses no rate and does not seek. The chip starts with 250 kbit/s and without.
 import type { DeviceContext, DeviceState, DeviceWitness, IoSize } from '../device.ts';
 import { RegisterDevice } from '../device.ts';
 import { type PortDevice, readBytes, type Timed, writeBytes } from './board.ts';
-import { FloppyDrive, type SectorFault, sectorBuffer } from './fdc-drive.ts';
+import { ANY_RATE, FloppyDrive, type SectorFault, sectorBuffer } from './fdc-drive.ts';
 import type { DmaChannel } from './i8237.ts';
 import type { ImageSource } from './medium.ts';
 
@@ -29,6 +31,9 @@ const ST0_SEEK_END = 0x20;
 const ST1_END = 0x80;
 const ST1_OVERRUN = 0x10;
 const LONGEST = 9;
+/** EIS of CONFIGURE: transfers seek. */
+const IMPLIED_SEEK = 0x40;
+const CONFIGURED: readonly number[] = [IMPLIED_SEEK, 0];
 
 /** Bytes of a command by its low five bits; absent: invalid. */
 const LENGTHS: Readonly<Record<number, number>> = {
@@ -78,7 +83,7 @@ interface State {
 
 const POWER_ON: State = {
   dor: 0,
-  rate: 2,
+  rate: ANY_RATE,
   tape: 0,
   command: [],
   result: [],
@@ -86,7 +91,7 @@ const POWER_ON: State = {
   ended: [-1, -1, -1, -1],
   line: false,
   specify: [0, 0],
-  configure: [0, 0],
+  configure: [...CONFIGURED],
   perpendicular: 0,
   locked: false,
   cylinders: [0, 0],
@@ -251,7 +256,7 @@ export class Fdc extends RegisterDevice<State> implements PortDevice, Timed {
     state.command.length = 0;
     state.result.length = 0;
     state.ended = [-1, -1, -1, -1];
-    if (!state.locked) state.configure = [0, 0];
+    if (!state.locked) state.configure = [...CONFIGURED];
     this.#drive(false);
     state.doneAt = this.#context.nowNs() + RESET_NS;
   }
@@ -295,6 +300,10 @@ export class Fdc extends RegisterDevice<State> implements PortDevice, Timed {
     }
   }
 
+  get #seeks(): boolean {
+    return ((this.state.configure[0] ?? 0) & IMPLIED_SEEK) !== 0;
+  }
+
   /** ns until a command has done its work; 0: it is done at once. */
   #duration(kind: number): number {
     const { command } = this.state;
@@ -306,14 +315,17 @@ export class Fdc extends RegisterDevice<State> implements PortDevice, Timed {
         return SEEK_NS + Math.abs((drive?.cylinder ?? 0) - (command[2] ?? 0)) * TRACK_NS;
       case 0x0a:
         return SECTOR_NS;
+      case 0x0d:
+        return COMMAND_NS + SECTOR_NS;
       case 0x02:
       case 0x05:
       case 0x06:
       case 0x09:
       case 0x0c:
-      case 0x0d:
-      case 0x16:
-        return COMMAND_NS + SECTOR_NS;
+      case 0x16: {
+        const away = Math.abs((drive?.cylinder ?? 0) - (command[2] ?? 0));
+        return COMMAND_NS + SECTOR_NS + (this.#seeks ? away * TRACK_NS : 0);
+      }
       default:
         return 0;
     }
@@ -471,6 +483,7 @@ export class Fdc extends RegisterDevice<State> implements PortDevice, Timed {
     let at = cylinder;
     let fault: SectorFault | null = size === 2 ? null : { st1: 0x04, st2: 0 };
     if (kind === 0x02) sector = 1;
+    if (this.#seeks && drive !== undefined && drive.cylinder !== cylinder) drive.seek(cylinder);
     while (fault === null) {
       const found = drive?.find(rate, at, head, sector) ?? { st1: 1, st2: 0 };
       if (typeof found !== 'number') {

@@ -29,12 +29,17 @@ const FORMATS: readonly FloppyFormat[] = [
   format(40, 1, 9, DOUBLE, 1),
   format(40, 2, 8, DOUBLE, 1),
   F360K,
+  format(80, 2, 8, DOUBLE, 3),
   format(80, 2, 9, DOUBLE, 3),
   format(80, 2, 15, [0], 2),
   F1440K,
-  format(80, 2, 20, [0], 4),
-  format(80, 2, 21, [0], 4),
   format(80, 2, 36, [3], 5),
+  // More sectors or cylinders than DOS gave them: 400K, 800K, 820K, 1.6M to 1.92M.
+  format(40, 2, 10, DOUBLE, 1),
+  ...[10, 11].map((sectors) => format(80, 2, sectors, DOUBLE, 3)),
+  ...[82, 83].map((cylinders) => format(cylinders, 2, 10, DOUBLE, 3)),
+  ...[20, 21, 22, 23, 24].map((sectors) => format(80, 2, sectors, [0], 4)),
+  ...[82, 83].flatMap((cylinders) => [18, 21].map((n) => format(cylinders, 2, n, [0], 4))),
 ];
 
 export function floppySectors(f: FloppyFormat): number {

@@ -2,6 +2,7 @@
 // The floppy controller and its DMA channel, as a BIOS drives them.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Fdc } from '../../../src/dm/devices/fdc.ts';
+import { floppyFormat } from '../../../src/dm/devices/floppy-formats.ts';
 import { I8237 } from '../../../src/dm/devices/i8237.ts';
 import { memoryImage } from '../../../src/dm/devices/medium.ts';
 import { silentContext } from '../../../src/dm/index.ts';
@@ -117,6 +118,37 @@ describe('fdc', () => {
     expect(command(0x4a, 0).slice(0, 2)).toEqual([0x00, 0x00]);
     fdc.write(0x3f2, 1, 0x2d);
     expect(command(0x4a, 1).slice(0, 2)).toEqual([0x41, 0x01]);
+  });
+
+  test('a transfer seeks by itself, unless CONFIGURE says otherwise', () => {
+    setDma(0x46, 0x1000, 512);
+    expect(command(0xe6, 0, 7, 0, 1, 2, 18, 0x1b, 0xff)).toEqual([0, 0, 0, 7, 0, 2, 2]);
+    expect(memory[0x1000]).toBe((7 * 36) & 0xff);
+    expect(fdc.read(0x3f7, 1)).toBe(0);
+    command(0x13, 0, 0x17, 0);
+    setDma(0x46, 0x1000, 512);
+    expect(command(0xe6, 0, 8, 0, 1, 2, 18, 0x1b, 0xff).slice(0, 3)).toEqual([0x40, 0x04, 0x10]);
+  });
+
+  test('before a data rate is chosen it reads any floppy', () => {
+    fdc.reset();
+    fdc.write(0x3f2, 1, 0x1c);
+    wait();
+    expect(command(0x4a, 0).slice(0, 2)).toEqual([0, 0]);
+    fdc.write(0x3f7, 1, 2);
+    expect(command(0x4a, 0).slice(0, 2)).toEqual([0x40, 0x01]);
+  });
+
+  test.each([
+    [655360, [80, 2, 8]],
+    [839680, [82, 2, 10]],
+    [1720320, [80, 2, 21]],
+    [1763328, [82, 2, 21]],
+    [1966080, [80, 2, 24]],
+    [2949120, [80, 2, 36]],
+  ])('an image of %i bytes is a floppy of that geometry', (bytes, geometry) => {
+    const format = floppyFormat(bytes);
+    expect([format?.cylinders, format?.heads, format?.sectorsPerTrack]).toEqual(geometry);
   });
 
   test('formats a track', () => {
