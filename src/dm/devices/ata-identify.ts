@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What a disk says of itself: the 256 words of IDENTIFY DEVICE (ATA/ATAPI-4, 8.12).
+import { SECTOR_BYTES } from './medium.ts';
+
 const HEADS = 16;
 const SECTORS = 63;
 const MOST_CYLINDERS = 16383;
@@ -25,6 +27,9 @@ export function identify(sectors: number, multiple: number): Uint8Array {
   word(0, 0x0040);
   word(1, cylinders);
   word(3, HEADS);
+  // Retired words of ATA-1, bytes of a track and of a sector: Bochs's BIOS takes its count from the second.
+  word(4, SECTORS * SECTOR_BYTES);
+  word(5, SECTOR_BYTES);
   word(6, SECTORS);
   text(10, 10, 'TRAPLINE0001');
   text(23, 4, '1.0');

@@ -10,6 +10,8 @@ import { type Board, type PortDevice, readBytes, type Timed, writeBytes } from '
 import { toSet2 } from './scan-codes.ts';
 
 const DATA = 0x60;
+const COMMAND = 0x64;
+const FLOATING = 0xff;
 const IRQ = 1;
 /** The keyboard's own buffer. */
 const FIFO = 16;
@@ -108,13 +110,16 @@ export class I8042 extends RegisterDevice<State> implements PortDevice, Timed {
   }
 
   read(port: number, size: IoSize): number {
-    return readBytes(size, (i) => (port + i === DATA ? this.#readData() : this.#status()));
+    return readBytes(size, (i) => {
+      if (port + i === DATA) return this.#readData();
+      return port + i === COMMAND ? this.#status() : FLOATING;
+    });
   }
 
   write(port: number, size: IoSize, value: number): void {
     writeBytes(size, value, (i, byte) => {
       if (port + i === DATA) this.#writeData(byte);
-      else this.#writeCommand(byte);
+      else if (port + i === COMMAND) this.#writeCommand(byte);
       this.#fill(this.#context.nowNs());
     });
   }

@@ -189,7 +189,8 @@ export class Pc implements Disposable {
         });
       });
     };
-    addViews('i8042', ['0x60', '0x64'], (context) => {
+    // A word at 60h begins here; 61h alone is the monitor's.
+    addViews('i8042', ['0x60-0x61', '0x64'], (context) => {
       this.#keyboard = new I8042(context, board);
       this.#timed.push(this.#keyboard);
       return this.#keyboard;

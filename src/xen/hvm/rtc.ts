@@ -227,24 +227,23 @@ export function rtc_init(d: domain, irq: hvm_irq, time_offset_seconds: number): 
   s.cmos_data[RTC_REG_D] = RTC_VRT;
   rtc_copy_date(s, 0);
   register_portio_handler(d, 0x70, 2, (_curr, dir, port, size, val) => {
-    if (size !== 1) {
-      val.data = 0xffffffff;
-      return X86EMUL_OKAY;
-    }
-    const data = val.data & 0xff;
+    const write = dir === IOREQ_WRITE;
+    const given = val.data;
     if ((port & 1) === 0) {
-      if (dir !== IOREQ_WRITE) val.data = 0xff;
-      else s.cmos_index = data & 0x7f;
-      // The RAM's own latch has to hear of its registers.
-      return dir === IOREQ_WRITE && s.cmos_index >= RTC_CMOS_SIZE
-        ? X86EMUL_UNHANDLEABLE
-        : X86EMUL_OKAY;
+      if (write) s.cmos_index = given & 0x7f;
+      if (size === 1) {
+        val.data = 0xff;
+        // The RAM's own latch has to hear of its registers.
+        return write && s.cmos_index >= RTC_CMOS_SIZE ? X86EMUL_UNHANDLEABLE : X86EMUL_OKAY;
+      }
     }
+    // A word at 70h is both ports, as on an 8-bit bus; the RAM takes it in the same way.
     if (s.cmos_index >= RTC_CMOS_SIZE) return X86EMUL_UNHANDLEABLE;
+    const at = port & 1 ? 0 : 8;
     const now = d.host.hvm_get_guest_time(d);
     catch_up(s, irq, now);
-    if (dir === IOREQ_WRITE) write_register(s, irq, data, now);
-    else val.data = read_register(s, irq, now);
+    if (write) write_register(s, irq, (given >>> at) & 0xff, now);
+    else val.data = ((read_register(s, irq, now) << at) | (at === 0 ? 0 : 0xffff00ff)) >>> 0;
     return X86EMUL_OKAY;
   });
   return s;

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The pair of 8259A interrupt controllers inside the monitor: ports 20h, 21h, A0h, A1h, 4D0h, 4D1h.
 // Behaviour of Xen 4.14.5 xen/arch/x86/hvm/vpic.c, and of irq.c as far as ISA lines go.
-// Differences: the CPU is asked for an interrupt window instead of being kicked; no lock, no local APIC.
+// Differences: the CPU is asked for an interrupt window instead of being kicked; no lock, no local APIC; wide accesses are bytes.
 // Data sheet: Intel 8259A, order number 231468-003.
 import type { domain } from '../common/sched.ts';
-import { IOREQ_WRITE } from '../public/hvm_ioreq.ts';
-import { register_portio_handler } from './io_handler.ts';
-import { X86EMUL_OKAY } from './x86_emulate.ts';
+import { register_byte_ports } from './byte_ports.ts';
 
 /** One controller: the fields of struct hvm_hw_vpic. */
 export interface vpic {
@@ -218,18 +216,20 @@ function ioport_read(irq: hvm_irq, s: vpic, addr: number): number {
 export function vpic_init(d: domain): hvm_irq {
   const irq: hvm_irq = { vpic: [newVpic(true), newVpic(false)], isa_irq: 0 };
   irq.vpic.forEach((s, i) => {
-    register_portio_handler(d, i === 0 ? 0x20 : 0xa0, 2, (_curr, dir, port, size, val) => {
-      if (size !== 1) val.data = 0xffffffff;
-      else if (dir === IOREQ_WRITE) ioport_write(irq, s, port, val.data & 0xff);
-      else val.data = ioport_read(irq, s, port);
-      return X86EMUL_OKAY;
+    register_byte_ports(d, i === 0 ? 0x20 : 0xa0, 2, {
+      read: (port) => ioport_read(irq, s, port),
+      write: (port, value) => ioport_write(irq, s, port, value),
     });
-    register_portio_handler(d, 0x4d0 + i, 1, (_curr, dir, _port, size, val) => {
-      if (size !== 1) val.data = 0xffffffff;
-      else if (dir !== IOREQ_WRITE) val.data = s.elcr & elcr_mask(s);
-      else s.elcr = (val.data & elcr_mask(s)) | (s.is_master ? 1 << 2 : 0);
-      return X86EMUL_OKAY;
-    });
+  });
+  register_byte_ports(d, 0x4d0, 2, {
+    read(port) {
+      const s = irq.vpic[port === 0x4d0 ? 0 : 1];
+      return s.elcr & elcr_mask(s);
+    },
+    write(port, value) {
+      const s = irq.vpic[port === 0x4d0 ? 0 : 1];
+      s.elcr = (value & elcr_mask(s)) | (s.is_master ? 1 << 2 : 0);
+    },
   });
   return irq;
 }

@@ -2,13 +2,11 @@
 // The 8254 interval timer inside the monitor, and port 61h: ports 40h to 43h, 61h.
 // Behaviour of Xen 4.14.5 xen/arch/x86/hvm/i8254.c.
 // Differences: ticks that nobody took are not made up for; the refresh clock follows guest time; mode 0 of counter 0
-// interrupts at its terminal count; a counter of modes 2 and 3 goes on across a save exactly.
+// interrupts at its terminal count; a counter of modes 2 and 3 goes on across a save exactly; wide accesses are bytes.
 // Data sheet: Intel 8254, order number 231164-005.
 import type { domain } from '../common/sched.ts';
-import { IOREQ_WRITE } from '../public/hvm_ioreq.ts';
-import { register_portio_handler } from './io_handler.ts';
+import { register_byte_ports } from './byte_ports.ts';
 import { type hvm_irq, hvm_isa_irq_assert, hvm_isa_irq_deassert } from './vpic.ts';
-import { X86EMUL_OKAY } from './x86_emulate.ts';
 
 /** Hz. */
 export const PIT_FREQ = 1193182;
@@ -298,20 +296,24 @@ export function pit_init(d: domain): PITState {
     period_ns: 0,
   };
   const now = (): number => d.host.hvm_get_guest_time(d);
-  register_portio_handler(d, 0x40, 4, (_curr, dir, port, size, val) => {
-    if (size !== 1) val.data = 0xffffffff;
-    else if (dir === IOREQ_WRITE) ioport_write(pit, port & 3, val.data & 0xff, now());
-    else if ((port & 3) !== 3) val.data = ioport_read(pit, port & 3, now());
-    return X86EMUL_OKAY;
+  register_byte_ports(d, 0x40, 4, {
+    read: (port) => ((port & 3) === 3 ? 0xff : ioport_read(pit, port & 3, now())),
+    write: (port, value) => ioport_write(pit, port & 3, value, now()),
   });
-  register_portio_handler(d, 0x61, 1, (_curr, dir, _port, _size, val) => {
-    if (dir !== IOREQ_WRITE) val.data = speaker_ioport_read(pit, now());
-    else {
-      pit.speaker_data_on = (val.data >>> 1) & 1;
-      pit_set_gate(pit, 2, val.data & 1, now());
-    }
-    return X86EMUL_OKAY;
-  });
+  register_byte_ports(
+    d,
+    0x61,
+    1,
+    {
+      read: () => speaker_ioport_read(pit, now()),
+      write(_port, value) {
+        pit.speaker_data_on = (value >>> 1) & 1;
+        pit_set_gate(pit, 2, value & 1, now());
+      },
+    },
+    // 64h is the keyboard controller's.
+    2,
+  );
   return pit;
 }
 
