@@ -49,6 +49,20 @@ export const stressSchema = z.strictObject({
     .array(z.strictObject({ server: count, why: z.string() }))
     .describe('those given up, by number of their server'),
   story: story.nullable().describe('of a failure: the instruction it is about'),
+  script: z
+    .strictObject({ steps: count, done: count.describe('steps that are over') })
+    .nullable()
+    .describe('of a PC: what was typed and waited for; null: nothing'),
+  end: z
+    .strictObject({
+      instructions: count.describe('completed where the two were compared'),
+      accesses: count.describe('of the whole run, each compared with its counterpart'),
+      identical: z
+        .boolean()
+        .describe('screen, memory, registers, devices, output, accesses; else: violations end-*'),
+    })
+    .nullable()
+    .describe('of a PC: its end beside that of a run without checkpoints; null: not compared'),
   measured: measuredOrNot,
   durationMs: z.number().min(0),
   checkpointsPerSecond: z.number().min(0),

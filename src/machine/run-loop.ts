@@ -77,6 +77,8 @@ export class RunLoop {
   onEnter: (() => boolean) | null = null;
   /** Instruction count at which `run()` returns 'deadline'. */
   deadline = Number.MAX_SAFE_INTEGER;
+  /** Of the instruction count, what HLTs have skipped. */
+  skipped = 0;
   /** Stop when the guest reports a verdict. */
   stopAtVerdict = true;
   readonly #count: sched_count = { resumes: 0 };
@@ -262,7 +264,9 @@ export class RunLoop {
     // Nothing happens until the next tick, or until the deadline if that comes first: the time in between is skipped.
     const now = cpu.icount;
     const wake = Math.min(Math.max(next, now), this.deadline);
-    cpu.charge(Math.max(0, wake - now));
+    const skip = Math.max(0, wake - now);
+    cpu.charge(skip);
+    this.skipped += skip;
     if (next > wake) return 'deadline';
     timer.reached(wake);
     return null;

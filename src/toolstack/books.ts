@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The books of one vCPU: a ledger with its live check and, if asked for, a file; they can go on where an image says they
 // stood.
-import type { EndInfo, LedgerDevice, StageCounts, StartInfo } from '../ledger/events.ts';
+import type { EndInfo, EventSink, LedgerDevice, StageCounts, StartInfo } from '../ledger/events.ts';
 import { LedgerWriter } from '../ledger/jsonl.ts';
 import { Ledger } from '../ledger/ledger.ts';
 import { LiveChecker } from '../ledger/live-checker.ts';
@@ -54,14 +54,15 @@ export class Books implements Disposable {
   /**
    * @param path - of the file; null: none
    * @param from - where an image says that the books stood; null: they begin, or the image knows of none
+   * @param more - who hears the events besides
    * @throws HvmError HVM_OUTPUT for a file that cannot be, or is not the one that the image knows
    */
-  constructor(path: string | null, from: LedgerPosition | null) {
+  constructor(path: string | null, from: LedgerPosition | null, more: readonly EventSink[] = []) {
     this.#from = from;
     const { file = null, events = 0, totals = NO_TOTALS } = from ?? {};
     this.#writer =
       path === null ? null : new LedgerWriter(path, file && { ...file, events, totals });
-    const sinks = this.#writer === null ? [this.checker] : [this.checker, this.#writer];
+    const sinks = [this.checker, ...(this.#writer === null ? [] : [this.#writer]), ...more];
     this.ledger = new Ledger({ sinks });
   }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A guest under checkpoints: one machine, its books, and a shutdown at a drawn place, again and again.
 import type { DeviceSpec } from '../dm/registry.ts';
+import type { EventSink } from '../ledger/events.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { LiveChecker } from '../ledger/live-checker.ts';
 import { chooseDevices } from '../machine/choose-devices.ts';
 import type { LoadOptions } from '../machine/loader.ts';
-import { loadGuest } from '../machine/loader.ts';
+import { type LoadedGuest, loadGuest } from '../machine/loader.ts';
 import { Machine } from '../machine/machine.ts';
 import { RunLoop, type Stop } from '../machine/run-loop.ts';
 import { TeeTracer } from '../machine/tee-tracer.ts';
@@ -26,10 +27,15 @@ import { type MuseumBug, revisionLabel, revisionOf } from './museum/index.ts';
 import { RoundTrips } from './round-trips.ts';
 import { Snapshot } from './snapshot.ts';
 import { Story } from './story.ts';
+import { OutputDigest } from './undisturbed/output-digest.ts';
+import { instructionsOf } from './undisturbed/undisturbed.ts';
 import { type InsnKind, WindowDriver, type WindowName, windowsOf } from './windows.ts';
 
 /** Instructions after which a window that was not passed is given up for another one. */
 const PATIENCE = 20_000;
+/** A PC in HLT is waited for at most so long, some ticks of its clock, and looked at so often. */
+const LONGEST_WAIT = 2_000_000;
+const IDLE_STEP = 50_000;
 /** How often in a row a window may be missed before the guest counts as having none. */
 const MISSES = 8;
 /** A shutdown between instructions lands after at most so many of them. */
@@ -60,6 +66,8 @@ export interface SessionOptions {
   spacing?: number | null;
   /** Goes on from an image: guest, devices and revision are its own. */
   from?: LoadedImage | null;
+  /** Who hears the ledger's events besides, for such a guest. */
+  witness?: ((guest: LoadedGuest) => EventSink | null) | null;
   /** Between capture and resume, everything standing still. */
   onCaptured?: ((session: CheckpointSession) => void) | null;
 }
@@ -74,6 +82,8 @@ export class CheckpointSession implements Disposable {
   readonly log: GuestLog;
   readonly story: Story = new Story();
   readonly snapshot: Snapshot;
+  /** What the guest wrote. */
+  readonly output: OutputDigest;
   /** Checkpoints taken. */
   checkpoints = 0;
   /** Hits by window; a window the guest has no instruction for is absent. */
@@ -106,10 +116,12 @@ export class CheckpointSession implements Disposable {
         ? loadGuest(options.guest, { iterations: 0, ...options.load })
         : guestOfImage(from);
     this.#random = new Random(seed);
-    this.#between = options.between ?? MOST_BETWEEN;
     const kinds = guest.hasManifest ? (guest.manifest.windows as InsnKind[]) : null;
     this.#windows = windowsOf(options.between ? [] : kinds);
-    this.#books = new Books(options.ledgerPath, from?.state.vcpus[0].ledger ?? null);
+    const witness = options.witness?.(guest) ?? null;
+    const position = from?.state.vcpus[0].ledger ?? null;
+    this.#books = new Books(options.ledgerPath, position, witness === null ? [] : [witness]);
+    this.output = new OutputDigest(options.output);
     this.#driver = new WindowDriver(() => this.#shutdown());
     const tracers: Tracer[] = [this.story];
     if (this.meter !== null) tracers.push(new RoundTrips(this.meter));
@@ -118,7 +130,7 @@ export class CheckpointSession implements Disposable {
       ledger: this.ledger,
       points: this.#driver,
       trace: tracers.length === 1 ? this.story : new TeeTracer(tracers),
-      ...(options.output === undefined ? {} : { output: options.output }),
+      output: this.output.put,
     };
     try {
       if (from === null) {
@@ -138,6 +150,8 @@ export class CheckpointSession implements Disposable {
     }
     const { machine } = this;
     this.#spacing = options.spacing ?? (machine.pc === null || options.between ? 0 : PC_SPACING);
+    const most = machine.pc === null ? MOST_BETWEEN : Math.min(MOST_BETWEEN, this.#spacing);
+    this.#between = options.between ?? Math.max(1, most);
     this.loop = new RunLoop(machine);
     this.log = new GuestLog(machine);
     const books = machine.books;
@@ -187,9 +201,14 @@ export class CheckpointSession implements Disposable {
     return this.#books.position(sync);
   }
 
+  /** What the script of a PC waited for in vain, or null. */
+  get scriptFailed(): string | null {
+    return this.machine.pc?.typist.state.failed ?? null;
+  }
+
   /** Whether any witness has seen something wrong. */
   get failed(): boolean {
-    if (this.unsound !== null) return true;
+    if (this.unsound !== null || this.scriptFailed !== null) return true;
     return this.checker.failed || this.log.gap !== null || this.machine.verdict === 'failure';
   }
 
@@ -212,7 +231,7 @@ export class CheckpointSession implements Disposable {
       if (stop !== 'deadline') return stop;
       if (cpu.icount >= maxInstructions) return 'limit';
       if (this.#window === 'between-instructions') this.#shutdown();
-      else this.#missed();
+      else if (!this.#mayCome()) this.#missed();
     }
     loop.onServerStep = null;
     checkpoint(machine, this.snapshot, () => this.#captured(), {
@@ -262,6 +281,13 @@ export class CheckpointSession implements Disposable {
     this.log.look();
   }
 
+  /** Goes on to the next instruction boundary, without checkpoints. @returns why it stands there */
+  toBoundary(): Stop {
+    this.#driver.disarm();
+    this.loop.deadline = instructionsOf(this.machine) + 1;
+    return this.loop.run();
+  }
+
   /** Ends the books; call once. The ledger file is complete afterwards. */
   finish(boundary: boolean, reason: string): void {
     this.#books.end({
@@ -277,6 +303,7 @@ export class CheckpointSession implements Disposable {
   }
 
   #deadline = 0;
+  #armedAt = { icount: 0, skipped: 0 };
 
   #arm(): void {
     const random = this.#random;
@@ -286,17 +313,35 @@ export class CheckpointSession implements Disposable {
       this.#deadline = icount + 1 + random.below(this.#between);
       return;
     }
-    this.#deadline = icount + PATIENCE;
+    this.#armedAt = { icount: instructionsOf(this.machine), skipped: this.loop.skipped };
+    this.#deadline = icount + (this.machine.pc === null ? PATIENCE : Math.max(1, this.#spacing));
     this.#driver.arm(this.#window, random.below(MOST_SKIPPED));
+  }
+
+  /** What a PC in HLT skips costs nothing: it may come by with the next tick. */
+  #mayCome(): boolean {
+    const { machine, loop } = this;
+    if (machine.pc === null) return false;
+    const now = instructionsOf(machine);
+    const passed = now - this.#armedAt.icount;
+    const executed = passed - (loop.skipped - this.#armedAt.skipped);
+    if (executed >= this.#spacing || passed >= LONGEST_WAIT) return false;
+    this.#deadline = now + IDLE_STEP;
+    return true;
   }
 
   // The guest did not come by: it may be busy otherwise, or have no such instruction.
   #missed(): void {
+    // A PC has all kinds of them, but not always: then it is stopped where it is.
+    if (this.machine.pc !== null) {
+      this.#driver.disarm();
+      this.#window = 'between-instructions';
+      this.#shutdown();
+      return;
+    }
     const misses = (this.#misses.get(this.#window) ?? 0) + 1;
     this.#misses.set(this.#window, misses);
-    // A PC has all kinds of them, but not always.
-    if (misses >= MISSES && this.machine.pc === null)
-      this.#windows = this.#windows.filter((w) => w !== this.#window);
+    if (misses >= MISSES) this.#windows = this.#windows.filter((w) => w !== this.#window);
     this.#driver.disarm();
     this.#arm();
   }

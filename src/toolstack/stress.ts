@@ -9,6 +9,8 @@ import { Limits, type Watch } from './limits.ts';
 import { revisionLabel } from './museum/index.ts';
 import { pcWords } from './pc-words.ts';
 import { CheckpointSession, type SessionEnd, type SessionOptions } from './session.ts';
+import { AccessTape } from './undisturbed/tape.ts';
+import { type EndReport, instructionsOf, Undisturbed } from './undisturbed/undisturbed.ts';
 import { WINDOW_NAMES } from './windows.ts';
 
 /** What a run in threads is asked for besides. */
@@ -78,8 +80,27 @@ export interface StressReport {
   deviceModels: { server: number; why: string }[];
   /** Of a failure: the instruction it is about. */
   story: LaneStory | null;
+  /** How far the script of a PC has come; null: there is none. */
+  script: ScriptProgress | null;
+  /** The end beside that of an undisturbed run; null: not compared. */
+  end: EndComparison | null;
   /** By the clock, so different in each run; null: not asked for. */
   measured: Measured | null;
+}
+
+export interface ScriptProgress {
+  steps: number;
+  /** Those of them that are over. */
+  done: number;
+}
+
+export interface EndComparison {
+  /** Instructions completed where the two were compared. */
+  instructions: number;
+  /** Device accesses of the whole run, each compared with its counterpart. */
+  accesses: number;
+  /** Screen, memory, registers, devices, output and accesses; each difference is a violation. */
+  identical: boolean;
 }
 
 /** Facts in a device's testimony that are complaints when they are not 0. */
@@ -92,6 +113,9 @@ const COMPLAINTS: readonly (readonly [fact: string, is: 'lost' | 'duplicated' | 
   ['wrongValues', 'lost'],
 ];
 
+/** Rows of the tape after which the undisturbed run catches up: some 24 MB. */
+const MOST_ROWS = 1 << 20;
+
 /** How often the limits of time are looked at, in checkpoints. */
 const LOOK_EVERY = 32;
 
@@ -101,20 +125,41 @@ const LOOK_EVERY = 32;
  */
 export async function stress(options: StressOptions, watch: Watch): Promise<StressReport> {
   const limits = new Limits(watch, options.maxInstructions, options.timeoutMs);
-  using session = new CheckpointSession(options);
-  const end = await takeCheckpoints(session, options.checkpoints, limits, watch);
-  return judge(session, options, end);
+  const tape = new AccessTape();
+  using session = new CheckpointSession({
+    ...options,
+    witness: (guest) => (guest.pc === null ? null : tape),
+  });
+  if (session.machine.pc === null) {
+    return judge(
+      session,
+      options,
+      await takeCheckpoints(session, options.checkpoints, limits, watch),
+    );
+  }
+  using plain = new Undisturbed(options, tape);
+  const follow = async (): Promise<void> => {
+    if (tape.rows >= MOST_ROWS) await plain.follow(session.machine.cpu.icount, watch);
+  };
+  const end = await takeCheckpoints(session, options.checkpoints, limits, watch, follow);
+  if (limits.interrupted) return judge(session, options, end);
+  const stop = session.toBoundary();
+  session.ledger.drain();
+  const { machine, output } = session;
+  machine.regs.settle();
+  return judge(session, options, end, await plain.compare({ machine, stop, output }, watch));
 }
 
 /** Why the run is over: everything done, a violation, or the session's own end. */
 export type StressEnd = SessionEnd | 'done' | 'violation' | 'interrupted' | 'time';
 
-/** The loop of a stress run. */
+/** The loop of a stress run. @param between - done after each checkpoint */
 export async function takeCheckpoints(
   session: CheckpointSession,
   checkpoints: number,
   limits: Limits,
   watch: Watch,
+  between: () => Promise<void> = async () => {},
 ): Promise<StressEnd> {
   while (session.checkpoints < checkpoints) {
     const end = session.next(limits.maxInstructions);
@@ -125,6 +170,7 @@ export async function takeCheckpoints(
     if (end !== null) return end;
     const pause = watch.tick(session.checkpoints, checkpoints);
     if (pause !== undefined) await pause;
+    await between();
     if (limits.interrupted) return 'interrupted';
     if (session.checkpoints % LOOK_EVERY === 0 && limits.reached(0) !== null) return 'time';
   }
@@ -136,6 +182,7 @@ export function judge(
   session: CheckpointSession,
   options: StressOptions,
   end: StressEnd,
+  compared: EndReport | null = null,
 ): StressReport {
   const { machine, log, checkpoints } = session;
   const { verdict } = machine;
@@ -143,7 +190,7 @@ export function judge(
   // Between two checkpoints nothing is open; a violation or an end elsewhere may fall into an access.
   session.finish(end === 'done' || end === 'interrupted' || end === 'time', end);
   const report = session.checker.finish();
-  const others = otherWitnesses(session);
+  const others = [...otherWitnesses(session), ...endViolations(session, compared)];
   const violations = [...report.violations, ...others];
   const gapLost = log.gap === null ? 0 : Math.max(1, log.gap.got - log.gap.expected);
   const failed = violations.length > 0;
@@ -151,7 +198,7 @@ export function judge(
     ...emptyReport(options, machine.guest.name),
     outcome: failed ? 'failure' : outcomeOf(end, verdict, machine.domain.crashed !== null),
     checkpoints,
-    instructions: machine.cpu.icount,
+    instructions: instructionsOf(machine),
     accesses: { ...report.accesses },
     lost: Math.max(report.lost, gapLost),
     duplicated: report.duplicated,
@@ -164,6 +211,12 @@ export function judge(
     verdict,
     crash: machine.domain.crashed,
     story: failed ? session.story.lanes : null,
+    script: scriptProgress(session),
+    end: compared && {
+      instructions: compared.instructions,
+      accesses: compared.accesses,
+      identical: compared.differences.length === 0,
+    },
     measured: session.meter?.data() ?? null,
   };
   return result;
@@ -191,6 +244,8 @@ export function emptyReport(options: StressOptions, guest: string): StressReport
     threads: false,
     deviceModels: [],
     story: null,
+    script: null,
+    end: null,
     measured: null,
   };
 }
@@ -277,16 +332,8 @@ function deviceWord({ factory, range }: StressOptions['devices'][number]): strin
 
 /** What the guest, its log and its devices say, as violations. */
 function otherWitnesses(session: CheckpointSession): StressViolation[] {
-  const { machine, log, ledger, checkpoints } = session;
-  const seen = (kind: string, klass: string, message: string): StressViolation => ({
-    kind,
-    class: klass,
-    identity: null,
-    firstSeq: null,
-    seq: ledger.events,
-    checkpoint: null,
-    message,
-  });
+  const { machine, log, checkpoints } = session;
+  const seen = violationOf(session);
   const found: StressViolation[] = [];
   if (log.gap !== null) {
     const { expected, got, index } = log.gap;
@@ -310,7 +357,31 @@ function otherWitnesses(session: CheckpointSession): StressViolation[] {
   if (machine.verdict === 'failure') {
     found.push(seen('guest-verdict', 'totals', 'the guest itself reports failure'));
   }
-  return [...found, ...testimonyViolations(machine.testimonies(), ledger.events)];
+  const { scriptFailed } = session;
+  if (scriptFailed !== null) found.push(seen('script', 'totals', scriptFailed));
+  return [...found, ...testimonyViolations(machine.testimonies(), session.ledger.events)];
+}
+
+/** About no single access. */
+function violationOf(
+  session: CheckpointSession,
+): (kind: string, klass: string, message: string) => StressViolation {
+  const seq = session.ledger.events;
+  const none = { identity: null, firstSeq: null, checkpoint: null };
+  return (kind, klass, message) => ({ kind, class: klass, ...none, seq, message });
+}
+
+/** Each difference from the undisturbed run. */
+function endViolations(session: CheckpointSession, end: EndReport | null): StressViolation[] {
+  const seen = violationOf(session);
+  return (end?.differences ?? []).map(({ aspect, message }) =>
+    seen(`end-${aspect}`, 'undisturbed', message),
+  );
+}
+
+function scriptProgress({ machine: { pc } }: CheckpointSession): ScriptProgress | null {
+  if (pc === null || !pc.typist.scripted) return null;
+  return { steps: pc.config.script.length, done: pc.typist.state.step };
 }
 
 /** What devices complain of. @param seq - of the ledger's end */

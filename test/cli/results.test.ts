@@ -44,6 +44,8 @@ const stressed: StressResult = {
   story: null,
   threads: false,
   deviceModels: [],
+  script: null,
+  end: null,
   measured: null,
 };
 

@@ -107,6 +107,8 @@ export function stressResult(
     verdict: null,
     crash: null,
     story: null,
+    script: null,
+    end: null,
     measured: null,
     threads: false,
     deviceModels: [],

@@ -120,6 +120,23 @@ function verdictLine(document: StressDocument): string {
   }
 }
 
+function scriptRow({ script }: StressDocument): string[][] {
+  if (script === null) return [];
+  const { done, steps } = script;
+  const how = done === steps ? 'to its end' : `${done} of ${steps} steps when the run ended`;
+  return [['script', how]];
+}
+
+/** The end beside that of a run without checkpoints. */
+function endRow({ end }: StressDocument): string[][] {
+  if (end === null) return [];
+  const where = `of an undisturbed run of ${formatCount(end.instructions)} instructions`;
+  return [
+    ['end', end.identical ? `that ${where}` : `not that ${where}`],
+    ['', `screen, memory, registers, devices, output, ${formatCount(end.accesses)} accesses`],
+  ];
+}
+
 /** The result as text. */
 export function renderStress(document: StressDocument, style: Styler): string {
   const { accesses, checkpoints, durationMs } = document;
@@ -140,6 +157,8 @@ export function renderStress(document: StressDocument, style: Styler): string {
     ['lost', formatCount(document.lost)],
     ['duplicated', formatCount(document.duplicated)],
     ...document.deviceModels.map(({ server, why }) => ['device model', `${server} ${why}`]),
+    ...scriptRow(document),
+    ...endRow(document),
   ];
   const windows = renderWindows(document.windows);
   const { guest, outcome, reproduce, revision, seed } = document;
@@ -168,7 +187,7 @@ export function stressCommand(
     name: 'stress',
     summary: 'run a guest under checkpoints and judge every access',
     purpose:
-      'Runs a guest while the toolstack suspends, captures and resumes it again and again, at places drawn from a seed, and judges by three witnesses (the guest, its log, the ledger) whether any access was lost or happened twice.',
+      'Runs a guest while the toolstack suspends, captures and resumes it again and again, at places drawn from a seed, and judges by three witnesses (the guest, its log, the ledger) whether any access was lost or happened twice. The end of a PC is compared with that of a run without checkpoints.',
     examples: [
       ['counter --checkpoints 100000', 'a hundred thousand checkpoints; nothing may be lost'],
       [

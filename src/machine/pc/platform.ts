@@ -21,6 +21,7 @@ import { parseIoRange } from '../../dm/range.ts';
 import type { DeviceSpec } from '../../dm/registry.ts';
 import type { GuestRam } from '../../mem/guest-ram.ts';
 import { BugError } from '../../util/errors.ts';
+import { plainCopy } from '../../util/plain-copy.ts';
 import type { domain } from '../../xen/common/sched.ts';
 import { calendarOf } from '../../xen/hvm/calendar.ts';
 import { type RTCState, rtc_advance, rtc_init, rtc_next_event } from '../../xen/hvm/rtc.ts';
@@ -353,7 +354,7 @@ export class Pc implements Disposable {
   save(): PcState {
     const { irq, pit, rtc } = there(this.#inside);
     const missing = Object.fromEntries(this.#missing);
-    return structuredClone({
+    return plainCopy({
       irq,
       pit,
       rtc,
@@ -365,7 +366,7 @@ export class Pc implements Disposable {
 
   restore(state: PcState): void {
     const { irq, pit, rtc } = there(this.#inside);
-    const from = structuredClone(state);
+    const from = plainCopy(state);
     irq.isa_irq = from.irq.isa_irq;
     for (const [i, s] of irq.vpic.entries()) Object.assign(s, from.irq.vpic[i]);
     const { channels, ...rest } = from.pit;

@@ -64,6 +64,8 @@ export function hvmCpuOf(cpu: UnicornCpu): HvmCpu {
   EXTENDED.forEach((name, i) => {
     quads[name] = v.getBigUint64(8 * i, true);
   });
+  // Time that a HLT has skipped and the CPU has yet to count.
+  quads.tsc += BigInt(cpu.charged);
   GENERAL.forEach((name, i) => {
     quads[name] = quad(P.PAGE_GPR + 2 * i);
   });

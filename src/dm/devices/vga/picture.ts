@@ -67,7 +67,7 @@ function rowStart({ start, pitch, split }: Layout, row: number, height: number):
   return row < first ? start + row * pitch : (row - first) * pitch;
 }
 
-function loadedFont(state: R.VgaState, planes: Uint8Array): Uint8Array | null {
+function loadedFont(state: Pick<R.VgaState, 'seq'>, planes: Uint8Array): Uint8Array | null {
   const select = state.seq[R.SEQ_FONT] ?? 0;
   const base = 1024 * (FONT_KIB[(((select >> 3) & 4) | ((select >> 2) & 3)) as 0] ?? 0);
   const font = Uint8Array.from({ length: FONT_BYTES }, (_, i) => planes[4 * (base + i) + 2] ?? 0);
@@ -91,6 +91,9 @@ function textFrame(state: R.VgaState, planes: Uint8Array): TextFrame {
   const fontHeight = ((state.crtc[R.CRTC_MAX_SCAN] ?? 0) & 0x1f) + 1;
   const doubled = ((state.crtc[R.CRTC_MAX_SCAN] ?? 0) & 0x80) !== 0 ? 2 : 1;
   const rows = Math.max(1, Math.floor(where.lines / (fontHeight * doubled)));
+  // Only who draws asks for it, and it takes longer than all the rest. The planes are a copy; the register is not.
+  const registers = { seq: [...state.seq] };
+  let font: { glyphs: Uint8Array | null } | null = null;
   const cells = new Uint8Array(2 * columns * rows);
   for (let row = 0; row < rows; row++) {
     const from = rowStart(where, row, fontHeight * doubled);
@@ -109,7 +112,10 @@ function textFrame(state: R.VgaState, planes: Uint8Array): TextFrame {
     cursor: cursorOf(state, where, rows),
     palette: sixteen(state),
     fontHeight,
-    font: loadedFont(state, planes),
+    get font() {
+      font ??= { glyphs: loadedFont(registers, planes) };
+      return font.glyphs;
+    },
     blink: ((state.attr[R.ATTR_MODE] ?? 0) & R.ATTR_BLINK) !== 0,
   };
 }
