@@ -83,6 +83,18 @@ const NEEDED = [
     present: () => existsSync('/usr/share/seabios/bios.bin'),
     tests: true,
   },
+  {
+    what: "Bochs's BIOS",
+    package: 'bochsbios',
+    present: () => existsSync('/usr/share/bochs/BIOS-bochs-legacy'),
+    tests: true,
+  },
+  {
+    what: 'the LGPL VGA BIOS',
+    package: 'vgabios',
+    present: () => existsSync('/usr/share/vgabios/vgabios.bin'),
+    tests: true,
+  },
 ];
 
 /**

@@ -18,6 +18,7 @@
 %include "bios/postdev.inc"
 %include "bios/roms.inc"
 %include "bios/print.inc"
+%include "bios/lacks.inc"
 %include "bios/boot.inc"
 %include "bios/irq.inc"
 %include "bios/int09.inc"

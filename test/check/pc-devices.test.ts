@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { checkDevice, type DeviceRules, formatCheck } from '../../src/check/index.ts';
 import { PortView } from '../../src/dm/devices/board.ts';
-import { PostPort } from '../../src/dm/devices/board-ports.ts';
+import { PostPort, UnservedCalls } from '../../src/dm/devices/board-ports.ts';
 import { Cmos } from '../../src/dm/devices/cmos.ts';
 import { FwCfg } from '../../src/dm/devices/fw-cfg.ts';
 import { I8042 } from '../../src/dm/devices/i8042.ts';
@@ -43,6 +43,7 @@ const DEVICES: readonly [
   ],
   ['i8237', '0x0-0xf', () => new PortView(new I8237(memory), 0, true), { readEffects: 'all' }],
   ['post', '0x80', () => new PostPort(), {}],
+  ['unserved-calls', '0x568-0x56b', () => new UnservedCalls(() => undefined), {}],
 ];
 
 describe.each(DEVICES)('%s', (name, defaultRange, create, rules) => {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Small registers of the board: port 80h (progress of the self-test), port 92h (address line 20, fast reset), port 402h.
+// Small registers of the board: port 80h (progress of the self-test), port 92h (address line 20, fast reset), port 402h,
+// and port 568h, at which the built-in BIOS tells what it was asked for and does not serve.
 //
 // Port 80h: IBM PC/AT Technical Reference, March 1986. Port 92h: IBM PS/2 Hardware Interface Technical Reference, System
 // Control Port A. Port 402h: debug console of QEMU and SeaBIOS, which answers E9h.
@@ -68,5 +69,29 @@ export class BiosLog extends RegisterDevice<{ bytes: number }> {
   }
   override witness(): DeviceWitness {
     return { bytes: this.state.bytes };
+  }
+}
+
+/** A double word at 568h: an interrupt in the upper half, the caller's AX in the lower one (guests/bios/lacks.inc). */
+export class UnservedCalls extends RegisterDevice<{ calls: number }> {
+  readonly #lacks: (what: string) => void;
+
+  /** @param lacks - told of each call, in words */
+  constructor(lacks: (what: string) => void) {
+    super('unserved-calls', { calls: 0 });
+    this.#lacks = lacks;
+  }
+  read(): number {
+    return 0xffffffff;
+  }
+  write(offset: number, size: IoSize, value: number): void {
+    if (offset !== 0 || size !== 4) return;
+    const hex = (number: number, digits: number): string =>
+      number.toString(16).toUpperCase().padStart(digits, '0');
+    this.#lacks(`INT ${hex((value >>> 16) & 0xff, 2)}h with AX=${hex(value & 0xffff, 4)}h`);
+    this.state.calls++;
+  }
+  override witness(): DeviceWitness {
+    return { calls: this.state.calls };
   }
 }

@@ -5,7 +5,7 @@ import type { MachineCpu } from '../../cpu/machine-cpu.ts';
 import { type DeviceContext, NO_INPUT } from '../../dm/device.ts';
 import { Ata } from '../../dm/devices/ata.ts';
 import { type Board, type PortDevice, PortView, type Timed } from '../../dm/devices/board.ts';
-import { BiosLog, Port92, PostPort } from '../../dm/devices/board-ports.ts';
+import { BiosLog, Port92, PostPort, UnservedCalls } from '../../dm/devices/board-ports.ts';
 import { Cmos } from '../../dm/devices/cmos.ts';
 import { debugcon } from '../../dm/devices/debugcon.ts';
 import { Fdc } from '../../dm/devices/fdc.ts';
@@ -87,6 +87,8 @@ export class Pc implements Disposable {
   readonly #line: Partial<DeviceContext>;
   readonly #timed: Timed[] = [];
   readonly #missing = new Map<string, number>();
+  /** A BIOS has begun to boot. */
+  #booted = false;
 
   /** What types the script, if there is one, and the keys that are pressed. */
   readonly typist: Typist;
@@ -113,8 +115,10 @@ export class Pc implements Disposable {
   /** In a line, for people. */
   get description(): string {
     const { bios, floppies, disks } = this.config;
-    const size = (bytes: number): string =>
-      bytes % 1048576 === 0 ? `${bytes / 1048576}M` : `${Math.floor(bytes / 1024)}K`;
+    const size = (bytes: number): string => {
+      if (bytes < 1024) return `${bytes} bytes`;
+      return bytes % 1048576 === 0 ? `${bytes / 1048576}M` : `${Math.floor(bytes / 1024)}K`;
+    };
     const drives = floppies.map((f, i) =>
       f === null ? null : `${'AB'[i]}: ${f.path} (${size(f.bytes)})`,
     );
@@ -242,6 +246,9 @@ export class Pc implements Disposable {
     add('post', '0x80', () => new PostPort((code) => this.#progress(code)));
     add('port92', '0x92', () => new Port92(board));
     add('bios-log', '0x402', () => new BiosLog((byte) => this.#log(byte)));
+    if (this.#builtin) {
+      add('unserved-calls', '0x568-0x56b', () => new UnservedCalls((what) => this.lacks(what)));
+    }
     PORTS.forEach(({ range, irq }, index) => {
       add('serial', range, (context) => {
         const line = index === 0 ? this.#line : SILENT_LINE;
@@ -342,13 +349,29 @@ export class Pc implements Disposable {
     for (const image of this.#images) image?.[Symbol.dispose]();
   }
 
-  /** What a BIOS looks for before it boots is not what the guest wanted. */
-  #progress(code: number): void {
-    if (code === BUILTIN_BOOTS && this.config.bios.startsWith('builtin')) this.#missing.clear();
+  get #builtin(): boolean {
+    return this.config.bios.startsWith('builtin');
   }
 
+  #progress(code: number): void {
+    if (code === BUILTIN_BOOTS && this.#builtin) this.#boots();
+  }
+
+  /** SeaBIOS and Bochs's BIOS tell in their logs that they boot. */
   #log(byte: number): void {
-    if (this.biosLog.length < 1 << 20) this.biosLog += String.fromCharCode(byte);
+    if (this.biosLog.length >= 1 << 20) return;
+    this.biosLog += String.fromCharCode(byte);
+    if (byte === LINE_END && BOOTS.test(this.biosLog.slice(-LOG_LINE))) this.#boots();
+  }
+
+  /** What firmware looks for before it boots is not what the guest wanted. */
+  #boots(): void {
+    if (!this.#booted) {
+      this.#missing.clear();
+      this.fdc.invalid.clear();
+      this.#ata?.invalid.clear();
+    }
+    this.#booted = true;
   }
 
   save(): PcState {
@@ -361,6 +384,7 @@ export class Pc implements Disposable {
       a20: this.board.a20,
       typist: this.typist.state,
       missing,
+      booted: this.#booted,
     });
   }
 
@@ -374,6 +398,7 @@ export class Pc implements Disposable {
     for (const [i, c] of pit.channels.entries()) Object.assign(c, channels[i]);
     Object.assign(rtc, from.rtc);
     this.typist.state = from.typist;
+    this.#booted = from.booted;
     this.#missing.clear();
     for (const [what, times] of Object.entries(from.missing)) this.#missing.set(what, times);
     this.board.a20 = from.a20;
@@ -384,6 +409,12 @@ export class Pc implements Disposable {
 
 /** What guests/bios/post.inc writes to port 80h before it boots. */
 const BUILTIN_BOOTS = 0x0a;
+
+/** What the logs of SeaBIOS and of Bochs's BIOS say before they jump to a boot sector. */
+const BOOTS = /(^|\n)Booting from [0-9a-f]{1,4}:[0-9a-f]{1,4}\n$/i;
+const LINE_END = 0x0a;
+/** As much of the log as such a line takes. */
+const LOG_LINE = 40;
 
 /** So many different things are told apart. */
 const MOST_MISSING = 256;

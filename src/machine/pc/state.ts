@@ -69,6 +69,8 @@ export const pcStateSchema = z.strictObject({
   typist: typistStateSchema,
   /** What the guest wanted that is not there, and how often. */
   missing: z.record(z.string(), z.int().min(1)),
+  /** A BIOS has begun to boot: what it looked for before is forgotten. */
+  booted: flag,
 });
 
 /** Everything of the platform that is neither RAM nor a device of an ioreq server. */
