@@ -12,6 +12,7 @@
         "native/decode.cc",
         "native/translate.cc",
         "native/fast_call.cc",
+        "native/posted.cc",
         "native/trap_entry.cc",
         "native/wraps_device.cc",
         "native/wraps_engine.cc",

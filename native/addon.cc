@@ -48,6 +48,7 @@ class VcpuObject : public Napi::ObjectWrap<VcpuObject> {
                            InstanceMethod<&VcpuObject::save>("save"),
                            InstanceMethod<&VcpuObject::restore>("restore"),
                            InstanceMethod<&VcpuObject::extended>("extended"),
+                           InstanceMethod<&VcpuObject::usePosted>("usePosted"),
                            InstanceMethod<&VcpuObject::dispose>("dispose"),
                            InstanceAccessor<&VcpuObject::kickId>("kickId"),
                            InstanceAccessor<&VcpuObject::runId>("runId"),
@@ -133,6 +134,7 @@ class VcpuObject : public Napi::ObjectWrap<VcpuObject> {
     ram_.Reset();
     page_.Reset();
     dirty_.Reset();
+    posted_.Reset();
   }
 
   // run() and count() are on the hot path: functions of their own per CPU, that know their CPU without unwrapping
@@ -223,6 +225,36 @@ class VcpuObject : public Napi::ObjectWrap<VcpuObject> {
     vcpu_->extended(bytes.Data());
     return bytes;
   }
+  // (page: Uint8Array, rings: Uint8Array[]) of posted_page.h, with its rows filled in. Called again, what was is forgotten.
+  void usePosted(const Napi::CallbackInfo& info) {
+    if (!alive(info)) return;
+    const bool fits = info.Length() == 2 && isBytes(info[0]) && info[1].IsArray();
+    auto held = Napi::Array::New(info.Env());
+    uint32_t* page = fits ? wordsOf(info[0], trapline::POSTED_PAGE_BYTES) : nullptr;
+    bool whole = page != nullptr;
+    std::vector<uint32_t*> rings;
+    const auto given = fits ? info[1].As<Napi::Array>() : Napi::Array::New(info.Env());
+    for (uint32_t i = 0; i < given.Length(); i++) {
+      const Napi::Value ring = given.Get(i);
+      rings.push_back(isBytes(ring) ? wordsOf(ring, 4096) : nullptr);
+      whole = whole && rings.back() != nullptr;
+      held.Set(i + 1, ring);
+    }
+    if (!whole) {
+      throwCode(info.Env(), "HVM_CPU", "usePosted() wants a page for posted accesses and rings of 4096 bytes, 8-byte aligned");
+      return;
+    }
+    held.Set(0u, info[0]);
+    vcpu_->posted().use(page, std::move(rings));
+    // SAFETY: the page and the rings stay referenced until dispose(), or until others take their place.
+    posted_ = Napi::Persistent(held.As<Napi::Object>());
+  }
+  static uint32_t* wordsOf(const Napi::Value& value, size_t bytes) {
+    const auto array = value.As<Napi::Uint8Array>();
+    uint8_t* data = bytesOf(array);
+    const bool fits = array.ByteLength() >= bytes && (reinterpret_cast<uintptr_t>(data) & 7) == 0;
+    return fits ? reinterpret_cast<uint32_t*>(data) : nullptr;
+  }
   void dispose(const Napi::CallbackInfo&) { release(); }
   Napi::Value kickId(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), kickId_); }
 
@@ -231,7 +263,7 @@ class VcpuObject : public Napi::ObjectWrap<VcpuObject> {
   }
 
   std::unique_ptr<Vcpu> vcpu_;
-  Napi::ObjectReference ram_, page_, dirty_;
+  Napi::ObjectReference ram_, page_, dirty_, posted_;
   uint32_t kickId_ = 0;
   uint32_t runId_ = 0;
 };

@@ -28,11 +28,6 @@ void store64(uint32_t* words, T value) {
   std::memcpy(words, &value, 8);
 }
 
-int64_t toCount(double deadline) {
-  constexpr double LIMIT = 9007199254740992.0;  // 2^53
-  if (!(deadline >= 0)) return 0;               // also NaN
-  return static_cast<int64_t>(std::min(deadline, LIMIT));
-}
 }  // namespace
 
 Vcpu* Vcpu::active() { return activeVcpu; }
@@ -209,6 +204,7 @@ Fiber* Vcpu::fiberToEnter() {
 
 // Everything that comes before the switch to the fiber. False: there is nothing to run, the page has the reason.
 bool Vcpu::prepare() {
+  posted_.forget();
   page_[PAGE_SYNCED] = page_[PAGE_COUNTED] = 0;
   if (ended_ != EXIT_NONE) {
     page_[PAGE_REASON] = ended_;
@@ -425,14 +421,19 @@ Vcpu::TrapStart Vcpu::portBegins(uint32_t port, uint32_t value, uint32_t kind, u
     }
     answeredCount_ = answeredNext_ = 0;
   }
-  return trapBegins({EXIT_PIO, size, read, port, read ? 0 : value & LANES[size]}, 0, retaddr);
+  uint64_t data = read ? 0 : value & LANES[size];
+  if (posted_.on() && staysInGuest(true, read, size, port, &data, retaddr)) return {nullptr, data & LANES[size]};
+  return trapBegins({EXIT_PIO, size, read, port, data}, 0, retaddr);
 }
 
 // A load or store that is all its instruction does with memory, none of whose flags it touches.
 Vcpu::TrapStart Vcpu::soleBegins(bool read, uint64_t linear, uint32_t size, uint64_t value, uintptr_t retaddr) {
   answeredCount_ = answeredNext_ = 0;  // of an instruction before this one
+  const uint64_t address = physical(linear);
+  uint64_t data = read ? 0 : value & LANES[size];
+  if (posted_.on() && staysInGuest(false, read, size, address, &data, retaddr)) return {nullptr, data & LANES[size]};
   page_[PAGE_SOLE] = 1;
-  return trapBegins({EXIT_MMIO, size, read, physical(linear), read ? 0 : value & LANES[size]}, linear, retaddr);
+  return trapBegins({EXIT_MMIO, size, read, address, data}, linear, retaddr);
 }
 
 Vcpu::TrapStart Vcpu::trapBegins(const Trap& trap, uint64_t linear, uintptr_t retaddr) {

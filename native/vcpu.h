@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "fiber.h"
+#include "posted.h"
 #include "run_page.h"
 #include "unicorn_layout.h"
 
@@ -25,6 +26,13 @@ struct RamSegment {
   bool writable;  // false: ROM, guest writes are dropped
   uint64_t ramAddress = 0;  // the library's own number for `offset`, set by open()
 };
+
+// A deadline as a whole number of instructions, at most 2^53.
+inline int64_t toCount(double deadline) {
+  constexpr double LIMIT = 9007199254740992.0;
+  if (!(deadline >= 0)) return 0;  // also NaN
+  return static_cast<int64_t>(deadline < LIMIT ? deadline : LIMIT);
+}
 
 class Vcpu {
  public:
@@ -53,6 +61,7 @@ class Vcpu {
   void invalidate(uint64_t offset, uint64_t bytes);  // host wrote RAM: forget translations of it
   void rearmDirty();   // after the owner cleared bytes of the dirty map
   int64_t translate(uint64_t linear);  // guest-physical address, or -1
+  Posted& posted() { return posted_; }
   void requestKick();  // any thread, only through the registry in addon.cc, which guards the lifetime
 
   size_t stateBytes() const;
@@ -180,6 +189,7 @@ class Vcpu {
   uint64_t access(uint32_t reason, bool read, uint32_t size, uint64_t address, uint64_t linear, uint64_t data,
                   uintptr_t retaddr);
   uint64_t resumed(uint32_t reason, bool read, uint32_t size, uint64_t address, uint64_t data, uintptr_t retaddr);
+  bool staysInGuest(bool isPort, bool read, uint32_t size, uint64_t address, uint64_t* value, uintptr_t retaddr);
   TrapStart trapBegins(const Trap& trap, uint64_t linear, uintptr_t retaddr);
   Site& site(uintptr_t retaddr);
   bool atSoleAccess();
@@ -228,6 +238,7 @@ class Vcpu {
   void* cpu_ = nullptr;
   uc_context* context_ = nullptr;  // room for one saved state
   Fiber fiber_;
+  Posted posted_;
   std::vector<RamSegment> segments_;
   std::vector<std::unique_ptr<Gap>> gaps_;
   uint8_t* ramPage_ = nullptr;  // one byte per 4 KiB page below 4 GiB: 0 device, else 1 + segment index

@@ -50,7 +50,9 @@ function listOf(source, name) {
 
 const problems = [];
 const header = ofHeader(bare(text('native/run_page.h')));
+for (const [name, value] of ofHeader(bare(text('native/posted_page.h')))) header.set(name, value);
 const page = ofModule(bare(text('src/cpu/run-page.ts')));
+const posted = ofModule(bare(text('src/cpu/posted-page.ts')));
 const backend = bare(text('src/cpu/backend.ts'));
 const exits = ofModule(backend);
 
@@ -60,7 +62,7 @@ function compare(prefix, mirror, file) {
   for (const name of names) {
     const [here, there] = [header.get(name), mirror.get(name)];
     if (here === there) continue;
-    problems.push(`${name}: ${here ?? 'absent'} in run_page.h, ${there ?? 'absent'} in ${file}`);
+    problems.push(`${name}: ${here ?? 'absent'} in the header, ${there ?? 'absent'} in ${file}`);
   }
   return names.size;
 }
@@ -78,6 +80,7 @@ let compared = 0;
 for (const prefix of ['RUN_PAGE_', 'PAGE_', 'STRING_', 'ACTION_']) {
   compared += compare(prefix, page, 'run-page.ts');
 }
+compared += compare('POSTED_', posted, 'posted-page.ts');
 compared += compare('EXIT_', exits, 'backend.ts');
 count('EXIT_', listOf(backend, 'EXIT_NAMES'), 'EXIT_NAMES');
 count('UNSUPPORTED_', listOf(bare(text('src/cpu/run-page.ts')), 'UNSUPPORTED'), 'UNSUPPORTED');

@@ -40,6 +40,12 @@ export interface MachineCpu extends CpuBackend {
   hostWrote(offset: number, length: number): void;
   /** Host put back what was there: translations are forgotten, pages not marked. */
   forgetCode(offset: number, length: number): void;
+  /**
+   * Accesses may stay in the guest from now on, as the rows of `page` say (see posted-page.ts), while its POSTED_ON is
+   * 1: then `run()` may return EXIT_BUDGET before `deadline`. Absent: the CPU knows no such thing.
+   * @param rings - pages of buffered requests
+   */
+  usePosted?(page: Uint8Array, rings: readonly Uint8Array[]): void;
   /** Calls `page(offset)` for every RAM page written since the last call, and starts over. */
   takeDirty(page: (offset: number) => void): void;
 }

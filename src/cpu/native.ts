@@ -24,6 +24,8 @@ export interface NativeVcpu {
   save(): Uint8Array;
   restore(state: Uint8Array): void;
   extended(): Uint8Array;
+  /** See native/posted_page.h. @throws unless the page and each ring are whole */
+  usePosted(page: Uint8Array, rings: readonly Uint8Array[]): void;
   dispose(): void;
   readonly kickId: number;
   /** What `NativeAddon.run` takes; -1: this CPU has to be run by its own `run`. */

@@ -277,6 +277,9 @@ export class UnicornCpu implements CpuBackend {
       throw new HvmError('HVM_CPU', (cause as Error).message, { cause });
     }
   }
+  usePosted(page: Uint8Array, rings: readonly Uint8Array[]): void {
+    this.#vcpu.usePosted(page, rings);
+  }
   /** Guest-physical address of a linear one under the guest's page tables, or -1. */
   translate(linear: number): number {
     this.regs.flush();

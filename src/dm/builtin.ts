@@ -3,6 +3,7 @@
 import { blank } from './devices/blank.ts';
 import { counter } from './devices/counter.ts';
 import { debugcon } from './devices/debugcon.ts';
+import { mailbox } from './devices/mailbox.ts';
 import { rmw } from './devices/rmw.ts';
 import { sequence } from './devices/sequence.ts';
 import { serial } from './devices/serial.ts';
@@ -17,4 +18,5 @@ export const BUILTIN_DEVICES: readonly DeviceFactory[] = [
   verdict,
   serial,
   blank,
+  mailbox,
 ];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What a device is: registers behind a range, state with named fields, and what it may ask of the world.
 import { HvmError } from '../util/errors.ts';
+import type { OffsetRange, PublishedRegister } from './published.ts';
 
 /** Bytes of one access. */
 export type IoSize = 1 | 2 | 4 | 8;
@@ -55,6 +56,14 @@ export interface Device extends Suspendable {
   readMany?(offset: number, size: IoSize, into: Uint8Array): void;
   /** The same for a REP OUTS: the elements of `from` written to one offset. */
   writeMany?(offset: number, size: IoSize, from: Uint8Array): void;
+  /**
+   * Where a write may reach the device later than it is made: in order, before anything else happens to a device of the
+   * machine, and with `nowNs()` as it was. Such a write drives no interrupt line, ends no guest and stops no machine.
+   * The same for as long as the device lives. Absent: nowhere.
+   */
+  readonly posted?: readonly OffsetRange[];
+  /** Registers that may be read without the device being asked. The same ones for as long as it lives. */
+  readonly published?: readonly PublishedRegister[];
   /** To the state after power-on. What was counted is forgotten as well. */
   reset(): void;
   witness(): DeviceWitness;

@@ -18,6 +18,7 @@ export {
 } from './device.ts';
 export type { DeviceFactory } from './factory.ts';
 export { InlineServer } from './inline-server.ts';
+export { type OffsetRange, PublishedRegister } from './published.ts';
 export {
   formatIoRange,
   type IoRange,

@@ -296,7 +296,7 @@ export class DeviceServer {
     const entries = this.#entry.size === 3 && filled >= 2 ? 2 : 1;
     this.#entryHigh.data = 0;
     if (entries === 2) page.readEntry(read + 1, this.#entryHigh);
-    page.setReadPointer((page.read_pointer() + entries) >>> 0);
+    page.advanceReadPointer(entries);
     return true;
   }
 

@@ -75,6 +75,12 @@ export class Bookkeeper extends NullTracer {
     this.#ledger.whole(0, this.#cpu.icount, space, dir === IOREQ_READ, addr, size, data);
   }
 
+  /** The same for an access that did not leave the guest: of an instruction before the one at which the CPU stands. */
+  late(insn: number, isPort: boolean, dir: ioreq_dir, addr: number, size: number, data: number): void {
+    const space = isPort ? 'pio' : 'mmio';
+    this.#ledger.whole(0, insn, space, dir === IOREQ_READ, addr, size, data);
+  }
+
   /** Forgets the instruction in progress: the machine was put back to an earlier state. */
   forget(): void {
     this.#open = 0;

@@ -3,6 +3,7 @@
 
 import type { Device, DeviceState, DeviceWitness, HighWord, IoSize } from '../dm/device.ts';
 import { readElements, writeElements } from '../dm/elements.ts';
+import type { OffsetRange, PublishedRegister } from '../dm/published.ts';
 import type { Witness } from '../ledger/events.ts';
 
 /** Passes everything on, and counts accesses, one per repetition and piece. */
@@ -35,6 +36,20 @@ export class CountedDevice implements Device {
   writeMany(offset: number, size: IoSize, from: Uint8Array): void {
     (this.counts[this.#vcpu()] as Witness).writes += from.length / size;
     writeElements(this.#device, offset, size, from);
+  }
+  get posted(): readonly OffsetRange[] {
+    return this.#device.posted ?? [];
+  }
+  get published(): readonly PublishedRegister[] {
+    return this.#device.published ?? [];
+  }
+  /** Whether it takes many writes at once by itself. */
+  get takesMany(): boolean {
+    return this.#device.writeMany !== undefined;
+  }
+  /** Counts reads of published registers, for which nobody asked the device. */
+  readElsewhere(times: number): void {
+    (this.counts[this.#vcpu()] as Witness).reads += times;
   }
   reset(): void {
     this.#device.reset();

@@ -50,6 +50,7 @@ import { guestForVcpu, type LoadedGuest } from './loader.ts';
 import { ramSegments } from './memory-map.ts';
 import { pcSegments } from './pc/memory.ts';
 import { Pc } from './pc/platform.ts';
+import { type PlacedDevice, PostedIo } from './posted-io.ts';
 import { createServer, deviceLabel, enableServer, giveRange, serverOfDevice } from './servers.ts';
 import { StraightIo } from './straight-io.ts';
 import { TeeTracer } from './tee-tracer.ts';
@@ -81,6 +82,8 @@ export interface MachineOptions {
   trace?: Tracer | null;
   /** False: every access takes the ordinary way, step by step. For comparing the two; there is no other difference. */
   straight?: boolean;
+  /** False: every access leaves the guest, whatever its device declares. For comparing the two. */
+  posted?: boolean;
   /** Virtual time for devices, in ns; one per instruction unless given. */
   nowNs?: () => number;
   /** In place of the addon's. @param vcpu - whose */
@@ -121,6 +124,8 @@ export class Machine implements Disposable {
   /** Accesses that no server claimed, by space. */
   unclaimed = 0;
   readonly #counted = new Map<string, CountedDevice>();
+  readonly #placed: PlacedDevice[] = [];
+  #posted: PostedIo | null = null;
   readonly #ranges: LedgerDevice[] = [];
 
   /**
@@ -136,7 +141,7 @@ export class Machine implements Disposable {
     this.ram = new GuestRam(guest.memoryBytes, remote?.memory.ram ?? null);
     const { pc: config, memoryBytes } = guest;
     this.pc =
-      config === null ? null : new Pc(config, this.ram, () => this.cpu.icount, options.line);
+      config === null ? null : new Pc(config, this.ram, () => this.#count(), options.line);
     const all = [...(this.pc?.devices ?? []), ...devices];
     const taken: { name: string; range: DeviceSpec['range'] }[] = [];
     for (const { factory, range } of all) {
@@ -173,7 +178,7 @@ export class Machine implements Disposable {
       if (options.trace) tracers.push(options.trace);
       const trace = tracers.length === 1 ? internal : new TeeTracer(tracers);
       let nextPort = 1;
-      const nowNs = options.nowNs ?? (() => this.pc?.clock.nowNs() ?? this.cpu.icount);
+      const nowNs = options.nowNs ?? (() => this.pc?.clock.nowNs() ?? this.#count());
       const host = createXenHost({
         revision: typeof revision === 'string' ? REVISIONS[revision] : revision,
         points,
@@ -233,6 +238,10 @@ export class Machine implements Disposable {
         nowNs,
       };
       this.#addServers(all, context, servers);
+      if (this.straight instanceof StraightIo && options.posted !== false) {
+        this.#posted = PostedIo.of(vcpu, cpu, books, this.#placed);
+        this.straight.posted = this.#posted;
+      }
       this.vcpus.forEach((parts, id) => {
         load(this.ram, guestForVcpu(guest, id), parts);
       });
@@ -240,6 +249,12 @@ export class Machine implements Disposable {
       this[Symbol.dispose]();
       throw error;
     }
+  }
+
+  /** Instructions completed, as whoever works for the guest has to see it: before the access that is dealt with. */
+  #count(): number {
+    const at = this.#posted?.at ?? -1;
+    return at >= 0 ? at : this.cpu.icount;
   }
 
   #createVcpus(): vcpu {
@@ -285,7 +300,10 @@ export class Machine implements Disposable {
       const page = this.guest.manifest.monitor?.ramAfterWrite;
       const turns = range.space === 'mmio' && page === range.start;
       const device = new CountedDevice(turns ? ramAfterWrite(own, d, page) : own);
-      servers[id]?.bus.attach(device, range);
+      const model = servers[id] as InlineServer;
+      model.bus.attach(device, range);
+      // A write after which the page is RAM cannot wait.
+      if (!turns) this.#placed.push({ device, range, model });
       this.#counted.set(label, device);
     });
     for (let id = 0; id <= last; id++) enableServer(d, id);
@@ -304,7 +322,10 @@ export class Machine implements Disposable {
   }
 
   #connect(name: string, servers: InlineServer[]): void {
-    const { id, ioreqPage, bufferedPage, vcpuPorts, ringPort } = createServer(this.domain);
+    const { id, ioreqPage, bufferedPage, vcpuPorts, ringPort } = createServer(
+      this.domain,
+      this.remote === null,
+    );
     if (this.remote !== null) {
       this.remote.connect(id, name, vcpuPorts, ringPort, this.ram);
       return;

@@ -12,6 +12,7 @@ import {
   type ioreq_server_info,
 } from '../xen/hvm/ioreq_server.ts';
 import {
+  HVM_IOREQSRV_BUFIOREQ_ATOMIC,
   HVM_IOREQSRV_BUFIOREQ_LEGACY,
   MAX_NR_IOREQ_SERVERS,
   XEN_DMOP_IO_RANGE_MEMORY,
@@ -38,9 +39,13 @@ export function serverOfDevice(index: number): number {
   return Math.min(index, MAX_NR_IOREQ_SERVERS - 1);
 }
 
-/** A new server, with its pages as resources that the device model maps: they are nowhere in the guest's memory. */
-export function createServer(d: domain): ServerParts {
-  const id = hvm_create_ioreq_server(d, DOM0, HVM_IOREQSRV_BUFIOREQ_LEGACY);
+/**
+ * A new server, with its pages as resources that the device model maps: they are nowhere in the guest's memory.
+ * @param sameThread - the device model is on the vCPU's thread: it may have both pointers of the ring taken back
+ */
+export function createServer(d: domain, sameThread: boolean): ServerParts {
+  const handling = sameThread ? HVM_IOREQSRV_BUFIOREQ_ATOMIC : HVM_IOREQSRV_BUFIOREQ_LEGACY;
+  const id = hvm_create_ioreq_server(d, DOM0, handling);
   const frame = (index: number): Uint8Array => {
     const page = hvm_get_ioreq_server_frame(d, DOM0, id, index);
     if (typeof page === 'number') throw new BugError(`no shared page: ${page}`);

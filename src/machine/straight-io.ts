@@ -2,7 +2,7 @@
 // Guest and device by turns without a step in between that nobody can look at: accesses through an ioreq server on the
 // vCPU's thread, from the exit to the device and back into the guest in one loop. IN, OUT, and what MOV does with memory. Anything out of the ordinary is left
 // to the ordinary way, before the device is asked or right behind it.
-import { EXIT_MMIO, EXIT_PIO, type ExitReason } from '../cpu/backend.ts';
+import { EXIT_BUDGET, EXIT_MMIO, EXIT_PIO, type ExitReason } from '../cpu/backend.ts';
 import type { InsnCpu } from '../cpu/insn-cpu.ts';
 import type { MachineCpu } from '../cpu/machine-cpu.ts';
 import type { Device, HighWord, IoSize } from '../dm/device.ts';
@@ -21,6 +21,7 @@ import { copyIoreq, IOREQ_READ, type ioreq_dir } from '../xen/public/hvm_ioreq.t
 import type { Bookkeeper } from './bookkeeper.ts';
 import type { GuestRegs } from './guest-regs.ts';
 import type { InterruptSource } from './interrupts.ts';
+import type { PostedIo } from './posted-io.ts';
 import type { TimeSource } from './time-source.ts';
 
 /** Where accesses within one stretch of ports, or of memory within a page, go. */
@@ -73,6 +74,8 @@ const PAGE = 4096;
 export class StraightIo {
   /** Accesses that went this way. */
   taken = 0;
+  /** Accesses that need not leave the guest; null: there are none. */
+  posted: PostedIo | null = null;
   readonly #parts: StraightParts;
   readonly #v: vcpu;
   readonly #d: domain;
@@ -99,18 +102,37 @@ export class StraightIo {
    * @returns an exit for the ordinary way, which has to deal with all of it; or NOT_ENTERED
    */
   enter(limits: StraightLimits): ExitReason | -1 {
+    this.#parts.regs.release();
+    // Nobody but the guest works between the end of one turn and the next exit: looked at once, it stays so.
+    const calm = straight_allowed(this.#v) && this.#calm();
+    const { posted } = this;
+    if (posted === null || !calm || !limits.goesOn) return this.#turns(limits, calm, null);
+    posted.open();
+    try {
+      return this.#turns(limits, calm, posted);
+    } finally {
+      posted.close();
+    }
+  }
+
+  #turns(limits: StraightLimits, calm: boolean, posted: PostedIo | null): ExitReason | -1 {
     const { cpu, regs, insnCpu, books, interrupts, timer } = this.#parts;
     const v = this.#v;
     const hvm = this.#d.arch.hvm;
     const { exits } = limits;
-    regs.release();
-    // Nobody but the guest works between the end of one turn and the next exit: looked at once, it stays so.
-    const calm = straight_allowed(v) && this.#calm();
     for (;;) {
       cpu.deadline = Math.min(limits.deadline, timer.next);
       if (interrupts.pending) interrupts.offer(cpu);
+      if (posted !== null) posted.update();
       const exit = cpu.run();
       exits[exit] = (exits[exit] ?? 0) + 1;
+      if (posted?.waiting) {
+        const before = hvm.stirs;
+        posted.take();
+        // Whoever does what such a write may not do is heard at this exit.
+        if (hvm.stirs !== before || !limits.goesOn) return exit;
+        if (exit === EXIT_BUDGET && cpu.icount < cpu.deadline) continue;
+      }
       const isPort = exit === EXIT_PIO;
       if (!calm || !(isPort || (exit === EXIT_MMIO && cpu.exitSole))) return exit;
       const addr = cpu.exitPort;

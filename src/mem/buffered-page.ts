@@ -38,6 +38,11 @@ export class BufferedPage {
     Atomics.store(this.#words, 0, value | 0);
   }
 
+  /** Gives places back to the writer, who may take both pointers back at any moment. */
+  advanceReadPointer(entries: number): void {
+    Atomics.add(this.#words, 0, entries);
+  }
+
   /** Free-running, unsigned 32 bits. */
   write_pointer(): number {
     return Atomics.load(this.#words, 1) >>> 0;
@@ -77,6 +82,21 @@ export class BufferedPage {
     into.size = (head >>> 10) & 3;
     into.addr = head >>> 12;
     into.data = (this.#words[word + 1] ?? 0) >>> 0;
+  }
+
+  /**
+   * Copies the data of entries that lie one after the other, each cut to the width of `into`.
+   * @param pointer - of the first
+   */
+  readData(pointer: number, count: number, into: Uint8Array | Uint16Array | Uint32Array): void {
+    const words = this.#words;
+    let index = (pointer >>> 0) % IOREQ_BUFFER_SLOT_NUM;
+    for (let i = 0; i < count; ) {
+      const end = i + Math.min(count - i, IOREQ_BUFFER_SLOT_NUM - index);
+      let word = ((BUFIOREQ_OFF_ENTRIES + index * BUFIOREQ_ENTRY_SIZE) >>> 2) + 1;
+      for (; i < end; i++, word += 2) into[i] = words[word] as number;
+      index = 0;
+    }
   }
 
   /**

@@ -116,8 +116,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'OUTD loses its upper lanes',
     file: 'vcpu.cc',
-    find: 'port, read ? 0 : value & LANES[size]',
-    replace: 'port, read ? 0 : value & LANES[size] & 0xffff',
+    find: '{EXIT_PIO, size, read, port, data}',
+    replace: '{EXIT_PIO, size, read, port, data & 0xffff}',
     cells: 'known: OUT 4',
   },
   {

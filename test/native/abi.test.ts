@@ -10,7 +10,9 @@ import { describe, expect, test } from 'vitest';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const FILES = [
   'native/run_page.h',
+  'native/posted_page.h',
   'src/cpu/run-page.ts',
+  'src/cpu/posted-page.ts',
   'src/cpu/backend.ts',
   'src/cpu/unicorn.ts',
 ] as const;
@@ -57,6 +59,8 @@ describe('the run page', () => {
     ['native/run_page.h', 'PAGE_DIR = 1,', '', 'PAGE_DIR'],
     ['native/run_page.h', 'RUN_PAGE_BYTES = 1024', 'RUN_PAGE_BYTES = 2048', 'RUN_PAGE_BYTES'],
     ['native/run_page.h', 'UNSUPPORTED_FETCH = 1,', '', 'UNSUPPORTED'],
+    ['native/posted_page.h', 'POSTED_LOG = 272,', 'POSTED_LOG = 273,', 'POSTED_LOG'],
+    ['src/cpu/posted-page.ts', 'ROW_VALUE = 5;', 'ROW_VALUE = 6;', 'POSTED_ROW_VALUE'],
     ['src/cpu/unicorn.ts', "'ins', 'outs'", "'outs', 'ins'", 'STRING_NAMES'],
   ] as const)('%s: %s becomes %s', (file, from, to, named) => {
     expect(damaged(file, from, to)).toContain(named);

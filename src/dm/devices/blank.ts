@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // blank: a device with nothing behind it, for measuring the way to a device and back.
 //
-// Definition: reads answer 0, writes are dropped; both are counted.
+// Definition: reads answer 0, writes are dropped; both are counted. From offset 4 on, writes may wait, and the four bytes
+// at offset 4 are published.
 import { type DeviceWitness, type IoSize, RegisterDevice } from '../device.ts';
 import type { DeviceFactory } from '../factory.ts';
+import { type OffsetRange, PublishedRegister } from '../published.ts';
+
+const STAYING = 4;
 
 export class Blank extends RegisterDevice<{ reads: number; writes: number }> {
+  readonly posted: readonly OffsetRange[] = [{ first: STAYING, last: 0xfff }];
+  readonly published: readonly PublishedRegister[] = [new PublishedRegister(STAYING, 4, 0)];
+
   constructor() {
     super('blank', { reads: 0, writes: 0 });
   }

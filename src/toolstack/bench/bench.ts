@@ -3,7 +3,7 @@
 import type { Clock } from '../../util/clock.ts';
 import { CHECKPOINT_EVERY, CheckpointSubject } from './checkpoint-subject.ts';
 import { ImageSubject } from './image-subject.ts';
-import { ACCESS_PROGRAMS, LOOP_PROGRAMS } from './programs.ts';
+import { ACCESS_PROGRAMS, LOOP_PROGRAMS, STAYING_PROGRAMS } from './programs.ts';
 import { type BenchHooks, type Measured, sampleTogether } from './sampler.ts';
 import { measureStages, STAGES } from './stages.ts';
 import { ANSWERED_BY, MachineSubject, type Subject } from './subject.ts';
@@ -45,6 +45,9 @@ const STAGES_TIME = 6;
 export const MEASUREMENTS: readonly (readonly [name: string, make: () => Subject])[] = [
   ...ANSWERED_BY.flatMap((by) =>
     ACCESS_PROGRAMS.map((p) => [`${p.name}/${by}`, () => new MachineSubject(p, by)] as const),
+  ),
+  ...(['server', 'server+ledger'] as const).flatMap((by) =>
+    STAYING_PROGRAMS.map((p) => [`${p.name}/${by}`, () => new MachineSubject(p, by)] as const),
   ),
   ...LOOP_PROGRAMS.map((p) => [`loop/${p.name}`, () => new MachineSubject(p, 'server')] as const),
   ['checkpoint/1MiB', () => new CheckpointSubject()],

@@ -11,6 +11,10 @@ export const BENCH_PORT = 0x220;
 export const BENCH_PORTS = 8;
 export const BENCH_MMIO = 0xd2000;
 export const BENCH_MMIO_BYTES = 0x1000;
+/** Another `blank` in memory, whose fifth byte is where a segment begins. */
+export const BENCH_STAYING = 0xd400c;
+/** Offset in `blank` from which on the guest need not be left. */
+const STAYING = 4;
 
 /** One endless loop. Every repetition of a REP counts as one instruction, and so does its end. */
 export interface Program {
@@ -22,6 +26,8 @@ export interface Program {
   readonly roundInsns: number;
   /** Units of one round of the loop. */
   readonly roundUnits: number;
+  /** What is in DX here, if not BENCH_PORT. */
+  readonly port?: number;
 }
 
 /** DX comes from the entry registers: the port. BX and FS: a buffer and the device's memory; null: FS is set already. */
@@ -37,6 +43,8 @@ function prologue(fs: number | null): number[] {
   ];
 }
 const PROLOGUE = prologue(BENCH_MMIO >>> 4);
+/** In it. */
+const FS_AT = 5;
 /** JMP rel16. */
 const JUMP_BYTES = 3;
 
@@ -69,7 +77,11 @@ export function counted(program: Program): CountedProgram {
   const roundInsns = program.roundInsns + 1;
   return {
     ...program,
-    code: Uint8Array.from([...PROLOGUE, ...rounds, 0xe9, again & 0xff, again >>> 8]),
+    code: Uint8Array.from([
+      ...program.code.subarray(0, PROLOGUE.length),
+      ...rounds,
+      ...[0xe9, again & 0xff, again >>> 8],
+    ]),
     roundInsns,
     roundUnits: isLoop ? roundInsns : program.roundUnits,
     roundAccesses: isLoop ? 0 : program.roundUnits,
@@ -113,6 +125,23 @@ export const ACCESS_PROGRAMS: readonly Program[] = [
   accesses('mmioWrite', [0x64, 0x66, 0xa3, 0x00, 0x00]), // mov [fs:0], eax
   rep('insb', 'byte', [0xbf, 0x00, 0x20], [0x6c], 1024), // mov cx, 1024; mov di, 0x2000; rep insb
   rep('outsb', 'byte', [0xbe, 0x00, 0x20], [0x6e], 1024), // mov cx, 1024; mov si, 0x2000; rep outsb
+];
+
+/** Byte for byte `like`, where the guest need not be left: for peers it is the same. */
+function staying(name: string, like: string): Program {
+  const program = ACCESS_PROGRAMS.find((p) => p.name === like) as Program;
+  const fs = (BENCH_STAYING + STAYING) >>> 4;
+  const code = Uint8Array.from(program.code);
+  code.set([fs & 0xff, fs >>> 8], FS_AT);
+  return { ...program, name, code, port: BENCH_PORT + STAYING };
+}
+
+/** Accesses for which the guest need not be left: posted writes, and reads of a published register. */
+export const STAYING_PROGRAMS: readonly Program[] = [
+  staying('outPosted', 'out'),
+  staying('inPublished', 'in'),
+  staying('mmioWritePosted', 'mmioWrite'),
+  staying('mmioReadPublished', 'mmioRead'),
 ];
 
 const ALU = [
@@ -201,7 +230,7 @@ export function guestOf(program: Program): LoadedGuest {
       ss: 0,
       sp: BENCH_STACK,
       ax: 0,
-      dx: BENCH_PORT,
+      dx: program.port ?? BENCH_PORT,
       flags: 2,
     },
     blockBase: null,

@@ -16,6 +16,7 @@ import {
   BENCH_MMIO_BYTES,
   BENCH_PORT,
   BENCH_PORTS,
+  BENCH_STAYING,
   guestOf,
   type Program,
 } from './programs.ts';
@@ -37,7 +38,11 @@ export interface Subject extends Disposable {
   run(units: number): number;
 }
 
-const DEVICES = ['blank@0x220-0x227', 'blank@mmio:0xd2000-0xd2fff'];
+const DEVICES = [
+  'blank@0x220-0x227',
+  'blank@mmio:0xd2000-0xd2fff',
+  `blank@mmio:0x${BENCH_STAYING.toString(16)}-0xd4fff`,
+];
 
 /** Answers inside the monitor, ports and memory: reads are 0. */
 function addMonitorHandlers(machine: Machine): void {

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Us against other monitors: the same loops everywhere, slice by slice in turns, and the ratios of one round.
 import { BugError } from '../../util/errors.ts';
-import { ACCESS_PROGRAMS, type CountedProgram, counted, LOOP_PROGRAMS } from './programs.ts';
+import {
+  ACCESS_PROGRAMS,
+  type CountedProgram,
+  counted,
+  LOOP_PROGRAMS,
+  STAYING_PROGRAMS,
+} from './programs.ts';
 import { type BenchHooks, type Statistics, statistics } from './sampler.ts';
 
 /** What one slice took. */
@@ -67,7 +73,7 @@ export interface VersusResult {
 
 /** What is compared. */
 export const VERSUS_LOOPS: readonly (readonly [name: string, program: CountedProgram])[] = [
-  ...ACCESS_PROGRAMS.map((p) => [p.name, counted(p)] as const),
+  ...[...ACCESS_PROGRAMS, ...STAYING_PROGRAMS].map((p) => [p.name, counted(p)] as const),
   ...LOOP_PROGRAMS.map((p) => [`loop/${p.name}`, counted(p)] as const),
 ];
 
