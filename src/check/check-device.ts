@@ -9,6 +9,7 @@ import { DECLARED, followExample, unseenEffects } from './declared.ts';
 import { generate } from './generate.ts';
 import { type DeviceRules, type Subject, subjectOf } from './rules.ts';
 import { type Run, Wrong } from './run.ts';
+import { STAYING } from './staying.ts';
 import { shrink } from './shrink.ts';
 import { formatScript, isAccess, parseScript, type Script, type Step } from './step.ts';
 
@@ -97,7 +98,7 @@ class Check {
   }
 
   all(): CheckReport {
-    for (const property of [...ALWAYS, ...DECLARED]) this.#property(property);
+    for (const property of [...ALWAYS, ...STAYING, ...DECLARED]) this.#property(property);
     this.#effects();
     this.#examples();
     return this.#report();
@@ -111,7 +112,7 @@ class Check {
     if (name === EFFECTS) this.#effects();
     else if (name === EXAMPLES) this.#examples(rest);
     else {
-      const known = [...ALWAYS, ...DECLARED];
+      const known = [...ALWAYS, ...STAYING, ...DECLARED];
       const property = known.find((p) => p.name === name);
       if (property === undefined) {
         const near = suggest(

@@ -129,6 +129,9 @@ export const exactnessSchema = z.strictObject({
   thread: z
     .strictObject({ runs: count, kicks: count, kicksInside: count, failures: count })
     .describe('runs under kicks from another thread: not the same from run to run'),
+  staying: z
+    .strictObject({ runs: count, stayed: count, failures: count })
+    .describe('runs in which posted writes and published registers do not leave the guest'),
   interrupted: z.boolean(),
   durationMs: z.number().min(0),
 });

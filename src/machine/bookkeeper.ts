@@ -76,7 +76,14 @@ export class Bookkeeper extends NullTracer {
   }
 
   /** The same for an access that did not leave the guest: of an instruction before the one at which the CPU stands. */
-  late(insn: number, isPort: boolean, dir: ioreq_dir, addr: number, size: number, data: number): void {
+  late(
+    insn: number,
+    isPort: boolean,
+    dir: ioreq_dir,
+    addr: number,
+    size: number,
+    data: number,
+  ): void {
     const space = isPort ? 'pio' : 'mmio';
     this.#ledger.whole(0, insn, space, dir === IOREQ_READ, addr, size, data);
   }

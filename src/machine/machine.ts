@@ -140,8 +140,7 @@ export class Machine implements Disposable {
     this.remote = remote;
     this.ram = new GuestRam(guest.memoryBytes, remote?.memory.ram ?? null);
     const { pc: config, memoryBytes } = guest;
-    this.pc =
-      config === null ? null : new Pc(config, this.ram, () => this.#count(), options.line);
+    this.pc = config === null ? null : new Pc(config, this.ram, () => this.#count(), options.line);
     const all = [...(this.pc?.devices ?? []), ...devices];
     const taken: { name: string; range: DeviceSpec['range'] }[] = [];
     for (const { factory, range } of all) {

@@ -238,7 +238,11 @@ export class PostedIo {
       device.write(addr - range.start, size, data, 0);
       return;
     }
-    row.ring.readData(pointer, count, size === 1 ? this.#bytes : size === 2 ? this.#halves : this.#many);
+    row.ring.readData(
+      pointer,
+      count,
+      size === 1 ? this.#bytes : size === 2 ? this.#halves : this.#many,
+    );
     device.writeMany(addr - range.start, size, this.#bytes.subarray(0, count * size));
   }
 

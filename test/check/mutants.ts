@@ -170,8 +170,8 @@ export const BY_HAND: readonly Mutant[] = [
   edit(
     'answers nothing at an odd offset',
     'blank.ts',
-    'read(): number {\n    this.state.reads++;',
-    'read(offset: number): number {\n    this.state.reads++;\n    if ((offset & 1) === 1) return undefined as never;',
+    'this.state.reads++;\n    return 0;',
+    'this.state.reads++;\n    return (offset & 1) === 1 ? (undefined as never) : 0;',
   ),
   edit(
     'throws for eight bytes',

@@ -150,6 +150,15 @@ export const RULES: Readonly<Record<string, DeviceRules>> = {
       },
     ],
   },
+  mailbox: {
+    examples: [
+      {
+        name: 'counts what it takes',
+        steps: 'r4@4=0 w4@0=1 w1@3=2 r4@4=2 r4@0=0x4cd5723d w2@4=7 r1@4=2 r1@5=0 r4@4=2',
+        witness: { writesTaken: 2, writesDropped: 1 },
+      },
+    ],
+  },
   serial: {
     readEffects: [0, 2, 5, 6],
     widths: 'bytes',

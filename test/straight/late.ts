@@ -29,7 +29,16 @@ const PORT_RANGE = 0;
 const DOM0 = 0;
 
 /** What a device that is asked at once does besides answering, now and then. */
-const DEEDS = ['shutdown', 'raise', 'lower', 'pause', 'unmap', 'disable', 'broadcast', 'verdict'] as const;
+const DEEDS = [
+  'shutdown',
+  'raise',
+  'lower',
+  'pause',
+  'unmap',
+  'disable',
+  'broadcast',
+  'verdict',
+] as const;
 
 /** One of the two. */
 export class LateSide implements EventSink {
@@ -54,7 +63,15 @@ export class LateSide implements EventSink {
       flags: [v.in_guest, v.is_running, v.blocked_in_xen, v.defer_shutdown, v.pause_count],
       domain: [d.is_shutting_down, d.is_shut_down, d.pause_count, d.crashed],
       pending: d.arch.hvm.ioreq_server.map((s) => s?.sv[0]?.pending),
-      models: m.servers.map((s) => [s.served, s.abandoned, s.asleep, s.busy, [...s.backlog], s.counts, s.save()]),
+      models: m.servers.map((s) => [
+        s.served,
+        s.abandoned,
+        s.asleep,
+        s.busy,
+        [...s.backlog],
+        s.counts,
+        s.save(),
+      ]),
       waiting: rings(m),
       lines: m.interrupts.save(),
       irq: [m.cpu.irq, m.cpu.irqsTaken],

@@ -57,9 +57,10 @@ export function renderExactness(document: ExactnessDocument, style: Styler): str
     ['family', 'cells', 'stops', 'tried', 'failures'],
     ...[...families].map(([name, counts]) => [name, ...counts.map(formatCount)]),
   ];
-  const { combinations, durationMs, failures, failuresTotal, possible, stops, thread } = document;
+  const { combinations, durationMs, failures, failuresTotal, possible, stops } = document;
   const tries = Object.entries(stops).map(([name, count]) => [name, formatCount(count)]);
-  const { runs, kicks, kicksInside } = thread;
+  const { runs, kicks, kicksInside } = document.thread;
+  const { staying } = document;
   return [
     style('bold', `exactness: revision exact, ${formatDuration(durationMs)}`),
     formatTable(rows, { indent: '  ' }),
@@ -69,6 +70,11 @@ export function renderExactness(document: ExactnessDocument, style: Styler): str
       : [
           '  kicks from another thread, not the same from run to run',
           `    ${formatCount(runs)} runs, ${formatCount(kicks)} kicks, ${formatCount(kicksInside)} of them inside a cell`,
+        ]),
+    ...(staying.runs === 0
+      ? []
+      : [
+          `  in the guest: ${formatCount(staying.runs)} runs in which ${formatCount(staying.stayed)} accesses stayed there`,
         ]),
     `  ${formatCount(combinations)} combinations of ${formatCount(possible)}, ${formatCount(failuresTotal)} failures`,
     ...failures
@@ -87,7 +93,7 @@ export function exactnessCommand(runner: ExactnessRunner): CliCommand {
     name: 'exactness',
     summary: 'stop every form of access everywhere, and compare',
     purpose:
-      'Runs generated guest snippets, one for every form of port and memory-mapped I/O, once without stops and then once for each place and kind of stop: checkpoint and resume, checkpoint and restore into a fresh machine, kick; and several times while another thread kicks. Registers, flags, memory, devices, counts and ledger have to be those of the undisturbed run.',
+      'Runs generated guest snippets, one for every form of port and memory-mapped I/O, once without stops and then once for each place and kind of stop: checkpoint and resume, checkpoint and restore into a fresh machine, kick; several times while another thread kicks; and with devices whose posted writes and published registers stay in the guest. Registers, flags, memory, devices, counts and ledger have to be those of the undisturbed run.',
     examples: [
       ['', 'every stop of nearly every cell, in minutes'],
       ['--filter cmpxchg --json', 'some cells, for a program'],

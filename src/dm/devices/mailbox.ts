@@ -29,14 +29,15 @@ export class Mailbox extends RegisterDevice<{ digest: number; taken: number; dro
     return (offset < COUNT ? digest : taken) >>> (8 * (offset % COUNT));
   }
 
-  write(offset: number, size: IoSize, value: number): void {
+  write(offset: number, size: IoSize, value: number, valueHigh: number): void {
     const { state } = this;
     if (offset >= COUNT) {
       state.dropped = (state.dropped + 1) >>> 0;
       return;
     }
     // Value, place and width count: what is lost, doubled or exchanged shows.
-    const mixed = Math.imul(state.digest ^ value, PRIME) ^ (offset << 8) ^ size;
+    const whole = value ^ Math.imul(valueHigh, PRIME);
+    const mixed = Math.imul(state.digest ^ whole, PRIME) ^ (offset << 8) ^ size;
     state.digest = Math.imul(mixed, PRIME) >>> 0;
     state.taken = (state.taken + 1) >>> 0;
     this.#count.value = state.taken;

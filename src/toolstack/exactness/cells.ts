@@ -11,6 +11,7 @@ import { modeCells } from './mode-cells.ts';
 import { moreCells } from './more-cells.ts';
 import { oddCells } from './odd-cells.ts';
 import { portCells } from './port-cells.ts';
+import { stayingCells } from './staying-cells.ts';
 import { wideCells } from './wide-cells.ts';
 
 /** Which cells. */
@@ -19,7 +20,7 @@ export interface Selection {
   filter?: string | null;
   /** The one of this name. */
   cell?: string | null;
-  /** Also those with the largest counts; and more stops of each. */
+  /** Also those with the largest counts and of accesses in a row; and more stops of each. */
   full: boolean;
 }
 
@@ -34,7 +35,7 @@ export function matrixCells(full: boolean): Cell[] {
     ...modeCells(),
     ...oddCells(16),
     ...knownCells(),
-    ...(full ? longCells() : []),
+    ...(full ? [...longCells(), ...stayingCells()] : []),
   ];
 }
 

@@ -7,11 +7,16 @@ import type { Cell } from './cell.ts';
 import { type Selection, selectCells } from './cells.ts';
 import { type Difference, differs } from './compare.ts';
 import {
+  DEEDS,
   DEFAULT_REACH,
   FULL_REACH,
   possibleStops,
   type RequestedStop,
+  STAYING_FULL_REACH,
+  STAYING_REACH,
+  STAYING_STOP,
   type Stop,
+  sample,
   stopName,
   stopsOf,
   THREAD_STOP,
@@ -60,6 +65,14 @@ export interface ThreadResult {
   failures: number;
 }
 
+/** Runs whose posted writes and published registers stay in the guest, beside the same in which they leave it. */
+export interface StayingResult {
+  runs: number;
+  /** Accesses that did. */
+  stayed: number;
+  failures: number;
+}
+
 export interface MatrixResult {
   possible: number;
   combinations: number;
@@ -69,6 +82,7 @@ export interface MatrixResult {
   /** Combinations by place and deed. */
   stops: Record<string, number>;
   thread: ThreadResult;
+  staying: StayingResult;
   interrupted: boolean;
 }
 
@@ -94,6 +108,7 @@ export async function runMatrix(options: MatrixOptions, watch: Watch): Promise<M
     cells: [],
     stops: {},
     thread: { runs: 0, kicks: 0, kicksInside: 0, failures: 0 },
+    staying: { runs: 0, stayed: 0, failures: 0 },
     interrupted: false,
   };
   const usual = stop === null ? THREAD_RUNS : stop === THREAD_STOP ? THREAD_RUNS_ALONE : 0;
@@ -108,13 +123,15 @@ export async function runMatrix(options: MatrixOptions, watch: Watch): Promise<M
     const row = new Row(cell, options, result);
     const plain = row.undisturbed();
     if (plain !== null) {
-      if (stop !== THREAD_STOP) row.stops(plain, i);
+      if (stop === null || stop === STAYING_STOP) row.staying(i);
+      if (stop !== THREAD_STOP && stop !== STAYING_STOP) row.stops(plain, i);
       if (kicker !== null) row.kicked(plain, kicker, threadRuns);
     }
     const pause = watch.tick(i + 1, cells.length);
     if (pause !== undefined) await pause;
   }
-  if (stop !== null && stop !== THREAD_STOP) refuseUnmet(stop, cells, result);
+  if (stop !== null && stop !== THREAD_STOP && stop !== STAYING_STOP)
+    refuseUnmet(stop, cells, result);
   return result;
 }
 
@@ -175,7 +192,7 @@ class Row {
     this.#row.possible += possible;
     this.#all.possible += possible;
     const asked = (): Stop[] =>
-      only !== null && only !== THREAD_STOP && only.index < places[only.where] ? [only] : [];
+      only !== null && typeof only !== 'string' && only.index < places[only.where] ? [only] : [];
     const reach = full ? FULL_REACH : DEFAULT_REACH;
     for (const stop of only === null ? stopsOf(places, reach, turn) : asked()) {
       this.#row.combinations++;
@@ -184,6 +201,32 @@ class Row {
       this.#all.stops[kind] = (this.#all.stops[kind] ?? 0) + 1;
       this.#compare(stopName(stop), { stop }, plain);
     }
+  }
+
+  /** The cell with its accesses staying in the guest, undisturbed and stopped here and there, with books and without. */
+  staying(turn: number): void {
+    const { staying } = this.#all;
+    const before = this.#row.failures;
+    for (const books of [true, false]) {
+      const base = this.#attempt('undisturbed', { staying: { inGuest: false, books } });
+      if (base === null) continue;
+      const reach = this.#options.full ? STAYING_FULL_REACH : STAYING_REACH;
+      const stops = sample(base.icount, reach, turn).map((index, i) => ({
+        where: 'instruction' as const,
+        index,
+        deed: DEEDS[(turn + i) % DEEDS.length] ?? 'resume',
+      }));
+      for (const stop of [null, ...stops]) {
+        staying.runs++;
+        const how = { staying: { inGuest: true, books }, ...(stop === null ? {} : { stop }) };
+        const found = this.#compare(STAYING_STOP, how, base);
+        staying.stayed += found?.stayed ?? 0;
+        // A stop may divide a batch.
+        if (found === null || stop !== null || found.history === base.history) continue;
+        this.#fail(STAYING_STOP, ['history', String(base.history), String(found.history)]);
+      }
+    }
+    staying.failures += this.#row.failures - before;
   }
 
   /** The cell again and again while another thread kicks. */

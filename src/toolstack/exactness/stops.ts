@@ -3,7 +3,7 @@
 import { HvmError } from '../../util/errors.ts';
 
 const WHERES = ['point', 'step', 'instruction'] as const;
-const DEEDS = ['resume', 'restore', 'kick'] as const;
+export const DEEDS = ['resume', 'restore', 'kick'] as const;
 
 /** What is done there: checkpoint and go on; checkpoint and go on in a fresh machine; a kick. */
 export type Deed = (typeof DEEDS)[number];
@@ -18,9 +18,11 @@ export type Places = Readonly<Record<Stop['where'], number>>;
 
 /** Kicks from another thread: at no place of its own. */
 export const THREAD_STOP = 'thread kick';
+/** Accesses that need not leave the guest stay in it. */
+export const STAYING_STOP = 'in the guest';
 
 /** What can be asked for by name. */
-export type RequestedStop = Stop | typeof THREAD_STOP;
+export type RequestedStop = Stop | typeof THREAD_STOP | typeof STAYING_STOP;
 
 /** Up to how many places of one kind all are tried; of more, how many are. */
 export interface Reach {
@@ -29,6 +31,9 @@ export interface Reach {
 }
 /** A default run: every place of three cells in four. */
 export const DEFAULT_REACH: Reach = { all: 20, some: 10 };
+/** Of runs whose accesses stay in the guest. */
+export const STAYING_REACH: Reach = { all: 6, some: 4 };
+export const STAYING_FULL_REACH: Reach = { all: 60, some: 12 };
 /** `--full`: every place but those between the elements of counts in the tens of thousands. */
 export const FULL_REACH: Reach = { all: 4000, some: 12 };
 
@@ -42,7 +47,7 @@ export function stopName(stop: Stop): string {
  * @throws HvmError HVM_USAGE when no stop has such a name
  */
 export function parseStop(text: string): RequestedStop {
-  if (text === THREAD_STOP) return text;
+  if (text === THREAD_STOP || text === STAYING_STOP) return text;
   const [where, index = '', deed, ...rest] = text.split(' ');
   const found = {
     where: WHERES.find((w) => w === where),
@@ -57,7 +62,7 @@ export function parseStop(text: string): RequestedStop {
   ) {
     throw new HvmError(
       'HVM_USAGE',
-      `--stop '${text}': expected one of ${WHERES.join(', ')}, a number, and one of ${DEEDS.join(', ')}, as in 'point 3 restore'; or '${THREAD_STOP}'`,
+      `--stop '${text}': expected one of ${WHERES.join(', ')}, a number, and one of ${DEEDS.join(', ')}, as in 'point 3 restore'; or '${THREAD_STOP}'; or '${STAYING_STOP}'`,
       { details: { stop: text, places: [...WHERES], deeds: [...DEEDS] } },
     );
   }

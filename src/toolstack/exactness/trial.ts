@@ -3,12 +3,13 @@
 import { SEG_GS } from '../../cpu/backend.ts';
 import type { Kicker } from '../../cpu/kicker.ts';
 import type { Device } from '../../dm/index.ts';
-import type { Witness } from '../../ledger/events.ts';
+import type { Access, EventSink, Stage, Witness } from '../../ledger/events.ts';
 import { Ledger } from '../../ledger/ledger.ts';
 import { LiveChecker } from '../../ledger/live-checker.ts';
 import type { LoadedGuest } from '../../machine/loader.ts';
 import { Machine } from '../../machine/machine.ts';
 import { RunLoop } from '../../machine/run-loop.ts';
+import { StraightIo } from '../../machine/straight-io.ts';
 import { domain_shutdown } from '../../xen/common/domain.ts';
 import type { Points } from '../../xen/common/points.ts';
 import type { RevisionName } from '../../xen/hvm/revision.ts';
@@ -44,6 +45,10 @@ export interface Outcome {
   /** Kicks that took the run out of the guest, and those of them between its first and its last instruction. */
   readonly kicks: number;
   readonly kicksInside: number;
+  /** Accesses that did not leave the guest. */
+  readonly stayed: number;
+  /** Of the ledger: every stage of every access, with its instruction. */
+  readonly history: number;
 }
 
 /** How a cell is run; nothing: undisturbed. */
@@ -53,6 +58,27 @@ export interface Disturbance {
   readonly stepped?: boolean;
   /** Kicks meanwhile. */
   readonly kicker?: Kicker;
+  /** Devices take writes late and publish registers. */
+  readonly staying?: Staying;
+}
+
+/** A run with such devices. */
+export interface Staying {
+  /** Whether these accesses stay in the guest: then nobody stands at the preemption points. Otherwise each leaves it. */
+  readonly inGuest: boolean;
+  readonly books: boolean;
+}
+
+/** The history of a run in one number. */
+class History implements EventSink {
+  digest = 0;
+  access(stage: Stage, _seq: number, a: Access): void {
+    const { insn, addr, size, data, hasData } = a;
+    for (const n of [stage.length, insn, addr, size, hasData ? data : 0]) {
+      this.digest = (Math.imul(this.digest ^ n, 0x01000193) + 1) >>> 0;
+    }
+  }
+  mark(): void {}
 }
 
 /** A guest that a fault has sent astray ends here, in instructions. */
@@ -80,7 +106,9 @@ class Trial implements Points {
   readonly #how: Disturbance;
   readonly #guest: LoadedGuest;
   readonly #checker = new LiveChecker();
-  readonly #ledger = new Ledger({ sinks: [this.#checker] });
+  readonly #history = new History();
+  readonly #ledger = new Ledger({ sinks: [this.#checker, this.#history] });
+  readonly #books: boolean;
   readonly #accesses: string[] = [];
   readonly #witnesses: Record<string, Witness> = {};
   #points = 0;
@@ -92,11 +120,13 @@ class Trial implements Points {
   #checkpoints = 0;
   #kicks = 0;
   #kicksInside = 0;
+  #stayed = 0;
 
   constructor(cell: Cell, setup: Setup, how: Disturbance) {
     this.#cell = cell;
     this.#setup = setup;
     this.#how = how;
+    this.#books = how.staying?.books ?? true;
     this.#stop = how.stop ?? null;
     this.#guest = guestOf(cell);
     this.#irqDue = cell.irqAt ?? Number.MAX_SAFE_INTEGER;
@@ -107,7 +137,7 @@ class Trial implements Points {
       revision: setup.revision,
       seed: 0,
       vcpus: 1,
-      devices: this.machine.ledgerDevices,
+      devices: this.#books ? this.machine.ledgerDevices : [],
     });
   }
 
@@ -123,17 +153,19 @@ class Trial implements Points {
   #make(fresh: boolean): Machine {
     const { device, machine: prepare, revision } = this.#setup;
     const cell = this.#cell;
+    const { staying } = this.#how;
     const devices = devicesFor(
       cell,
       (text) => this.#accesses.push(text),
       (made) => (device === undefined ? made : device(made, () => this.machine)),
+      staying !== undefined,
     );
     const machine = new Machine({
       guest: this.#guest,
       devices,
       revision,
-      ledger: this.#ledger,
-      points: this,
+      ledger: this.#books ? this.#ledger : null,
+      ...(staying?.inGuest ? {} : { points: this }),
     });
     prepare?.(machine, fresh);
     return machine;
@@ -216,6 +248,8 @@ class Trial implements Points {
 
   // What the devices of a machine counted, over all machines of the trial.
   #count(): void {
+    const { straight } = this.machine;
+    if (straight instanceof StraightIo) this.#stayed += straight.posted?.taken ?? 0;
     this.#unclaimed += this.machine.unclaimed;
     for (const [name, { reads, writes }] of Object.entries(this.machine.witnesses())) {
       const sum = this.#witnesses[name] ?? { reads: 0, writes: 0 };
@@ -229,7 +263,8 @@ class Trial implements Points {
     const { cpu } = machine;
     const { regs } = cpu;
     this.#count();
-    this.#ledger.end({ stop: 'boundary', reason: why, witnesses: this.#witnesses });
+    const witnesses = this.#books ? this.#witnesses : {};
+    this.#ledger.end({ stop: 'boundary', reason: why, witnesses });
     const fields: Record<string, string | number> = { end: why, icount: cpu.icount };
     GPRS.forEach((name, i) => {
       fields[name] = regs.gpr(i);
@@ -245,6 +280,7 @@ class Trial implements Points {
     // Whatever was written since the last capture is in the next.
     fields.captured = Buffer.compare(snapshot.ram, machine.ram.bytes) === 0 ? 'all' : 'not all';
     fields.ledger = JSON.stringify(this.#ledger.totals);
+    fields.witnesses = JSON.stringify(this.#witnesses);
     return {
       fields,
       ram: machine.ram.bytes.slice(),
@@ -259,6 +295,8 @@ class Trial implements Points {
       icount: cpu.icount,
       kicks: this.#kicks,
       kicksInside: this.#kicksInside,
+      stayed: this.#stayed,
+      history: this.#history.digest,
     };
   }
 }

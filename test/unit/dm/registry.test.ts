@@ -107,6 +107,7 @@ describe('registerDevice()', () => {
       'verdict',
       'serial',
       'blank',
+      'mailbox',
     ]);
     const ranges = devices.flatMap((d) => [d.defaultRange, d.defaultMmioRange ?? []].flat());
     expect(new Set(ranges).size).toBe(ranges.length);

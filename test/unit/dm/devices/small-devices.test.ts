@@ -162,7 +162,7 @@ describe('verdict', () => {
 
 test('blank answers 0 and counts', () => {
   const device = new Blank();
-  expect(device.read()).toBe(0);
+  expect(device.read(0, 4)).toBe(0);
   device.write();
   expect(device.witness()).toEqual({ readsServed: 1, writesServed: 1 });
 });
