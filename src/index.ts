@@ -24,6 +24,8 @@ export {
   type IoSpace,
   listDevices,
   NO_INPUT,
+  type OffsetRange,
+  PublishedRegister,
   RegisterDevice,
   registerDevice,
   type Suspendable,

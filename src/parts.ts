@@ -15,6 +15,8 @@ export {
   type IoSize,
   listDevices,
   NO_INPUT,
+  type OffsetRange,
+  PublishedRegister,
   parseDeviceSpec,
   RegisterDevice,
   registerDevice,

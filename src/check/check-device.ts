@@ -9,8 +9,8 @@ import { DECLARED, followExample, unseenEffects } from './declared.ts';
 import { generate } from './generate.ts';
 import { type DeviceRules, type Subject, subjectOf } from './rules.ts';
 import { type Run, Wrong } from './run.ts';
-import { STAYING } from './staying.ts';
 import { shrink } from './shrink.ts';
+import { STAYING } from './staying.ts';
 import { formatScript, isAccess, parseScript, type Script, type Step } from './step.ts';
 
 /** What `checkDevice()` takes besides the device. */

@@ -26,7 +26,12 @@ export interface Mutant {
   readonly cells: string;
   /** At every stop of them: the fault is met at few. */
   readonly full?: boolean;
+  /** Only this stop of them, as `--stop` takes it. */
+  readonly stop?: string;
 }
+
+/** Which part of the matrix, and how much of it. */
+export type Trial = Pick<Mutant, 'cells' | 'full' | 'stop'>;
 
 /** How a run of a part of the matrix ended. */
 export interface Ended {
@@ -102,7 +107,7 @@ export class Workshop {
   }
 
   /** Runs one part of the matrix. */
-  async run(addon: string, cells: string, full = false): Promise<Ended> {
+  async run(addon: string, { cells, full = false, stop }: Trial): Promise<Ended> {
     const args = [
       '--import',
       PRELOAD,
@@ -110,6 +115,7 @@ export class Workshop {
       'exactness',
       '--json',
       ...(full ? ['--full'] : []),
+      ...(stop === undefined ? [] : ['--stop', stop]),
       '--filter',
       cells,
     ];

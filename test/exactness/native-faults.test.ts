@@ -21,7 +21,7 @@ function inPairs<T>(jobs: readonly (() => Promise<T>)[]): Promise<T>[] {
 
 /** What `trapline exactness` said about a mutant. */
 async function trial(mutant: Mutant): Promise<Ended> {
-  return workshop.run(await workshop.build(mutant), mutant.cells, mutant.full);
+  return workshop.run(await workshop.build(mutant), mutant);
 }
 
 describe('native faults', () => {
@@ -55,10 +55,8 @@ describe('native faults', () => {
 
   test('without a fault, built in the same way, nothing fails', async () => {
     const addon = await workshop.build(null);
-    const parts = new Map(MUTANTS.map((m) => [`${m.cells} ${m.full}`, m]));
-    const runs = inPairs(
-      [...parts.values()].map((m) => () => workshop.run(addon, m.cells, m.full)),
-    );
+    const parts = new Map(MUTANTS.map((m) => [`${m.cells} ${m.full} ${m.stop}`, m]));
+    const runs = inPairs([...parts.values()].map((m) => () => workshop.run(addon, m)));
     for (const { exit, signal, document, stderr } of await Promise.all(runs)) {
       expect({ exit, signal }, stderr).toEqual({ exit: 0, signal: null });
       expect(document?.failures).toEqual([]);

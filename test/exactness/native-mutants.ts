@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Faults of the native layer, one change of its source each, and the part of the matrix that has to see it.
 import type { Mutant } from './native-build.ts';
+import { POSTED } from './posted-mutants.ts';
 
 export const MUTANTS: readonly Mutant[] = [
   {
@@ -293,4 +294,5 @@ export const MUTANTS: readonly Mutant[] = [
     replace: '',
     cells: 'TF over',
   },
+  ...POSTED,
 ];

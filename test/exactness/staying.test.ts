@@ -22,10 +22,14 @@ test('accesses in a row, stopped at every instruction', async () => {
   expect(stayed).toBeGreaterThan(50_000);
 }, 120_000);
 
-test.each(['IN and OUT', 'blocks and shadows', 'pending interrupt'])('%s', async (family) => {
-  const { stayed } = await staying(family, false);
-  expect(stayed).toBeGreaterThan(0);
-}, 120_000);
+test.each(['IN and OUT', 'blocks and shadows', 'pending interrupt'])(
+  '%s',
+  async (family) => {
+    const { stayed } = await staying(family, false);
+    expect(stayed).toBeGreaterThan(0);
+  },
+  120_000,
+);
 
 test('cells of every family', async () => {
   const { runs, stayed } = await staying(null, false, 17);

@@ -70,16 +70,16 @@ export function stayingCells(): Cell[] {
       c.memory([LOAD], RAX, FIRST_DEVICE + ECHO + 8, 4);
       told(out(turn(c), 4));
     }),
-    // Twice the ring and some more.
+    // Several rings, and more instructions than are all stopped at.
     cell(FAMILY, 'more than a ring holds', bits, (c) => {
-      begin(c).set(RCX, 1100);
+      begin(c).set(RCX, 1400);
       const start = c.here;
       out(turn(c), 2);
       c.raw(0xe2, (start - (c.here + 2)) & 0xff);
       told(c);
     }),
     cell(FAMILY, 'more memory than a ring holds', bits, (c) => {
-      begin(c).set(RCX, 600);
+      begin(c).set(RCX, 1400);
       const start = c.here;
       turn(c).memory([STORE], RAX, FIRST_DEVICE + 0x20, 2);
       c.raw(0xe2, (start - (c.here + 2)) & 0xff);
