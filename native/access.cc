@@ -59,12 +59,16 @@ uint32_t Vcpu::blockIndex(uintptr_t retaddr, uint32_t* blockCount) {
 uint32_t Vcpu::notExecuted(uintptr_t retaddr) { return site(retaddr).rest; }
 
 Vcpu::Site& Vcpu::site(uintptr_t retaddr) {
-  Site& known = sites_[(retaddr ^ retaddr >> 10) % SITES];
-  if (known.retaddr != retaddr) {
-    uint32_t count = 0;
-    const uint32_t index = blockIndex(retaddr, &count);
-    known = {retaddr, count - index, Sole::Unknown};
-  }
+  // Two places for each: those that share one would take it from each other with every access.
+  const size_t at = static_cast<size_t>(retaddr * 0x9e3779b97f4a7c15ull >> 32) % SITES;
+  Site& known = sites_[at];
+  if (known.retaddr == retaddr) return known;
+  Site& other = sites_[at ^ 1];
+  if (other.retaddr == retaddr) return other;
+  other = known;
+  uint32_t count = 0;
+  const uint32_t index = blockIndex(retaddr, &count);
+  known = {retaddr, count - index, Sole::Unknown};
   return known;
 }
 

@@ -162,7 +162,7 @@ class Vcpu {
     uint32_t rest;  // of its block's instructions: not executed before it
     Sole sole;
   };
-  static constexpr size_t SITES = 1024;
+  static constexpr size_t SITES = 4096;
   struct Gap {
     Vcpu* vcpu;
     uint64_t gpa;

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { checkDevice, formatCheck } from '../../../src/check/index.ts';
 import {
   Bus,
   formatIoRange,
@@ -73,4 +74,25 @@ test('the table lists the built-in devices with their ranges', () => {
         : { name, ports: defaultRange, memory: defaultMmioRange },
     );
   expect(rows).toEqual(built);
+});
+
+describe('the example of accesses that stay in the guest', () => {
+  let folder = '';
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  test('keeps what it declares', async () => {
+    const block = page.split('```ts\n').find((text) => text.includes('PublishedRegister(')) ?? '';
+    const library = join(root, 'src/dm/index.ts');
+    folder = mkdtempSync(join(root, 'build', 'docs-example-'));
+    const path = join(folder, 'queue.ts');
+    const code = block.slice(0, block.indexOf('```'));
+    writeFileSync(
+      path,
+      `${code.replace("from 'trapline'", `from ${JSON.stringify(library)}`)}\nexport { Queue };\n`,
+    );
+    const { Queue } = await import(pathToFileURL(path).href);
+    const create = () => new Queue();
+    const factory = { name: 'queue', summary: '', defaultRange: '0x300-0x307', create };
+    expect(formatCheck(checkDevice(factory))).toMatch(/: all well \(/);
+  }, 60_000);
 });
