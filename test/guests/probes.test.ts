@@ -92,6 +92,7 @@ test('what is not there is named, and what a BIOS looks for before it boots is n
   session.run(SETTLE_MS);
   expect(Object.fromEntries(session.machine.pc?.missing ?? [])).toEqual({
     'IN from port 0x388': 2,
+    'INT 10h with AX=005Eh': 1,
     'INT 10h with AX=FE00h': 1,
     'INT 13h with AX=4100h': 1,
     'INT 15h with AX=EE01h': 1,
@@ -99,6 +100,7 @@ test('what is not there is named, and what a BIOS looks for before it boots is n
     'INT 1Ah with AX=B101h': 1,
     'INT 21h with AX=0901h': 1,
     'INT 33h with AX=0000h': 1,
+    'instruction 0F 0B': expect.any(Number),
   });
 });
 

@@ -1,5 +1,5 @@
 ; SPDX-License-Identifier: GPL-2.0-only
-; Asks for what is not there: services, vectors that nobody took, a port, a page of memory.
+; Asks for what is not there: services, vectors that nobody took, a screen, a port, in the end an instruction.
 %include "probe.inc"
         BEGIN
         mov ax, 0B101h          ; PCI BIOS
@@ -9,6 +9,8 @@
         mov ax, 2142h
         int 16h
         mov ax, 0FE00h
+        int 10h
+        mov ax, 005Eh
         int 10h
         mov ax, 4100h
         mov bx, 55AAh
@@ -22,4 +24,5 @@
         in al, dx
         in al, dx
         SHOW
+        ud2
         END
