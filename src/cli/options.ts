@@ -128,7 +128,7 @@ export function addGuestOptions(command: Command): void {
       "the guest's own parameter",
       numberValue('--parameter', 0, 0xffffffff),
     )
-    .option('--command-line <text>', 'command line of a .COM program');
+    .option('--command-line <text>', 'command line of a DOS program');
 }
 
 /** What was asked for about the guest: as the loader takes it, and its devices. */

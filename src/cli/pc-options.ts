@@ -44,7 +44,7 @@ export function addPcOptions(command: Command): void {
     .option('--vgabios <file>', 'a VGA BIOS at C0000 (SeaBIOS brings its own)')
     .option('--floppy <file>', 'an image in the next drive, A first; repeatable', several)
     .option('--disk <file>', 'an image of a hard disk; repeatable', several)
-    .option('--dir <folder>', 'drive C of a .COM program (an empty one); see --writable')
+    .option('--dir <folder>', 'drive C of a DOS program (an empty one); see --writable')
     .option('--env <name=value>', 'in its environment; repeatable', several)
     .option('--writable', 'what the guest wrote goes into images and --dir when the run ends')
     .option('--rtc <time>', 'local time at power-on (2020-01-01T12:00:00)', clockValue);

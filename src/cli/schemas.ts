@@ -178,7 +178,7 @@ export const runFields = {
         .min(0)
         .max(255)
         .nullable()
-        .describe('of a .COM program; null: it has not ended, or there is none'),
+        .describe('of a DOS program; null: it has not ended, or there is none'),
       sectorsWritten: count.describe('of image files, with --writable'),
       filesWritten: count.describe('in --dir, with --writable; deleted ones count'),
     })

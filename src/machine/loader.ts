@@ -18,7 +18,7 @@ import { type EntryRegisters, layOut, type Piece } from './image-formats.ts';
 import type { PcConfig } from './pc/config.ts';
 import {
   hasBuiltinBios,
-  isComProgram,
+  isDosProgram,
   loadRequestedPc,
   looksBootable,
   type PcRequest,
@@ -147,7 +147,7 @@ function runsOnPc(ref: string, options: LoadOptions): boolean {
   const { format, load, commandLine, pc } = options;
   if (pc !== undefined) return true;
   const said = format ?? load;
-  if (commandLine !== undefined && !isComProgram(ref)) return false;
+  if (commandLine !== undefined && !isDosProgram(ref)) return false;
   return said === undefined && hasBuiltinBios() && looksBootable(ref);
 }
 

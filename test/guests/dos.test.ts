@@ -64,6 +64,25 @@ describe('nanochess-bootsectors', () => {
   });
 });
 
+test('msdos-com: DEBUG.COM of MS-DOS 1.25, its script typed', (context) => {
+  const why = absence('msdos-com');
+  if (why !== null) {
+    process.stderr.write(`SKIPPED: ${why}\n`);
+    context.skip(why);
+  }
+  using session = new Session(join(guestsFolder(), 'msdos-com', 'DEBUG.COM'));
+  const plain = (text: string): string => text.replaceAll('\r', '').trim();
+  const script = plain(guestFile('msdos-com/INPUT.TXT').toString('latin1'));
+  const want = guestFile('msdos-com/expected/com1-segments-masked.txt').toString('latin1');
+  session.expect('-');
+  // q leaves, once the program that it ran is over.
+  for (const line of script.split('\n')) session.type(`${line}\n`);
+  session.until('end', () => session.machine.pc?.exitCode === 0, 5000);
+  const masked = plain(session.output).replaceAll(/^[0-9A-F]{4}(?=:)/gm, 'SSSS');
+  expect(masked.slice(0, plain(want).length)).toBe(plain(want));
+  expect(session.machine.pc?.missing).toEqual([]);
+});
+
 const PROBES = fileURLToPath(new URL('dos/', import.meta.url));
 
 /** A probe, assembled into the scratch folder. */
@@ -234,6 +253,13 @@ test('programs start programs, parts of programs, and what stays', () => {
     ),
   );
   expect(session.machine.pc?.exitCode).toBe(7);
+});
+
+test('an .EXE by itself', () => {
+  using session = new Session(program('relocate', 'exe'));
+  session.finish(1000);
+  expect(session.output).toBe('relocated\r\n');
+  expect(session.machine.pc?.exitCode).toBe(0x63);
 });
 
 test('the console, redirected and not, and Ctrl-C', () => {

@@ -9,6 +9,7 @@ import type { HostFolder } from './host-folder.ts';
 export const READ_ONLY = 0x01;
 export const HIDDEN = 0x02;
 export const SYSTEM = 0x04;
+export const LABEL = 0x08;
 export const FOLDER = 0x10;
 export const ARCHIVE = 0x20;
 
@@ -322,8 +323,12 @@ function hostEntry(
   return { name: entry.name, attributes, bytes, ...dosTime(entry.modified), from, data: null };
 }
 
-/** Whether a search for `attributes` finds an entry: hidden, system and folders only when asked for. */
+/**
+ * Whether a search for `attributes` finds an entry: hidden, system and folders only when asked for. Who asks for the
+ * volume's name alone finds nothing: it has none.
+ */
 export function matches(entry: DosEntry, attributes: number, wanted: string): boolean {
+  if (attributes === LABEL) return false;
   const special = entry.attributes & (HIDDEN | SYSTEM | FOLDER);
   return (special & ~attributes) === 0 && fits(entry.name, wanted);
 }

@@ -80,22 +80,30 @@ function romsOf(request: PcRequest): { bios: Rom; vgaBios: Rom | null; shadow: b
   return { bios: rom, vgaBios: own === null ? vga : readRom(basename(own), own), shadow };
 }
 
-export const isComProgram = (path: string): boolean => extname(path).toLowerCase() === '.com';
+/** By its name; what is in it says how it is loaded. */
+export const isDosProgram = (path: string): boolean =>
+  ['.com', '.exe'].includes(extname(path).toLowerCase());
 
 /** What fits between a PSP and the stack in one segment. */
 const LARGEST_COM = 0xfef0;
+/** What an .EXE may have: more than DOS could load, for what lies behind the image. */
+const LARGEST_EXE = 1 << 20;
 const LONGEST_TAIL = 126;
 const ENVIRONMENT = /^[!-<>-~]+=[ -~]*$/;
+
+const hasExeHeader = (bytes: Uint8Array): boolean =>
+  ['MZ', 'ZM'].includes(Buffer.from(bytes.subarray(0, 2)).toString('latin1'));
 
 /** @throws HvmError HVM_GUEST_MISSING, HVM_GUEST_EMPTY, HVM_GUEST_TOO_LARGE, HVM_USAGE */
 function dosProgram(path: string, request: PcRequest): DosConfig {
   const { dir, commandLine = '', environment = [], writable = false } = request;
   const bytes = readRom('program', path).bytes;
   if (bytes.length === 0) throw new HvmError('HVM_GUEST_EMPTY', `${path} is empty`);
-  if (bytes.length > LARGEST_COM) {
+  const [kind, most] = hasExeHeader(bytes) ? ['.EXE', LARGEST_EXE] : ['.COM', LARGEST_COM];
+  if (bytes.length > most) {
     throw new HvmError(
       'HVM_GUEST_TOO_LARGE',
-      `${path} has ${bytes.length} bytes: expected at most ${LARGEST_COM} of a .COM program`,
+      `${path} has ${bytes.length} bytes: expected at most ${most} of ${kind === '.EXE' ? 'an' : 'a'} ${kind} program`,
     );
   }
   const tail = commandLine === '' ? '' : ` ${commandLine}`;
@@ -115,7 +123,7 @@ function dosProgram(path: string, request: PcRequest): DosConfig {
     );
   }
   const base = basename(path, extname(path)).toUpperCase();
-  const name = `${base.replace(/[^A-Z0-9!#$%&'()@^_`{}~-]/g, '').slice(0, 8) || 'PROGRAM'}.COM`;
+  const name = `${base.replace(/[^A-Z0-9!#$%&'()@^_`{}~-]/g, '').slice(0, 8) || 'PROGRAM'}${extname(path).toUpperCase()}`;
   const program = Buffer.from(bytes).toString('base64');
   const folder = dir === undefined ? null : resolve(dir);
   return { name, program, tail, environment: [...environment], folder, writable };
@@ -137,13 +145,13 @@ export function loadRequestedPc(
   memoryBytes: number | undefined,
 ): LoadedGuest {
   const { floppies = [], disks = [], writable, startSeconds, script } = request;
-  const program = image !== null && isComProgram(image) ? dosProgram(image, request) : null;
+  const program = image !== null && isDosProgram(image) ? dosProgram(image, request) : null;
   for (const [option, value] of [
     ['--dir', request.dir],
     ['--env', request.environment],
   ] as const) {
     if (program !== null || value === undefined) continue;
-    throw new HvmError('HVM_USAGE', `${option} without a .COM program: expected both or neither`);
+    throw new HvmError('HVM_USAGE', `${option} without a DOS program: expected both or neither`);
   }
   const first = image === null || program !== null ? [] : [image];
   const asFloppy = image === null || program !== null || isFloppy(image);
@@ -163,7 +171,7 @@ export function loadRequestedPc(
 /** Whether a file looks like something that a PC boots: a floppy's size, or the mark of a boot sector. */
 export function looksBootable(path: string): boolean {
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  if (isComProgram(path)) return size > 0;
+  if (isDosProgram(path)) return size > 0;
   if (size < 512) return false;
   if (size >= 163840 && size % 512 === 0 && floppyFormat(size) !== null) return true;
   try {
