@@ -46,6 +46,8 @@ interface Found extends DosEntry {
 
 /** Bytes that all changed files together may have: then the disk is full. */
 export const MOST_BYTES = 64 << 20;
+/** Names that a program may change: then there is no room for one more. */
+export const MOST_NAMES = 16384;
 
 const key = (path: readonly string[]): string => path.join('\\');
 
@@ -250,6 +252,8 @@ export class DosVolume {
     const name = path.at(-1) ?? '';
     const from = this.#folder(path.slice(0, -1));
     if (!isDosName(name) || from === undefined) throw new DosError(NO_PATH);
+    const names = [...this.#changes.values()].reduce((sum, { size }) => sum + size, 0);
+    if (names >= MOST_NAMES) throw new DosError(NO_ACCESS);
     if (from !== null && this.#host.hidden(from).includes(name)) throw new DosError(NO_ACCESS);
   }
 

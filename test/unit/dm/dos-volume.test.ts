@@ -5,7 +5,7 @@ import { changesOf } from '../../../src/dm/devices/dos-change.ts';
 import { fits, pathNames, template } from '../../../src/dm/devices/dos-names.ts';
 import { DosSearches } from '../../../src/dm/devices/dos-search.ts';
 import { dosTime, secondsOf } from '../../../src/dm/devices/dos-time.ts';
-import { DosError, DosVolume, MOST_BYTES } from '../../../src/dm/devices/dos-volume.ts';
+import { DosError, DosVolume, MOST_BYTES, MOST_NAMES } from '../../../src/dm/devices/dos-volume.ts';
 import type { HostFolder } from '../../../src/dm/devices/host-folder.ts';
 
 const NOW = { time: 0x6000, date: 0x5021 };
@@ -103,6 +103,15 @@ describe('changes', () => {
     expect(error(() => volume.write(['OLD.TXT'], 0, Buffer.from('x')))).toBe(5);
     volume.remove(['BIG']);
     expect(volume.freeBytes).toBe(MOST_BYTES);
+  });
+
+  test('names come to an end, too', () => {
+    const volume = new DosVolume(host());
+    let made = 0;
+    while (error(() => volume.create([`F${made}`], 0, NOW, true)) === null) made++;
+    expect(made).toBe(MOST_NAMES);
+    volume.remove(['F7']);
+    expect(error(() => volume.makeFolder(['F7'], NOW))).toBeNull();
   });
 
   test('the same after a way through text', () => {
