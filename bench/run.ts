@@ -18,7 +18,7 @@ import { BASELINE_SCHEMA, compareRatios, parseBaseline } from './compare.ts';
 const USAGE = `Usage: npm run bench -- [name] [options]
 
   name                 only measurements whose name contains this
-  --time MS            for each measurement (default 1000; the stages take six times that)
+  --time MS            for each measurement (default 1000; the stages take eight times that)
   --peers LIST         other monitors: all, none or names with commas between (default all)
   --v86 FOLDER         the npm package v86
   --json               one document instead of text
@@ -115,7 +115,7 @@ function breathe(): Promise<void> {
 type Rated = Awaited<ReturnType<typeof rateBench>>;
 
 /** How often a measurement that seems lost is taken once more. */
-const SECOND_LOOKS = 2;
+const SECOND_LOOKS = 4;
 
 /** By name: our own beside the yardstick, and us beside each peer. A mean over loops says nothing of its own. */
 function comparable({ result, yardstick }: Rated) {

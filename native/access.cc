@@ -15,6 +15,7 @@ extern "C" void __real_helper_ret_stb_mmu_x86_64(void*, uint64_t, uint8_t, uint3
 
 namespace {
 constexpr int GP_FAULT = 13;
+constexpr int RCX = 1, RSI = 6, RDI = 7;
 
 // The side table of a block is a sequence of signed LEB128 numbers.
 int64_t takeSleb128(const uint8_t** at) {
@@ -60,7 +61,7 @@ uint32_t Vcpu::notExecuted(uintptr_t retaddr) { return site(retaddr).rest; }
 
 Vcpu::Site& Vcpu::site(uintptr_t retaddr) {
   // Two places for each: those that share one would take it from each other with every access.
-  const size_t at = static_cast<size_t>(retaddr * 0x9e3779b97f4a7c15ull >> 32) % SITES;
+  const size_t at = siteIndex(retaddr);
   Site& known = sites_[at];
   if (known.retaddr == retaddr) return known;
   Site& other = sites_[at ^ 1];
@@ -106,6 +107,28 @@ void Vcpu::privileged(uintptr_t retaddr) {
 void Vcpu::restart(uintptr_t retaddr) {
   __real_cpu_restore_state_x86_64(cpu_, retaddr, true);
   if (atPopa()) std::memcpy(&env<uint64_t>(ENV_REGS), &cpuField<uint64_t>(CPU_JMP_ENV), 8 * 8);
+  cpuField<int32_t>(CPU_EXCEPTION_INDEX) = -1;
+  cpu_loop_exit_x86_64(cpu_);
+}
+
+// The owner has carried out the INS or OUTS at `retaddr`, which page_ describes: on behind it. What it counts for is
+// charged by the owner.
+void Vcpu::stringDone(uintptr_t retaddr) {
+  uncount(retaddr);
+  __real_cpu_restore_state_x86_64(cpu_, retaddr, true);
+  const uint32_t* words = page_ + PAGE_STRING;
+  const auto set = [&](int index, uint32_t value) {
+    auto& reg = env<uint64_t>(ENV_REGS + 8 * index);
+    // As any 32-bit result, a 32-bit index or count clears what is above it.
+    reg = words[STRING_ADDR_SIZE] == 2 ? (reg & ~0xffffull) | (value & 0xffff) : value;
+  };
+  const uint32_t bytes = words[STRING_COUNT] * words[STRING_SIZE];
+  const uint32_t moved = words[STRING_DF] != 0 ? 0 - bytes : bytes;
+  if (words[STRING_OP] == KIND_OUTS) set(RSI, words[STRING_SRC_INDEX] + moved);
+  else set(RDI, words[STRING_DST_INDEX] + moved);
+  if (words[STRING_REP] != 0) set(RCX, 0);
+  env<uint64_t>(ENV_EIP) += words[STRING_LENGTH];
+  env<uint32_t>(ENV_HFLAGS) &= ~HF_INHIBIT_IRQ;
   cpuField<int32_t>(CPU_EXCEPTION_INDEX) = -1;
   cpu_loop_exit_x86_64(cpu_);
 }

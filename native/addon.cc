@@ -55,12 +55,12 @@ class VcpuObject : public Napi::ObjectWrap<VcpuObject> {
                        });
   }
 
-  // new Vcpu(ram: Uint8Array, page: Uint8Array, dirty: Uint8Array, segments: Float64Array of {gpa, bytes, offset, writable})
+  // new Vcpu(ram: Uint8Array, page: Uint8Array, marks: Uint8Array, segments: Float64Array of {gpa, bytes, offset, writable})
   explicit VcpuObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<VcpuObject>(info) {
     Napi::Env env = info.Env();
     if (info.Length() != 4 || !isBytes(info[0]) || !isBytes(info[1]) || !isBytes(info[2]) || !info[3].IsTypedArray() ||
         info[3].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
-      throwCode(env, "HVM_CPU", "Vcpu wants (Uint8Array ram, Uint8Array page, Uint8Array dirty, Float64Array segments)");
+      throwCode(env, "HVM_CPU", "Vcpu wants (Uint8Array ram, Uint8Array page, Uint8Array marks, Float64Array segments)");
       return;
     }
     auto ram = info[0].As<Napi::Uint8Array>();
@@ -71,8 +71,8 @@ class VcpuObject : public Napi::ObjectWrap<VcpuObject> {
       throwCode(env, "HVM_CPU", "the run page is too small or not 8-byte aligned");
       return;
     }
-    if (ram.ByteLength() % 4096 != 0 || dirty.ByteLength() < ram.ByteLength() / 4096) {
-      throwCode(env, "HVM_CPU", "RAM must be whole pages, with one dirty byte each");
+    if (ram.ByteLength() % 4096 != 0 || dirty.ByteLength() < 2 * (ram.ByteLength() / 4096)) {
+      throwCode(env, "HVM_CPU", "RAM must be whole pages, with two bytes of marks each");
       return;
     }
     std::vector<RamSegment> segments;
@@ -144,7 +144,7 @@ class VcpuObject : public Napi::ObjectWrap<VcpuObject> {
     napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);
     auto* self = static_cast<VcpuObject*>(data);
     if (self->vcpu_ == nullptr) throwCode(env, "HVM_DISPOSED", "this CPU was disposed");
-    else trapline_run(self->vcpu_.get());
+    else trapline_run(self->vcpu_.get(), 0, 0);
     return nullptr;
   }
   static napi_value count(napi_env env, napi_callback_info info) {
@@ -292,7 +292,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Vcpu", VcpuObject::define(env));
   exports.Set("kick", Napi::Function::New(env, kick, "kick"));
   exports.Set("selfTest", Napi::Function::New(env, selfTest, "selfTest"));
-  const napi_value run = trapline::fastFunction([](uint32_t id) { trapline_run_by_id(nullptr, id); }, trapline_run_by_id);
+  const napi_value run = trapline::fastFunction(trapline_run_by_id);
   exports.Set("run", run == nullptr ? env.Null() : Napi::Value(env, run));
   exports.Set("library", Napi::Function::New(env, library, "library"));
   return exports;

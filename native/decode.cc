@@ -6,6 +6,8 @@ namespace trapline {
 using namespace layout;
 
 namespace {
+constexpr uint64_t TRAP_FLAG = 0x100;
+
 bool isPrefix(int byte) {
   switch (byte) {
     case 0x26: case 0x2e: case 0x36: case 0x3e: case 0x64: case 0x65:
@@ -155,6 +157,7 @@ bool Vcpu::decodeString() {
     words[STRING_DST_BASE] = static_cast<uint32_t>(segment(SEG_ES).base);
     words[STRING_DST_INDEX] = static_cast<uint32_t>(env<uint64_t>(ENV_REGS + 8 * 7)) & mask;
     words[STRING_LENGTH] = i + 1;
+    words[STRING_PLAIN] = !paging() && page_[PAGE_A20] != 0 && (env<uint64_t>(ENV_EFLAGS) & TRAP_FLAG) == 0;
     return true;
   }
   return false;

@@ -20,7 +20,6 @@ constexpr char ENGINE[] = "11.3.";
 struct TypeInfo {
   uint8_t type, sequence, flags;
 };
-constexpr uint8_t TYPE_VOID = 0;
 constexpr uint8_t TYPE_INT32 = 3;
 constexpr uint8_t TYPE_VALUE = 10;
 struct FunctionInfo {
@@ -33,8 +32,9 @@ struct FastFunction {
   const FunctionInfo* info;
 };
 // What a callback gets when it is called in the ordinary way. Small integers are tagged: the value is the upper half.
+constexpr int RETURN_VALUE = 3;  // of the implicit arguments
 struct CallbackInfo {
-  void* implicit;
+  int64_t* implicit;
   const int64_t* values;
   int length;
 };
@@ -52,16 +52,22 @@ bool find(T& into, const char* name) {
   return into != nullptr;
 }
 
-// The addon has one such function.
-void (*plainFunction)(uint32_t) = nullptr;
+FastCall theFunction = nullptr;
 
 void slow(const CallbackInfo& info) {
-  if (info.length >= 1 && (info.values[0] & 1) == 0) plainFunction(static_cast<uint32_t>(info.values[0] >> 32));
+  if (info.length < 3) return;
+  int32_t arguments[3];
+  for (int i = 0; i < 3; i++) {
+    if ((info.values[i] & 1) != 0) return;
+    arguments[i] = static_cast<int32_t>(info.values[i] >> 32);
+  }
+  const uint32_t result = theFunction(nullptr, arguments[0], arguments[1], arguments[2]);
+  info.implicit[RETURN_VALUE] = static_cast<int64_t>(static_cast<uint64_t>(result) << 32);
 }
 
 }  // namespace
 
-napi_value fastFunction(void (*plain)(uint32_t), void (*fast)(void*, uint32_t)) {
+napi_value fastFunction(FastCall fast) {
   GetVersion version;
   GetIsolate isolate;
   GetContext context;
@@ -75,11 +81,11 @@ napi_value fastFunction(void (*plain)(uint32_t), void (*fast)(void*, uint32_t)) 
             "INS_9SignatureEEEiNS_19ConstructorBehaviorENS_14SideEffectTypeEPKNS_9CFunctionEttt")) {
     return nullptr;
   }
-  plainFunction = plain;
-  static const TypeInfo arguments[] = {{TYPE_VALUE, 0, 0}, {TYPE_INT32, 0, 0}};
-  static const FunctionInfo info = {{TYPE_VOID, 0, 0}, 2, arguments};
+  theFunction = fast;
+  static const TypeInfo arguments[] = {{TYPE_VALUE, 0, 0}, {TYPE_INT32, 0, 0}, {TYPE_INT32, 0, 0}, {TYPE_INT32, 0, 0}};
+  static const FunctionInfo info = {{TYPE_INT32, 0, 0}, 4, arguments};
   static const FastFunction both = {reinterpret_cast<const void*>(fast), &info};
-  void* made = create(isolate(), slow, nullptr, nullptr, 1, 0, 0, &both, 0, 0, 0);
+  void* made = create(isolate(), slow, nullptr, nullptr, 3, 0, 0, &both, 0, 0, 0);
   if (made == nullptr) return nullptr;
   return static_cast<napi_value>(function(made, context(isolate())));
 }

@@ -5,8 +5,10 @@
 
 namespace trapline {
 
-// A JavaScript function of one small number; null where it cannot be had. `plain` and `fast` do the same: optimised code
-// calls `fast` itself, with a value that does not matter before the number, and neither may call into JavaScript.
-napi_value fastFunction(void (*plain)(uint32_t argument), void (*fast)(void* receiver, uint32_t argument));
+using FastCall = uint32_t (*)(void* receiver, int32_t, int32_t, int32_t);
+
+// A JavaScript function of three 32-bit numbers with a signed 32-bit result; null where it cannot be had. Optimised code
+// calls `fast` itself; the receiver does not matter, and it may not call into JavaScript. The addon has one.
+napi_value fastFunction(FastCall fast);
 
 }  // namespace trapline

@@ -57,6 +57,9 @@ class Fiber {
   bool started() const { return started_; }
   static constexpr size_t STACK_OFFSET = 0;
   static constexpr size_t OWNER_OFFSET = 8;
+  static constexpr size_t WHAT_OFFSET = 16;
+  // Where an owner that switches in assembly finds why the fiber has left.
+  void sayWhat(const uint32_t* where) { what_ = where; }
 
  private:
   static constexpr size_t GUARD = 4096;
@@ -92,6 +95,7 @@ class Fiber {
 
   void* stack_ = nullptr;
   void* owner_ = nullptr;
+  const uint32_t* what_ = nullptr;
   char* base_ = nullptr;
   size_t bytes_ = 0;
   Entry entry_ = nullptr;
@@ -100,6 +104,7 @@ class Fiber {
 
   static void offsets() {
     static_assert(offsetof(Fiber, stack_) == STACK_OFFSET && offsetof(Fiber, owner_) == OWNER_OFFSET, "known to assembly");
+    static_assert(offsetof(Fiber, what_) == WHAT_OFFSET, "known to assembly");
   }
 };
 

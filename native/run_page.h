@@ -10,9 +10,7 @@ constexpr uint32_t RUN_PAGE_BYTES = 1024;
 
 // Word indices. Names are the ones of src/cpu/run-page.ts.
 enum RunWord : uint32_t {
-  PAGE_REASON = 0,         // exit reason, see Exit
-  PAGE_DIR = 1,            // 1 read (IN, load), 0 write (OUT, store): Xen's IOREQ_READ / IOREQ_WRITE
-  PAGE_SIZE = 2,           // bytes of this access, 1 to 8
+  PAGE_WHAT = 0,           // the exit in one word, see What
   PAGE_ADDR = 4,           // port, or guest-physical address, low word then high word
   PAGE_LINEAR = 6,         // linear address of an MMIO access, low, high
   PAGE_DATA = 8,           // data: from the guest for writes, to the guest for reads; low, high
@@ -31,7 +29,7 @@ enum RunWord : uint32_t {
 
   PAGE_HALTED = 23,        // 1: after HLT, waiting for an interrupt; taken by load() with the registers
 
-  PAGE_STRING = 24,  // string instruction, 12 words: see StringWord
+  PAGE_STRING = 24,  // string instruction, 13 words: see StringWord
 
   PAGE_INJECT = 40,       // in: 1 + vector of an exception to deliver before the next instruction, 0 for none
   PAGE_INJECT_CODE = 41,  // its error code
@@ -54,10 +52,21 @@ enum RunWord : uint32_t {
   PAGE_DR = 180,      // DR0..DR7, one word each
 };
 
+// Of PAGE_WHAT: what an exit is, as far as one word can tell.
+enum What : uint32_t {
+  WHAT_REASON = 15,  // see Exit
+  WHAT_READ = 16,    // of an access: IN, load
+  WHAT_SIZE_SHIFT = 5,
+  WHAT_SIZE = 15,   // of the word shifted: bytes of the access, 1 to 8
+  WHAT_SOLE = 512,  // PAGE_SOLE
+  WHAT_ADDR_SHIFT = 16,  // the port; of memory, the low half of its address
+};
+
 enum StringWord : uint32_t {
   STRING_OP = 0,  // 0 none, else StringKind
   STRING_SIZE, STRING_REP, STRING_COUNT, STRING_DF, STRING_PORT, STRING_ADDR_SIZE,
   STRING_SRC_BASE, STRING_SRC_INDEX, STRING_DST_BASE, STRING_DST_INDEX, STRING_LENGTH,
+  STRING_PLAIN,  // 1: its linear addresses are physical ones, and it is not single-stepped
 };
 enum StringKind : uint32_t { KIND_NONE = 0, KIND_INS = 1, KIND_OUTS = 2, KIND_MOVS = 3, KIND_STOS = 4 };
 
@@ -72,7 +81,8 @@ enum Action : uint32_t {
   ACTION_RETRY = 0,   // nothing of the instruction has happened; it will be executed again
   ACTION_ANSWER = 1,  // the access is answered with PAGE_DATA; the guest runs on
   ACTION_FINISH = 2,  // answered; run() returns at the instruction's next access, or at its end (EXIT_BOUNDARY)
-  ACTION_ROLLBACK = 3 // as RETRY, but run() returns EXIT_NONE at the instruction's start instead of running
+  ACTION_ROLLBACK = 3,  // as RETRY, but run() returns EXIT_NONE at the instruction's start instead of running
+  ACTION_DONE = 4,  // EXIT_PIO_STRING at the first element: the owner has done all of them; EXIT_NONE behind the instruction
 };
 
 // Why EXIT_UNSUPPORTED.

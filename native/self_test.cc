@@ -84,10 +84,12 @@ class Machine {
     std::memcpy(&value, page + PAGE_ICOUNT, 8);
     return value;
   }
+  uint32_t size() const { return page[PAGE_WHAT] >> WHAT_SIZE_SHIFT & WHAT_SIZE; }
+  bool reads() const { return (page[PAGE_WHAT] & WHAT_READ) != 0; }
   void deadline(double value) { std::memcpy(page + PAGE_DEADLINE, &value, 8); }
 
   alignas(8) uint32_t page[RUN_PAGE_BYTES / 4] = {};
-  uint8_t dirty[RAM >> 12] = {};
+  uint8_t dirty[2 * (RAM >> 12)] = {};  // then those with translations
   uint8_t* ram = nullptr;
   std::unique_ptr<Vcpu> cpu;
   const char* problem = "no memory";
@@ -105,7 +107,7 @@ const char* portExit(Machine& m) {
   m.gpr(AX) = 0;
   for (int i = 0; i < 3; i++) {
     EXPECT(m.run() == EXIT_PIO, "a port access does not exit");
-    EXPECT(m.page[PAGE_ADDR] == 0x1234 && m.page[PAGE_SIZE] == 1 && m.page[PAGE_DIR] == 1, "a port exit is not described right");
+    EXPECT(m.page[PAGE_ADDR] == 0x1234 && m.size() == 1 && m.reads(), "a port exit is not described right");
     EXPECT(m.ip() == 5 && m.reg(BX) == 6 && m.reg(CX) == 0 && (m.flags() & CARRY) != 0, "a port exit is not at its instruction");
   }
   EXPECT(m.run(ACTION_ANSWER, 0xa5) == EXIT_HLT, "HLT does not exit");
@@ -141,9 +143,9 @@ const char* counting(Machine& m) {
 const char* deviceMemory(Machine& m) {
   // mov ds,0x2000 by register; add word [0x10],1; inc bx; hlt: 0x20010 is beyond RAM
   m.start({0xb8, 0, 0x20, 0x8e, 0xd8, 0x83, 0x06, 0x10, 0, 1, 0x43, 0xf4});
-  EXPECT(m.run() == EXIT_MMIO && m.page[PAGE_ADDR] == 0x20010 && m.page[PAGE_SIZE] == 2 && m.page[PAGE_DIR] == 1, "device memory does not exit");
+  EXPECT(m.run() == EXIT_MMIO && m.page[PAGE_ADDR] == 0x20010 && m.size() == 2 && m.reads(), "device memory does not exit");
   EXPECT(m.ip() == 5, "a device memory exit is not at its instruction");
-  EXPECT(m.run(ACTION_FINISH, 41) == EXIT_MMIO && m.page[PAGE_DIR] == 0 && m.page[PAGE_DATA] == 42 && m.page[PAGE_ACCESS_INDEX] == 1,
+  EXPECT(m.run(ACTION_FINISH, 41) == EXIT_MMIO && !m.reads() && m.page[PAGE_DATA] == 42 && m.page[PAGE_ACCESS_INDEX] == 1,
          "a read-modify-write of device memory is not two accesses");
   EXPECT(m.ip() == 5 && m.run(ACTION_FINISH) == EXIT_BOUNDARY && m.ip() == 10, "a read-modify-write does not finish");
   EXPECT(m.run() == EXIT_HLT && m.reg(BX) == 1, "device memory stops the guest");
@@ -267,7 +269,7 @@ const char* pagingWorks(Machine& m) {
   m.page[PAGE_CR0 + 2] = 0x9000;
   m.cpu->load();
   m.page[PAGE_SYNCED] = 0;
-  std::memset(m.dirty, 0, sizeof m.dirty);
+  std::memset(m.dirty, 0, RAM >> 12);
   EXPECT(m.run() == EXIT_HLT && (m.reg(AX) & 0xff) == 2, "paging does not translate addresses");
   EXPECT(m.ram[0xa000 + 4 * 5] == 0x23 && m.dirty[0xa] != 0, "what the page walk writes is not seen");
   m.cpu->reset();

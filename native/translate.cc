@@ -70,29 +70,43 @@ void Vcpu::beginTranslation(void* tb, int limit) {
 
 void* Vcpu::beforeInsn() { return lastOp(field<void*>(uc_, UC_TCG_CTX)); }
 
-// Counts the block down before its first instruction, or leaves for the main loop when fewer are left:
-//   if (budget < n) goto exit; budget -= n
-// with n, the number of instructions, filled in by endTranslation(). Loaded twice because a branch ends the life of
-// the translator's temporaries.
+// Counts the block down before its first instruction, and leaves for the main loop when there is not that much left:
+//   budget -= n; if (budget < 0) goto refused
+// with n, the number of instructions, filled in by endTranslation(). One load of the budget for each block: a second one,
+// of what was just stored, costs more than all of this.
 void Vcpu::emitCount() {
+  void* tcg = field<void*>(uc_, UC_TCG_CTX);
+  refused_ = gen_new_label_x86_64(tcg);
+  const uintptr_t left = emitBudget(OP_SUB_I64, &countOps_[0]);
+  const auto base = reinterpret_cast<uintptr_t>(tcg);
+  const uintptr_t zero = tcg_const_i64_x86_64(tcg, 0);
+  tcg_gen_brcond_i64_x86_64(tcg, COND_LT, left - base, zero, refused_);
+}
+
+// Behind the block's last instruction, where only the branch above comes: nothing of the block was executed.
+//   refused: budget += n; leave
+// The library's own way out of the block stands right behind it.
+void Vcpu::emitRefused() {
+  void* tcg = field<void*>(uc_, UC_TCG_CTX);
+  field<uint8_t>(refused_, 0) |= LABEL_PRESENT;
+  tcg_gen_op1_x86_64(tcg, OP_SET_LABEL, reinterpret_cast<uintptr_t>(refused_));
+  emitBudget(OP_ADD_I64, &countOps_[1]);
+}
+
+// Adds the number of instructions to the budget, or takes it off. Returns the result; the constant's operation, which has a
+// placeholder, is left in *constant.
+uintptr_t Vcpu::emitBudget(int opcode, void** constant) {
   void* tcg = field<void*>(uc_, UC_TCG_CTX);
   const auto base = reinterpret_cast<uintptr_t>(tcg);
   const uintptr_t envTemp = base + field<uintptr_t>(tcg, TCG_CPU_ENV);
   const auto offset = static_cast<uintptr_t>(static_cast<intptr_t>(CPU_RANDOM_SEED) - static_cast<intptr_t>(CPU_ENV));
-  const auto loadBudget = [&]() -> uintptr_t {
-    const auto temp = reinterpret_cast<uintptr_t>(tcg_temp_new_internal_x86_64(tcg, TYPE_I64, false));
-    tcg_gen_op3_x86_64(tcg, OP_LD_I64, temp, envTemp, offset);
-    return temp;
-  };
-  uintptr_t left = loadBudget();
-  const uintptr_t limit = tcg_const_i64_x86_64(tcg, COUNT_PLACEHOLDER);
-  countOps_[0] = lastOp(tcg);
-  tcg_gen_brcond_i64_x86_64(tcg, COND_LT, left - base, limit, field<void*>(tcg, TCG_EXITREQ_LABEL));
-  left = loadBudget();
+  const auto left = reinterpret_cast<uintptr_t>(tcg_temp_new_internal_x86_64(tcg, TYPE_I64, false));
+  tcg_gen_op3_x86_64(tcg, OP_LD_I64, left, envTemp, offset);
   const uintptr_t step = tcg_const_i64_x86_64(tcg, COUNT_PLACEHOLDER);
-  countOps_[1] = lastOp(tcg);
-  tcg_gen_op3_x86_64(tcg, OP_SUB_I64, left, left, base + step);
+  *constant = lastOp(tcg);
+  tcg_gen_op3_x86_64(tcg, opcode, left, left, base + step);
   tcg_gen_op3_x86_64(tcg, OP_ST_I64, left, envTemp, offset);
+  return left;
 }
 
 void Vcpu::endTranslation(void* tb) {

@@ -12,19 +12,22 @@ using trapline::Vcpu;
 
 extern "C" {
 __attribute__((visibility("hidden"), used)) Vcpu::TrapStart trapline_port_begins(void* env, uint32_t port, uint32_t value,
-                                                                                 uint32_t kind, uintptr_t retaddr) {
-  return Vcpu::ofEnv(env)->portBegins(port, value, kind, retaddr);
+                                                                                 uint32_t what, uintptr_t retaddr) {
+  return Vcpu::ofEnv(env)->portBegins(port, value, what, retaddr);
 }
 __attribute__((visibility("hidden"), used)) uint64_t trapline_trap_ends(Vcpu* vcpu) { return vcpu->trapEnds(); }
-__attribute__((visibility("hidden"), used)) Fiber* trapline_fiber_to_enter(Vcpu* vcpu) { return vcpu->fiberToEnter(); }
+__attribute__((visibility("hidden"), used)) Vcpu::TrapStart trapline_fiber_to_enter(Vcpu* vcpu, int32_t how, uint32_t data) {
+  return vcpu->fiberToEnter(how != 0, data);
+}
 }
 
 Vcpu* trapline_running[trapline::RUN_IDS] = {};
 
-static_assert(Vcpu::PORT_READ == 8 && Fiber::STACK_OFFSET == 0 && Fiber::OWNER_OFFSET == 8 && trapline::RUN_IDS == 4096, "used below");
+static_assert(trapline::EXIT_PIO == 1 && trapline::WHAT_READ == 16 && trapline::WHAT_SIZE_SHIFT == 5, "used below");
+static_assert(Fiber::STACK_OFFSET == 0 && Fiber::OWNER_OFFSET == 8 && Fiber::WHAT_OFFSET == 16 && trapline::RUN_IDS == 4096, "used below");
 
 // Exchanges stacks as Fiber::exchange() does: the address to go on at is pushed last.
-//   env in rdi, port in esi, value in edx (OUT), kind in ecx; the return address identifies the instruction
+//   env in rdi, port in esi, value in edx (OUT), what in ecx: EXIT_PIO, WHAT_READ, the size; the return address identifies the instruction
 // The library aborts an instruction by a longjmp out of what is called here: nothing here
 // minds. The calling convention's registers are kept over the switch by being pushed.
 asm(R"(
@@ -45,21 +48,21 @@ asm(R"(
     pop %rbx
     pop %rbp
   .endm
-  .macro TRAPLINE_IN name, kind
+  .macro TRAPLINE_IN name, what
     .globl \name
     .hidden \name
     .type \name, @function
   \name:
-    mov $\kind, %ecx
+    mov $\what, %ecx
     xor %edx, %edx
     jmp trapline_port
   .endm
-  .macro TRAPLINE_OUT name, kind
+  .macro TRAPLINE_OUT name, what
     .globl \name
     .hidden \name
     .type \name, @function
   \name:
-    mov $\kind, %ecx
+    mov $\what, %ecx
     jmp trapline_port
   .endm
 
@@ -97,12 +100,12 @@ asm(R"(
   TRAPLINE_STORE __wrap_helper_le_stq_mmu_x86_64, 8
 
   # Where posted.cc has no answer.
-  TRAPLINE_IN trapline_in_1, 9
-  TRAPLINE_IN trapline_in_2, 10
-  TRAPLINE_IN trapline_in_4, 12
-  TRAPLINE_OUT trapline_out_1, 1
-  TRAPLINE_OUT trapline_out_2, 2
-  TRAPLINE_OUT trapline_out_4, 4
+  TRAPLINE_IN trapline_in_1, 1 + 16 + (1 << 5)
+  TRAPLINE_IN trapline_in_2, 1 + 16 + (2 << 5)
+  TRAPLINE_IN trapline_in_4, 1 + 16 + (4 << 5)
+  TRAPLINE_OUT trapline_out_1, 1 + (1 << 5)
+  TRAPLINE_OUT trapline_out_2, 1 + (2 << 5)
+  TRAPLINE_OUT trapline_out_4, 1 + (4 << 5)
 
   .type trapline_port, @function
 trapline_port:
@@ -137,7 +140,7 @@ trapline_switch:
     ret
   .size trapline_port, . - trapline_port
 
-  # void trapline_run_by_id(void* ignored, uint32_t id), void trapline_run(Vcpu*): run() without its result.
+  # uint32_t trapline_run_by_id(void* ignored, id, how, data), uint32_t trapline_run(Vcpu*, how, data)
   .globl trapline_run_by_id
   .hidden trapline_run_by_id
   .type trapline_run_by_id, @function
@@ -148,8 +151,11 @@ trapline_run_by_id:
     mov (%rax,%rsi,8), %rdi
     test %rdi, %rdi
     jz 3f
+    mov %edx, %esi
+    mov %ecx, %edx
     jmp trapline_run
 3:
+    xor %eax, %eax
     ret
   .size trapline_run_by_id, . - trapline_run_by_id
 
@@ -163,6 +169,7 @@ trapline_run:
     test %rax, %rax
     jz 2f
     TRAPLINE_KEEP
+    push %rax
     lea 1f(%rip), %rcx
     push %rcx
     mov %rsp, 8(%rax)
@@ -170,8 +177,12 @@ trapline_run:
     pop %rcx
     jmp *%rcx
 1:
+    pop %rax
+    mov 16(%rax), %rdx
+    mov (%rdx), %edx
     TRAPLINE_GIVE_BACK
 2:
+    mov %edx, %eax
     pop %rcx
     jmp *%rcx
   .size trapline_run, . - trapline_run

@@ -93,13 +93,16 @@ constexpr size_t TCG_CPU_REGS = 0x9998;  // the translator's names for the gener
 constexpr size_t TCG_OPS = 0x7388;
 constexpr size_t OP_LINK = 0x8;
 constexpr size_t OP_ARGS = 0x18;
+constexpr int OP_SET_LABEL = 1;
 constexpr int OP_CALL = 2;
 constexpr int OP_LD_I64 = 73;
 constexpr int OP_ST_I64 = 77;
+constexpr int OP_ADD_I64 = 78;
 constexpr int OP_SUB_I64 = 79;
 constexpr int OP_QEMU_LD_I32 = 133;  // the first of four: loads and stores, 32 and 64 bits
 constexpr int OP_QEMU_ST_I32 = 134;
 constexpr int OP_QEMU_ST_I64 = 136;
+constexpr uint8_t LABEL_PRESENT = 1;  // in the first byte of a label: it was placed
 constexpr int COND_LT = 2;
 constexpr int TYPE_I64 = 1;
 constexpr int INSN_START_WORDS = 2;  // pc, cc_op
@@ -159,6 +162,8 @@ void* tcg_tb_lookup_x86_64(void* tcg, uintptr_t hostPc);
 void* tcg_temp_new_internal_x86_64(void* tcg, int type, bool local);
 uintptr_t tcg_const_i64_x86_64(void* tcg, int64_t value);
 void tcg_gen_op3_x86_64(void* tcg, int opcode, uintptr_t a, uintptr_t b, uintptr_t c);
+void* gen_new_label_x86_64(void* tcg);
+void tcg_gen_op1_x86_64(void* tcg, int opcode, uintptr_t a);
 void tcg_gen_brcond_i64_x86_64(void* tcg, int condition, uintptr_t a, uintptr_t b, void* label);
 void tcg_op_remove_x86_64(void* tcg, void* op);
 bool __real_cpu_restore_state_x86_64(void* cpu, uintptr_t retaddr, bool willExit);  // wrapped: this one does not count

@@ -14,7 +14,7 @@ namespace trapline {
 using namespace layout;
 
 namespace {
-// SAFETY: set only while run() of that CPU is on the stack of this thread.
+// SAFETY: of a CPU that exists, and that belongs to this thread.
 __thread Vcpu* activeVcpu __attribute__((tls_model("initial-exec"))) = nullptr;
 
 template <class T>
@@ -28,12 +28,21 @@ void store64(uint32_t* words, T value) {
   std::memcpy(words, &value, 8);
 }
 
+
+uint32_t whatOf(uint32_t reason, bool read, uint32_t size, uint64_t address) {
+  return reason | (read ? WHAT_READ : 0u) | size << WHAT_SIZE_SHIFT | static_cast<uint32_t>(address) << WHAT_ADDR_SHIFT;
+}
 }  // namespace
 
 Vcpu* Vcpu::active() { return activeVcpu; }
 
-Vcpu::Vcpu(uint8_t* ram, uint64_t ramBytes, uint32_t* page, uint8_t* dirty)
-    : ram_(ram), ramBytes_(ramBytes), page_(page), dirty_(dirty) {}
+Vcpu::~Vcpu() {
+  dispose();
+  if (activeVcpu == this) activeVcpu = nullptr;
+}
+
+Vcpu::Vcpu(uint8_t* ram, uint64_t ramBytes, uint32_t* page, uint8_t* marks)
+    : ram_(ram), ramBytes_(ramBytes), page_(page), dirty_(marks), hasCode_(marks + (ramBytes >> 12)) {}
 
 namespace {
 constexpr uint32_t INVALID_OPCODE = 6;
@@ -66,7 +75,7 @@ const char* Vcpu::open(const std::vector<RamSegment>& segments) {
   void* map = mmap(nullptr, FOUR_GIB >> 12, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (map == MAP_FAILED) return "no memory for the page map";
   ramPage_ = static_cast<uint8_t*>(map);
-  hasCode_.assign(ramBytes_ >> 12, 0);
+  std::memset(hasCode_, 0, ramBytes_ >> 12);
   answered_.resize(MAX_ACCESSES);
 
   if (uc_open(UC_ARCH_X86, UC_MODE_32, &uc_) != UC_ERR_OK) {
@@ -120,6 +129,7 @@ const char* Vcpu::open(const std::vector<RamSegment>& segments) {
   budget() = 0;
   applyReset();
   stopAtBoundary_ = true;
+  fiber_.sayWhat(page_ + PAGE_WHAT);
   if (!fiber_.create(STACK_BYTES, &Vcpu::body, this)) return "no memory for the emulator's stack";
   enterFiber();
   if (park_ != Park::Boundary || ended_ != EXIT_NONE) return "the emulator library did not reach its main loop";
@@ -150,7 +160,7 @@ void Vcpu::body(void* self) {
       store64<uint64_t>(vcpu->page_ + PAGE_DATA, static_cast<uint64_t>(error));
     }
     while (vcpu->ended_ != EXIT_NONE) {
-      vcpu->page_[PAGE_REASON] = vcpu->ended_;
+      vcpu->page_[PAGE_WHAT] = vcpu->ended_;
       vcpu->leaveFiber();
     }
     vcpu->stopAtBoundary_ = true;  // after reset() or restore(): park before the first instruction
@@ -182,32 +192,46 @@ void Vcpu::leaveFiber() {
 }
 
 void Vcpu::entering() {
-  outer_ = std::exchange(activeVcpu, this);
+  posted_.forget();
+  activeVcpu = this;
   onFiber_ = true;
-}
-
-void Vcpu::leaving() {
-  onFiber_ = false;
-  activeVcpu = outer_;
 }
 
 uint32_t Vcpu::run() {
   if (prepare()) enterFiber();
-  return page_[PAGE_REASON];
+  return page_[PAGE_WHAT] & WHAT_REASON;
 }
 
-Fiber* Vcpu::fiberToEnter() {
-  if (!prepare()) return nullptr;
+Vcpu::TrapStart Vcpu::fiberToEnter(bool answered, uint32_t data) {
+  uint32_t* const page = page_;
+  if (answered) {
+    page[PAGE_DATA] = data;
+    page[PAGE_DATA + 1] = 0;
+    // What prepare() does for an answer, where nothing but the answer is wanted.
+    if (__builtin_expect(park_ == Park::Trap && step_ == Step::None && ended_ == EXIT_NONE && budget() >= 0 &&
+                             page[PAGE_IRQ_VECTOR] == ~0u && load64<double>(page + PAGE_DEADLINE) == deadline_ &&
+                             !kick_.load(std::memory_order_relaxed),
+                         1)) {
+      page[PAGE_SYNCED] = page[PAGE_COUNTED] = 0;
+      page[PAGE_CHARGE] = 0;
+      page[PAGE_ACTION] = ACTION_RETRY;
+      stopAfterStep_ = false;
+      resume_ = Resume::Answer;
+      entering();
+      return {&fiber_, 0};
+    }
+    page[PAGE_ACTION] = ACTION_ANSWER;
+  }
+  if (!prepare()) return {nullptr, page[PAGE_WHAT]};
   entering();
-  return &fiber_;
+  return {&fiber_, 0};
 }
 
 // Everything that comes before the switch to the fiber. False: there is nothing to run, the page has the reason.
 bool Vcpu::prepare() {
-  posted_.forget();
   page_[PAGE_SYNCED] = page_[PAGE_COUNTED] = 0;
   if (ended_ != EXIT_NONE) {
-    page_[PAGE_REASON] = ended_;
+    page_[PAGE_WHAT] = ended_;
     return false;
   }
   if (step_ == Step::None) takeDeadline();
@@ -227,6 +251,11 @@ bool Vcpu::prepare() {
         stopAfterStep_ = true;
         resume_ = Resume::AnswerByStep;
         break;
+      case ACTION_DONE:
+        resume_ = (page_[PAGE_WHAT] & WHAT_REASON) == EXIT_PIO_STRING && answeredCount_ == 0 && step_ == Step::None ? Resume::Done
+                                                                                                      : Resume::Restart;
+        stopAtBoundary_ = true;
+        break;
       default:
         resume_ = Resume::Restart;
         stopAtBoundary_ = action == ACTION_ROLLBACK;
@@ -235,7 +264,7 @@ bool Vcpu::prepare() {
   } else {
     // A step does not wake a halted CPU, and must not run the instruction behind its HLT.
     if (action == ACTION_FINISH && halted_) {
-      page_[PAGE_REASON] = EXIT_HLT;
+      page_[PAGE_WHAT] = EXIT_HLT;
       return false;
     }
     budget() -= page_[PAGE_CHARGE];
@@ -249,9 +278,9 @@ bool Vcpu::prepare() {
   return true;
 }
 
-void Vcpu::park(Park where, uint32_t reason) {
+void Vcpu::park(Park where, uint32_t what) {
   park_ = where;
-  page_[PAGE_REASON] = reason;
+  page_[PAGE_WHAT] = what;
   leaveFiber();
 }
 
@@ -355,8 +384,6 @@ uint64_t Vcpu::access(uint32_t reason, bool read, uint32_t size, uint64_t addres
                       uintptr_t retaddr) {
   if (__builtin_expect(answeredNext_ < answeredCount_, 0)) return replayed(reason, read, size, address, data, retaddr);
   if (answeredCount_ != 0 && step_ == Step::None && !sameInstruction(retaddr)) answeredCount_ = answeredNext_ = 0;
-  page_[PAGE_DIR] = read;
-  page_[PAGE_SIZE] = size;
   store64(page_ + PAGE_ADDR, address);
   store64(page_ + PAGE_LINEAR, linear);
   store64(page_ + PAGE_DATA, data);
@@ -368,7 +395,7 @@ uint64_t Vcpu::access(uint32_t reason, bool read, uint32_t size, uint64_t addres
   const PendingFlags now = pending;
   if (answeredCount_ == 0) flagsBefore_ = now;
   pending = flagsBefore_;
-  park(Park::Trap, reason);
+  park(Park::Trap, whatOf(reason, read, size, address));
   park_ = Park::Boundary;
   if (resume_ == Resume::Answer) pending = now;
   // IN and OUT make one access each; anything else may make another, and then this answer must be at hand.
@@ -378,6 +405,7 @@ uint64_t Vcpu::access(uint32_t reason, bool read, uint32_t size, uint64_t addres
 
 // The owner has said what becomes of the access at which the fiber was parked.
 uint64_t Vcpu::resumed(uint32_t reason, bool read, uint32_t size, uint64_t address, uint64_t data, uintptr_t retaddr) {
+  if (resume_ == Resume::Done) stringDone(retaddr);
   if (resume_ != Resume::Restart) {
     if (answeredCount_ == MAX_ACCESSES) unsupportedAt(UNSUPPORTED_TOO_MANY, address, retaddr);
     const uint64_t answer = read ? load64<uint64_t>(page_ + PAGE_DATA) : data;
@@ -409,55 +437,68 @@ constexpr uint64_t LANES[5] = {0, 0xff, 0xffff, 0, 0xffffffff};
 
 // An IN or OUT that is no string instruction, up to the switch of stacks in trap_entry.cc. It is the only access of its
 // instruction: no answers are kept, and its flags are what they were.
-Vcpu::TrapStart Vcpu::portBegins(uint32_t port, uint32_t value, uint32_t kind, uintptr_t retaddr) {
-  const bool read = (kind & PORT_READ) != 0;
-  const uint32_t size = kind & 7;
+Vcpu::TrapStart Vcpu::portBegins(uint32_t port, uint32_t value, uint32_t what, uintptr_t retaddr) {
+  if (__builtin_expect((env<uint32_t>(ENV_HFLAGS) & HF_PE) != 0 || answeredCount_ != 0 || posted_.on(), 0)) {
+    return portSlowly(port, value, what, retaddr);
+  }
+  port &= 0xffff;
+  return trapBegins(what | port << WHAT_ADDR_SHIFT, port, value, retaddr);
+}
+
+Vcpu::TrapStart Vcpu::portSlowly(uint32_t port, uint32_t value, uint32_t what, uintptr_t retaddr) {
+  const bool read = (what & WHAT_READ) != 0;
+  const uint32_t size = what >> WHAT_SIZE_SHIFT & WHAT_SIZE;
   port &= 0xffff;
   if ((env<uint32_t>(ENV_HFLAGS) & HF_PE) != 0) checkPortPermission(port, size, retaddr);
-  if (__builtin_expect(answeredCount_ != 0, 0)) {
+  if (answeredCount_ != 0) {
     // Of an instruction before this one, or of this one's first execution.
     if (step_ != Step::None) {
-      return {nullptr, access(EXIT_PIO, read, size, port, 0, value & LANES[size], retaddr) & LANES[size]};
+      const uint64_t data = read ? 0 : value & LANES[size];
+      return {nullptr, access(EXIT_PIO, read, size, port, 0, data, retaddr) & LANES[size]};
     }
     answeredCount_ = answeredNext_ = 0;
   }
   uint64_t data = read ? 0 : value & LANES[size];
   if (posted_.on() && staysInGuest(true, read, size, port, &data, retaddr)) return {nullptr, data & LANES[size]};
-  return trapBegins({EXIT_PIO, size, read, port, data}, 0, retaddr);
+  return trapBegins(what | port << WHAT_ADDR_SHIFT, port, value, retaddr);
 }
 
 // A load or store that is all its instruction does with memory, none of whose flags it touches.
-Vcpu::TrapStart Vcpu::soleBegins(bool read, uint64_t linear, uint32_t size, uint64_t value, uintptr_t retaddr) {
+Vcpu::TrapStart Vcpu::soleBegins(bool read, uint64_t linear, uint64_t gpa, uint32_t size, uint64_t value,
+                                 uintptr_t retaddr) {
   answeredCount_ = answeredNext_ = 0;  // of an instruction before this one
-  const uint64_t address = physical(linear);
   uint64_t data = read ? 0 : value & LANES[size];
-  if (posted_.on() && staysInGuest(false, read, size, address, &data, retaddr)) return {nullptr, data & LANES[size]};
+  if (posted_.on() && staysInGuest(false, read, size, gpa, &data, retaddr)) return {nullptr, data & LANES[size]};
   page_[PAGE_SOLE] = 1;
-  return trapBegins({EXIT_MMIO, size, read, address, data}, linear, retaddr);
+  store64(page_ + PAGE_LINEAR, linear);
+  return trapBegins(whatOf(EXIT_MMIO, read, size, gpa) | WHAT_SOLE, gpa, value, retaddr);
 }
 
-Vcpu::TrapStart Vcpu::trapBegins(const Trap& trap, uint64_t linear, uintptr_t retaddr) {
-  page_[PAGE_REASON] = trap.reason;
-  page_[PAGE_DIR] = trap.read;
-  page_[PAGE_SIZE] = trap.size;
-  store64(page_ + PAGE_ADDR, trap.address);
-  store64(page_ + PAGE_LINEAR, linear);
-  store64(page_ + PAGE_DATA, trap.data);
-  page_[PAGE_ACCESS_INDEX] = 0;
-  trap_ = trap;
+inline __attribute__((always_inline)) Vcpu::TrapStart Vcpu::trapBegins(uint32_t what, uint64_t address, uint64_t value,
+                                                                       uintptr_t retaddr) {
+  uint32_t* const page = page_;
+  const bool read = (what & WHAT_READ) != 0;
+  const uint32_t size = what >> WHAT_SIZE_SHIFT & WHAT_SIZE;
+  const uint64_t data = read ? 0 : value & LANES[size];
+  page[PAGE_WHAT] = what;
+  store64(page + PAGE_ADDR, address);
+  store64(page + PAGE_DATA, data);
+  page[PAGE_ACCESS_INDEX] = 0;
+  trap_ = {what, address, data};
   trapReturn_ = retaddr;
   park_ = Park::Trap;
-  if (page_[PAGE_COUNTS] != 0) syncCount();
+  if (__builtin_expect(page[PAGE_COUNTS] != 0, 0)) syncCount();
   leaving();
   return {&fiber_, reinterpret_cast<uintptr_t>(this)};
 }
 
 uint64_t Vcpu::trapEnds() {
   park_ = Park::Boundary;
-  const uint32_t size = trap_.size;
+  const uint32_t size = trap_.what >> WHAT_SIZE_SHIFT & WHAT_SIZE;
   // One word: the two that the owner has just stored could not be forwarded to one load of both.
   if (__builtin_expect(resume_ == Resume::Answer, 1)) return page_[PAGE_DATA] & LANES[size];
-  return resumed(trap_.reason, trap_.read, size, trap_.address, trap_.data, trapReturn_) & LANES[size];
+  const bool read = (trap_.what & WHAT_READ) != 0;
+  return resumed(trap_.what & WHAT_REASON, read, size, trap_.address, trap_.data, trapReturn_) & LANES[size];
 }
 
 // Whether the access at `retaddr` belongs to the instruction whose access was answered last. Every block that begins

@@ -37,9 +37,10 @@ inline int64_t toCount(double deadline) {
 class Vcpu {
  public:
   // SAFETY: `ram`, `page` and `dirty` point into buffers that the owner keeps alive until dispose().
-  // dirty: one byte per RAM page, set to 1 when the guest stores into the page.
-  Vcpu(uint8_t* ram, uint64_t ramBytes, uint32_t* page, uint8_t* dirty);
-  ~Vcpu() { dispose(); }
+  // marks: one byte per RAM page, set to 1 when the guest stores into the page; then one per page, not 0 where there are
+  // translations of it.
+  Vcpu(uint8_t* ram, uint64_t ramBytes, uint32_t* page, uint8_t* marks);
+  ~Vcpu();
   Vcpu(const Vcpu&) = delete;
   Vcpu& operator=(const Vcpu&) = delete;
 
@@ -78,19 +79,30 @@ class Vcpu {
     void* cpu = layout::field<void*>(uc, layout::UC_CPU);
     return cpu == nullptr ? nullptr : ofCpu(cpu);
   }
-  static Vcpu* active();  // the one whose run() is on this thread, for library calls that carry no context
+  // The one that ran last on this thread, for library calls that carry no context: see onFiber().
+  static Vcpu* active();
 
   // Where an access parks: at `fiber`, null when `value` is the answer already. Otherwise `value` is the Vcpu.
   struct TrapStart {
     Fiber* fiber;
     uint64_t value;
   };
-  static constexpr uint32_t PORT_READ = 8;  // of `kind`, beside the size
-  TrapStart portBegins(uint32_t port, uint32_t value, uint32_t kind, uintptr_t retaddr);
+  // `what`: of PAGE_WHAT, but for the port.
+  TrapStart portBegins(uint32_t port, uint32_t value, uint32_t what, uintptr_t retaddr);
   bool isSole(uint64_t linear, uint32_t size, uintptr_t retaddr);
-  TrapStart soleBegins(bool read, uint64_t linear, uint32_t size, uint64_t value, uintptr_t retaddr);
+  // What isDevice() and isSole() would say, at a place where they said it before and without paging. True: *gpa is set.
+  bool isKnownSole(uint64_t linear, uint32_t size, uintptr_t retaddr, uint64_t* gpa) {
+    const size_t at = siteIndex(retaddr);
+    const Site& here = sites_[sites_[at].retaddr == retaddr ? at : at ^ 1];
+    if (here.retaddr != retaddr || here.sole != Sole::Yes || answeredCount_ != 0 || paging()) return false;
+    if ((linear & 4095) + size > 4096) return false;
+    *gpa = static_cast<uint32_t>(linear) & static_cast<int64_t>(env<int32_t>(layout::ENV_A20_MASK));
+    return ramPage_[*gpa >> 12] == 0;
+  }
+  TrapStart soleBegins(bool read, uint64_t linear, uint64_t gpa, uint32_t size, uint64_t value, uintptr_t retaddr);
   uint64_t trapEnds();
-  Fiber* fiberToEnter();  // for a switch that the caller makes; null: run() has been done
+  // For a switch that the caller makes; no fiber: run() has been done, and `value` is PAGE_WHAT.
+  TrapStart fiberToEnter(bool answered, uint32_t data);
   uint64_t stringAccess(bool read, uint32_t port, uint32_t size, uint32_t value, uintptr_t retaddr);
   uint64_t mmioLoad(uint64_t linear, uint32_t size, int mmuIndex, uintptr_t retaddr);
   void mmioStore(uint64_t linear, uint32_t size, uint64_t value, int mmuIndex, uintptr_t retaddr);
@@ -118,6 +130,7 @@ class Vcpu {
   void pageStored(uint64_t ramAddress);
   void beginTranslation(void* tb, int limit);
   void emitCount();
+  void emitRefused();
   void beforeTranslating(uint64_t pc);
   // What the translator is to see at `linear` instead of the guest's byte, or -1.
   int byteInstead(uint64_t linear) const { return linear - illegalAt_ < 2 ? (linear == illegalAt_ ? 0x0f : 0x0b) : -1; }
@@ -135,9 +148,9 @@ class Vcpu {
   uintptr_t takeSmcReturn() { return std::exchange(smcReturn_, 0); }
 
  private:
-  enum class Park { Boundary, Trap };
-  enum class Step { None, Armed, Running };
-  enum class Resume { Answer, AnswerByStep, Restart };
+  enum class Park : uint32_t { Boundary, Trap };
+  enum class Step : uint32_t { None, Armed, Running };
+  enum class Resume { Answer, AnswerByStep, Restart, Done };
   struct Answered {
     uint64_t address;
     uint64_t data;
@@ -149,9 +162,7 @@ class Vcpu {
     uint64_t destination, source, source2;  // CC_DST, CC_SRC, CC_SRC2
   };
   struct Trap {
-    uint32_t reason;
-    uint32_t size;
-    bool read;
+    uint32_t what;
     uint64_t address;
     uint64_t data;
   };
@@ -163,6 +174,7 @@ class Vcpu {
     Sole sole;
   };
   static constexpr size_t SITES = 4096;
+  static size_t siteIndex(uintptr_t retaddr) { return static_cast<size_t>(retaddr * 0x9e3779b97f4a7c15ull >> 32) % SITES; }
   struct Gap {
     Vcpu* vcpu;
     uint64_t gpa;
@@ -190,15 +202,16 @@ class Vcpu {
                   uintptr_t retaddr);
   uint64_t resumed(uint32_t reason, bool read, uint32_t size, uint64_t address, uint64_t data, uintptr_t retaddr);
   bool staysInGuest(bool isPort, bool read, uint32_t size, uint64_t address, uint64_t* value, uintptr_t retaddr);
-  TrapStart trapBegins(const Trap& trap, uint64_t linear, uintptr_t retaddr);
+  TrapStart trapBegins(uint32_t what, uint64_t address, uint64_t value, uintptr_t retaddr);
   Site& site(uintptr_t retaddr);
   bool atSoleAccess();
   bool sameInstruction(uintptr_t retaddr);
   uint64_t replayed(uint32_t reason, bool read, uint32_t size, uint64_t address, uint64_t data, uintptr_t retaddr);
   [[noreturn]] void restart(uintptr_t retaddr);
+  [[noreturn]] void stringDone(uintptr_t retaddr);
   [[noreturn]] void unsupportedAt(uint32_t why, uint64_t detail, uintptr_t retaddr);
   [[noreturn]] void leaveUnsupported(uint32_t why, uint64_t detail);
-  void park(Park where, uint32_t reason);
+  void park(Park where, uint32_t what);
   void parkUnsupported(uint32_t why, uint64_t detail);
   void checkPortPermission(uint32_t port, uint32_t size, uintptr_t retaddr);
   int codeByte(uint64_t linear);
@@ -210,6 +223,7 @@ class Vcpu {
   bool pushaDownwards(uint64_t linear, uint32_t size, uint64_t value, int mmuIndex, uintptr_t retaddr);
   void storeParts(int pass, uint64_t linear, uint32_t size, uint64_t value, int mmuIndex, uintptr_t retaddr);
   bool decodeString();
+  uintptr_t emitBudget(int opcode, void** constant);
   void flagsBeforeAccess(uint64_t pc, void* insnStart);
   bool lockIsIllegal(uint64_t linear);
   uint32_t blockIndex(uintptr_t retaddr, uint32_t* blockCount);
@@ -218,10 +232,11 @@ class Vcpu {
   uint32_t notExecuted(uintptr_t retaddr);
   void forgetSites(void* tb);
   bool prepare();
+  TrapStart portSlowly(uint32_t port, uint32_t value, uint32_t what, uintptr_t retaddr);
   void enterFiber();
   void leaveFiber();
   void entering();
-  void leaving();
+  void leaving() { onFiber_ = false; }
   void takeDeadline();
   void wrapIp();
   double instructionCount();
@@ -234,6 +249,7 @@ class Vcpu {
   const uint64_t ramBytes_;
   uint32_t* const page_;
   uint8_t* const dirty_;
+  uint8_t* const hasCode_;
   uc_engine* uc_ = nullptr;
   void* cpu_ = nullptr;
   uc_context* context_ = nullptr;  // room for one saved state
@@ -242,7 +258,6 @@ class Vcpu {
   std::vector<RamSegment> segments_;
   std::vector<std::unique_ptr<Gap>> gaps_;
   uint8_t* ramPage_ = nullptr;  // one byte per 4 KiB page below 4 GiB: 0 device, else 1 + segment index
-  std::vector<uint8_t> hasCode_;
   std::vector<uint8_t> powerOn_;
   void* anyMapping_ = nullptr;
 
@@ -265,12 +280,12 @@ class Vcpu {
   uintptr_t smcReturn_ = 0;
   uint64_t interruptEip_ = 0;  // of the INT n, INT3 or INTO that is being delivered
   void* countOps_[2] = {nullptr, nullptr};
+  void* refused_ = nullptr;  // label of the block being translated
   int translationLimit_ = 0;
   bool popaTranslated_ = false;
   bool reorderedTranslated_ = false;  // CMPS or PUSHA
   uint64_t cmpsValue_ = 0;            // of the operand that was read ahead
   bool onFiber_ = false;
-  Vcpu* outer_ = nullptr;  // whose run() this one's is called from
   Trap trap_ = {};         // at which the fiber is parked, if by trap_entry.cc
   void* lastBlock_ = nullptr;
   std::vector<Site> sites_ = std::vector<Site>(SITES);

@@ -40,9 +40,13 @@ void __real_helper_le_stq_mmu_x86_64(void*, uint64_t, uint64_t, uint32_t, uintpt
 
 Vcpu::TrapStart trapline_load_begins(void* env, uint64_t linear, uint32_t oi, uintptr_t retaddr, uint32_t size) {
   Vcpu* vcpu = Vcpu::ofEnv(env);
+  uint64_t gpa;
+  if (vcpu->isKnownSole(linear, size, retaddr, &gpa)) return vcpu->soleBegins(true, linear, gpa, size, 0, retaddr);
   const int mmu = static_cast<int>(oi & 15);
   if (vcpu->isDevice(linear, size, false, mmu, retaddr)) {
-    if (vcpu->isSole(linear, size, retaddr)) return vcpu->soleBegins(true, linear, size, 0, retaddr);
+    if (vcpu->isSole(linear, size, retaddr)) {
+      return vcpu->soleBegins(true, linear, vcpu->physical(linear), size, 0, retaddr);
+    }
     return {nullptr, vcpu->mmioLoad(linear, size, mmu, retaddr)};
   }
   switch (size) {
@@ -55,9 +59,13 @@ Vcpu::TrapStart trapline_load_begins(void* env, uint64_t linear, uint32_t oi, ui
 
 Vcpu::TrapStart trapline_store_begins(void* env, uint64_t linear, uint64_t value, uint32_t oi, uintptr_t retaddr, uint32_t size) {
   Vcpu* vcpu = Vcpu::ofEnv(env);
+  uint64_t gpa;
+  if (vcpu->isKnownSole(linear, size, retaddr, &gpa)) return vcpu->soleBegins(false, linear, gpa, size, value, retaddr);
   const int mmu = static_cast<int>(oi & 15);
   if (vcpu->isDevice(linear, size, true, mmu, retaddr)) {
-    if (vcpu->isSole(linear, size, retaddr)) return vcpu->soleBegins(false, linear, size, value, retaddr);
+    if (vcpu->isSole(linear, size, retaddr)) {
+      return vcpu->soleBegins(false, linear, vcpu->physical(linear), size, value, retaddr);
+    }
     vcpu->mmioStore(linear, size, size == 8 ? value : value & ((1ull << (8 * size)) - 1), mmu, retaddr);
     return {nullptr, 0};
   }

@@ -36,6 +36,10 @@ void startBlock(void* db, void* cpu) {
   libraryOps->tb_start(db, cpu);
   Vcpu::ofCpu(cpu)->emitCount();
 }
+void endBlock(void* db, void* cpu) {
+  libraryOps->tb_stop(db, cpu);
+  Vcpu::ofCpu(cpu)->emitRefused();
+}
 void translateInsn(void* db, void* cpu) {
   Vcpu* vcpu = Vcpu::ofCpu(cpu);
   const uint64_t pc = field<uint64_t>(db, DB_PC_NEXT);
@@ -54,6 +58,7 @@ void __wrap_translator_loop_x86_64(const TranslatorOps* ops, void* db, void* cpu
   TranslatorOps ours = *ops;
   ours.tb_start = startBlock;
   ours.translate_insn = translateInsn;
+  ours.tb_stop = endBlock;
   __real_translator_loop_x86_64(&ours, db, cpu, tb, limit);
 }
 

@@ -77,14 +77,14 @@ function count(prefix, list, what) {
 }
 
 let compared = 0;
-for (const prefix of ['RUN_PAGE_', 'PAGE_', 'STRING_', 'ACTION_']) {
+for (const prefix of ['RUN_PAGE_', 'PAGE_', 'STRING_', 'ACTION_', 'WHAT_']) {
   compared += compare(prefix, page, 'run-page.ts');
 }
 compared += compare('POSTED_', posted, 'posted-page.ts');
 compared += compare('EXIT_', exits, 'backend.ts');
 count('EXIT_', listOf(backend, 'EXIT_NAMES'), 'EXIT_NAMES');
 count('UNSUPPORTED_', listOf(bare(text('src/cpu/run-page.ts')), 'UNSUPPORTED'), 'UNSUPPORTED');
-const strings = listOf(bare(text('src/cpu/unicorn.ts')), 'STRING_NAMES');
+const strings = listOf(bare(text('src/cpu/string-words.ts')), 'STRING_NAMES');
 count('KIND_', strings, 'STRING_NAMES');
 for (const [index, name] of strings.entries()) {
   const wanted = name === null ? 'KIND_NONE' : `KIND_${name.toUpperCase()}`;

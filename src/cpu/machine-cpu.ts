@@ -1,6 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What a machine wants of its CPU besides the back-end's contract. The addon's CPU has it; the scripted one, too.
 import type { CpuBackend, CpuRegisters } from './backend.ts';
+import type { StringWords } from './string-words.ts';
+
+/** INS and OUTS that the owner of a CPU carries out by himself. */
+export interface StringRuns {
+  /**
+   * After EXIT_PIO_STRING, at the first element.
+   * @returns false: an instruction whose linear addresses are not physical ones, or that is single-stepped
+   */
+  read(into: StringWords): boolean;
+  /** All elements of the instruction just read were done: the CPU stands behind it. They are the owner's to charge. */
+  done(): void;
+}
 
 export interface MachineCpu extends CpuBackend {
   readonly regs: CpuRegisters & {
@@ -15,6 +27,12 @@ export interface MachineCpu extends CpuBackend {
   readonly exitPort: number;
   /** Of EXIT_MMIO: at most 4 bytes, and the only access of an instruction that is complete with its answer. */
   readonly exitSole: boolean;
+  /** `run()`, with its exit in one word: see `whatOf` and its parts in run-page.ts. Signed 32 bits. */
+  goOn(): number;
+  /** `answer(data, 0)`, then `goOn()`. */
+  goOnWith(data: number): number;
+  /** Null: only element by element, or by the registers. */
+  readonly strings: StringRuns | null;
   /** A wish: `icount` is asked for at each IN and OUT. */
   countsAtPorts: boolean;
   /** Instructions charged and not yet counted. */

@@ -37,15 +37,17 @@ export interface NativeAddon {
   Vcpu: new (
     ram: Uint8Array,
     page: Uint8Array,
-    dirty: Uint8Array,
+    marks: Uint8Array,
     segments: Float64Array,
   ) => NativeVcpu;
   kick(id: number): boolean;
   /**
    * `NativeVcpu.run` of the CPU with this `runId`, called by optimised code without a detour; null where the engine is
    * not one that the addon knows. Nothing happens for a CPU that was disposed.
+   * @param how - 1: the pending access is answered with the signed 32 bits `data`; 0: as the run page has it
+   * @returns PAGE_WHAT, signed
    */
-  readonly run: ((runId: number) => void) | null;
+  readonly run: ((runId: number, how: number, data: number) => number) | null;
   /** Null when the linked emulator library is the one this addon was written for, else one sentence. */
   selfTest(): string | null;
   /** Version of the emulator library. */

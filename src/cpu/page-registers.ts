@@ -96,6 +96,10 @@ export class PageRegisters implements CpuRegisters {
     return this.#words.slice(P.PAGE_GPR, P.PAGE_DR + 8);
   }
 
+  /** Whether `flush()` has anything to do. */
+  get changed(): boolean {
+    return this.#changed;
+  }
   /** Gives changed registers to the CPU. */
   flush(): void {
     if (!this.#changed) return;

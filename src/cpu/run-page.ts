@@ -6,9 +6,7 @@
 export const RUN_PAGE_BYTES = 1024;
 
 /** Indices of 32-bit words; a comment names the second word where a field has two. */
-export const PAGE_REASON = 0;
-export const PAGE_DIR = 1;
-export const PAGE_SIZE = 2;
+export const PAGE_WHAT = 0;
 /** low word; high word at 5 */
 export const PAGE_ADDR = 4;
 /** low word; high word at 7 */
@@ -49,6 +47,23 @@ export const PAGE_CR0 = 172;
 export const PAGE_EFER = 176;
 export const PAGE_DR = 180;
 
+/** Parts of PAGE_WHAT: the exit in one word. */
+export const WHAT_REASON = 15;
+export const WHAT_READ = 16;
+export const WHAT_SIZE_SHIFT = 5;
+/** of the word shifted */
+export const WHAT_SIZE = 15;
+export const WHAT_SOLE = 512;
+/** a port, or the low half of a memory address */
+export const WHAT_ADDR_SHIFT = 16;
+
+/** Of an access: its exit in one word, signed. Of memory never with WHAT_SOLE. @param dir - 1: a read */
+export function whatOf(reason: number, dir: 0 | 1, size: number, addr: number): number {
+  return (
+    reason | (dir * WHAT_READ) | (size << WHAT_SIZE_SHIFT) | ((addr % 0x10000) << WHAT_ADDR_SHIFT)
+  );
+}
+
 /** Words of the string block, relative to PAGE_STRING. */
 export const STRING_OP = 0;
 export const STRING_SIZE = 1;
@@ -62,12 +77,14 @@ export const STRING_SRC_INDEX = 8;
 export const STRING_DST_BASE = 9;
 export const STRING_DST_INDEX = 10;
 export const STRING_LENGTH = 11;
+export const STRING_PLAIN = 12;
 
 /** What `run()` does with a pending access. */
 export const ACTION_RETRY = 0;
 export const ACTION_ANSWER = 1;
 export const ACTION_FINISH = 2;
 export const ACTION_ROLLBACK = 3;
+export const ACTION_DONE = 4;
 
 /** Why `EXIT_UNSUPPORTED`, by number. */
 export const UNSUPPORTED: readonly string[] = [

@@ -20,6 +20,7 @@ import {
   RSI,
 } from './backend.ts';
 import type { MachineCpu } from './machine-cpu.ts';
+import { whatOf } from './run-page.ts';
 import type { ScriptAccess, ScriptInsn, ScriptString } from './script.ts';
 import { ScriptedRegisters } from './scripted-registers.ts';
 import { carry, elementAccesses, type IsDevice } from './scripted-string.ts';
@@ -49,6 +50,16 @@ export class ScriptedCpu implements MachineCpu {
   injected: MachineCpu['injected'] = null;
   countsAtPorts = false;
   readonly exitSole = false;
+  readonly strings = null;
+  goOn(): number {
+    const exit = this.run();
+    if (exit !== EXIT_PIO && exit !== EXIT_PIO_STRING && exit !== EXIT_MMIO) return exit;
+    return whatOf(exit, this.exitDir, this.exitSize, this.exitAddr);
+  }
+  goOnWith(data: number): number {
+    this.answer(data);
+    return this.goOn();
+  }
   get exitPort(): number {
     return this.exitAddr;
   }

@@ -3,13 +3,15 @@
 import type { GuestRam } from '../mem/guest-ram.ts';
 import { HvmError } from '../util/errors.ts';
 import type { StringOp } from '../xen/hvm/x86_emulate.ts';
-import type { CpuBackend, ExitReason } from './backend.ts';
+import type { ExitReason } from './backend.ts';
 import { EXIT_UNSUPPORTED, SEG_CS } from './backend.ts';
+import type { MachineCpu, StringRuns } from './machine-cpu.ts';
 import type { NativeVcpu } from './native.ts';
 import { kickCpu, loadAddon } from './native.ts';
 import { PageRegisters } from './page-registers.ts';
 import { type Entries, entriesIn, markAccess, mayWrite, type PagingState } from './page-walk.ts';
 import * as P from './run-page.ts';
+import { isPlainString, newStringWords, readString } from './string-words.ts';
 
 /** Guest-physical memory backed by RAM from `offset` on. All in bytes, multiples of 4096. */
 export interface RamSegment {
@@ -20,14 +22,30 @@ export interface RamSegment {
   writable: boolean;
 }
 
-const STRING_NAMES = [null, 'ins', 'outs', 'movs', 'stos'] as const;
 const TWO_32 = 4294967296;
+// For every exit. What is imported is looked up each time it is used; names of one's own module are constants to the
+// compiler.
+const {
+  PAGE_ADDR,
+  PAGE_DATA,
+  PAGE_ACTION,
+  PAGE_SOLE,
+  PAGE_COUNTED,
+  PAGE_ICOUNT,
+  PAGE_DEADLINE,
+  PAGE_WHAT,
+  WHAT_READ,
+  WHAT_REASON,
+  WHAT_SIZE,
+  WHAT_SIZE_SHIFT,
+  ACTION_ANSWER,
+} = P;
 
 /** The addon's; one function for all CPUs, so that calls of it stay cheap with many of them. */
-let runById: (runId: number) => void = () => {};
+let runById: (runId: number, how: number, data: number) => number = () => 0;
 
 /** A CPU of the native addon. One thread owns it; any number may exist in any number of threads. */
-export class UnicornCpu implements CpuBackend {
+export class UnicornCpu implements MachineCpu {
   readonly kind = 'unicorn';
   readonly regs: PageRegisters;
   /** One byte per RAM page: 1 once the guest or the host stored into it. Cleared by `takeDirty()`. */
@@ -44,6 +62,8 @@ export class UnicornCpu implements CpuBackend {
   readonly #ram: GuestRam;
   readonly #segments: readonly RamSegment[];
   readonly #tables: Entries;
+  /** One byte per RAM page: not 0 where there are translations of it. */
+  readonly #code: Uint8Array;
   #disposed = false;
 
   /**
@@ -59,12 +79,15 @@ export class UnicornCpu implements CpuBackend {
     const page = new SharedArrayBuffer(P.RUN_PAGE_BYTES);
     this.#words = new Uint32Array(page);
     this.#floats = new Float64Array(page);
-    this.dirty = new Uint8Array(new SharedArrayBuffer(ram.sizeBytes / 4096));
+    const pages = ram.sizeBytes / 4096;
+    const marks = new SharedArrayBuffer(2 * pages);
+    this.dirty = new Uint8Array(marks, 0, pages);
+    this.#code = new Uint8Array(marks, pages);
     try {
       this.#vcpu = new addon.Vcpu(
         ram.bytes,
         new Uint8Array(page),
-        this.dirty,
+        new Uint8Array(marks),
         Float64Array.from(segments.flatMap((s) => [s.gpa, s.bytes, s.offset, s.writable ? 1 : 0])),
       );
     } catch (cause) {
@@ -88,9 +111,12 @@ export class UnicornCpu implements CpuBackend {
 
   /** Host changed RAM behind `GuestRam`'s back: forgets translations of it and marks the pages. Offsets into RAM, bytes. */
   hostWrote(offset: number, length: number): void {
-    for (let page = offset >>> 12; page <= (offset + length - 1) >>> 12; page++)
+    let code = 0;
+    for (let page = offset >>> 12; page <= (offset + length - 1) >>> 12; page++) {
       this.dirty[page] = 1;
-    if (!this.#disposed) this.#vcpu.invalidate(offset, length);
+      code |= this.#code[page] ?? 0;
+    }
+    if (code !== 0 && !this.#disposed) this.#vcpu.invalidate(offset, length);
   }
 
   /** Host put back what was there: translations of it are forgotten, the pages are not marked. Offsets, bytes. */
@@ -99,17 +125,17 @@ export class UnicornCpu implements CpuBackend {
   }
 
   get deadline(): number {
-    return this.#floats[P.PAGE_DEADLINE / 2] ?? 0;
+    return this.#floats[PAGE_DEADLINE / 2] ?? 0;
   }
   set deadline(count: number) {
-    this.#floats[P.PAGE_DEADLINE / 2] = count;
+    this.#floats[PAGE_DEADLINE / 2] = count;
   }
   get icount(): number {
-    if (this.#words[P.PAGE_COUNTED] === 0) {
+    if (this.#words[PAGE_COUNTED] === 0) {
       const count = this.#count;
       count();
     }
-    return this.#floats[P.PAGE_ICOUNT / 2] ?? 0;
+    return this.#floats[PAGE_ICOUNT / 2] ?? 0;
   }
 
   /** True: IN and OUT leave `icount` with their exit, for an owner that asks at each; otherwise it is a call. */
@@ -121,27 +147,39 @@ export class UnicornCpu implements CpuBackend {
   }
 
   #enter(): ExitReason {
-    if (this.#runId >= 0) runById(this.#runId);
-    else this.#run();
-    return (this.#words[P.PAGE_REASON] ?? 0) as ExitReason;
+    return (this.#enterPlainly() & WHAT_REASON) as ExitReason;
+  }
+  #enterPlainly(): number {
+    if (this.#runId >= 0) return runById(this.#runId, 0, 0);
+    this.#run();
+    return (this.#words[PAGE_WHAT] ?? 0) | 0;
+  }
+  goOn(): number {
+    this.regs.flush();
+    return this.#enterPlainly();
+  }
+  goOnWith(data: number): number {
+    if (this.#runId >= 0 && !this.regs.changed) return runById(this.#runId, 1, data | 0);
+    this.answer(data, 0);
+    return this.goOn();
   }
   run(): ExitReason {
     this.regs.flush();
     return this.#enter();
   }
   answer(data: number, dataHigh: number): void {
-    this.#words[P.PAGE_DATA] = data;
-    this.#words[P.PAGE_DATA + 1] = dataHigh;
-    this.#words[P.PAGE_ACTION] = P.ACTION_ANSWER;
+    this.#words[PAGE_DATA] = data;
+    this.#words[PAGE_DATA + 1] = dataHigh;
+    this.#words[PAGE_ACTION] = ACTION_ANSWER;
   }
   finish(data: number, dataHigh: number): ExitReason {
     this.answer(data, dataHigh);
-    this.#words[P.PAGE_ACTION] = P.ACTION_FINISH;
+    this.#words[PAGE_ACTION] = P.ACTION_FINISH;
     return this.#enter();
   }
   step(): ExitReason {
     this.regs.flush();
-    this.#words[P.PAGE_ACTION] = P.ACTION_FINISH;
+    this.#words[PAGE_ACTION] = P.ACTION_FINISH;
     return this.#enter();
   }
   rollback(): void {
@@ -149,58 +187,50 @@ export class UnicornCpu implements CpuBackend {
   }
 
   get exitDir(): 0 | 1 {
-    return this.#words[P.PAGE_DIR] === 0 ? 0 : 1;
+    return ((this.#words[PAGE_WHAT] ?? 0) & WHAT_READ) === 0 ? 0 : 1;
   }
   get exitSize(): number {
-    return this.#words[P.PAGE_SIZE] ?? 0;
+    return ((this.#words[PAGE_WHAT] ?? 0) >>> WHAT_SIZE_SHIFT) & WHAT_SIZE;
   }
   get exitAddr(): number {
-    return (this.#words[P.PAGE_ADDR] ?? 0) + (this.#words[P.PAGE_ADDR + 1] ?? 0) * TWO_32;
+    return (this.#words[PAGE_ADDR] ?? 0) + (this.#words[PAGE_ADDR + 1] ?? 0) * TWO_32;
   }
   get exitPort(): number {
-    return this.#words[P.PAGE_ADDR] ?? 0;
+    return this.#words[PAGE_ADDR] ?? 0;
   }
   get exitSole(): boolean {
-    return this.#words[P.PAGE_SOLE] !== 0;
+    return this.#words[PAGE_SOLE] !== 0;
   }
   get exitLinear(): number {
     return (this.#words[P.PAGE_LINEAR] ?? 0) + (this.#words[P.PAGE_LINEAR + 1] ?? 0) * TWO_32;
   }
   get exitData(): number {
-    return this.#words[P.PAGE_DATA] ?? 0;
+    return this.#words[PAGE_DATA] ?? 0;
   }
   get exitDataHigh(): number {
-    return this.#words[P.PAGE_DATA + 1] ?? 0;
+    return this.#words[PAGE_DATA + 1] ?? 0;
   }
   get exitIndex(): number {
     return this.#words[P.PAGE_ACCESS_INDEX] ?? 0;
   }
   unsupported(): string {
-    if (this.#words[P.PAGE_REASON] !== EXIT_UNSUPPORTED) return 'nothing';
+    if (((this.#words[PAGE_WHAT] ?? 0) & WHAT_REASON) !== EXIT_UNSUPPORTED) return 'nothing';
     const what = unsupportedWhy(this.#words[P.PAGE_UNSUPPORTED] ?? 0);
     return `${what}, at 0x${this.exitAddr.toString(16)}`;
   }
 
+  readonly strings: StringRuns = {
+    read: (into) => isPlainString(this.#words) && readString(this.#words, into),
+    done: () => {
+      this.#words[PAGE_ACTION] = P.ACTION_DONE;
+      this.#enter();
+    },
+  };
   stringOp(): StringOp | null {
     this.regs.flush();
     this.#vcpu.describe();
-    const word = (index: number): number => this.#words[P.PAGE_STRING + index] ?? 0;
-    const op = STRING_NAMES[word(P.STRING_OP)];
-    if (op === null || op === undefined) return null;
-    return {
-      op,
-      size: word(P.STRING_SIZE) as 1 | 2 | 4,
-      rep: word(P.STRING_REP) !== 0,
-      count: word(P.STRING_COUNT),
-      df: word(P.STRING_DF) !== 0,
-      port: word(P.STRING_PORT),
-      addrSize: word(P.STRING_ADDR_SIZE) as 2 | 4,
-      srcBase: word(P.STRING_SRC_BASE),
-      srcIndex: word(P.STRING_SRC_INDEX),
-      dstBase: word(P.STRING_DST_BASE),
-      dstIndex: word(P.STRING_DST_INDEX),
-      length: word(P.STRING_LENGTH),
-    };
+    const op = newStringWords();
+    return readString(this.#words, op) ? op : null;
   }
   charge(instructions: number): void {
     this.#words[P.PAGE_CHARGE] = instructions;
@@ -344,7 +374,7 @@ export class UnicornCpu implements CpuBackend {
   [Symbol.dispose](): void {
     this.#disposed = true;
     this.#runId = -1;
-    this.#words[P.PAGE_COUNTED] = 0;
+    this.#words[PAGE_COUNTED] = 0;
     this.#vcpu.dispose();
   }
 }

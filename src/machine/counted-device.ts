@@ -13,28 +13,31 @@ export class CountedDevice implements Device {
   readonly counts: Witness[];
   readonly #device: Device;
   readonly #vcpu: () => number;
+  /** Where there is one vCPU. */
+  readonly #only: Witness | null;
 
   /** @param vcpu - whose access is being served, 0 to `vcpus` - 1 */
   constructor(device: Device, vcpus = 1, vcpu: () => number = () => 0) {
     this.counts = Array.from({ length: vcpus }, () => ({ reads: 0, writes: 0 }));
+    this.#only = vcpus === 1 ? (this.counts[0] as Witness) : null;
     this.#vcpu = vcpu;
     this.#device = device;
     this.name = device.name;
   }
   read(offset: number, size: IoSize, high: HighWord): number {
-    (this.counts[this.#vcpu()] as Witness).reads++;
+    (this.#only ?? this.#asked()).reads++;
     return this.#device.read(offset, size, high);
   }
   write(offset: number, size: IoSize, value: number, valueHigh: number): void {
-    (this.counts[this.#vcpu()] as Witness).writes++;
+    (this.#only ?? this.#asked()).writes++;
     this.#device.write(offset, size, value, valueHigh);
   }
   readMany(offset: number, size: IoSize, into: Uint8Array): void {
-    (this.counts[this.#vcpu()] as Witness).reads += into.length / size;
+    (this.#only ?? this.#asked()).reads += into.length / size;
     readElements(this.#device, offset, size, into);
   }
   writeMany(offset: number, size: IoSize, from: Uint8Array): void {
-    (this.counts[this.#vcpu()] as Witness).writes += from.length / size;
+    (this.#only ?? this.#asked()).writes += from.length / size;
     writeElements(this.#device, offset, size, from);
   }
   get posted(): readonly OffsetRange[] {
@@ -49,7 +52,10 @@ export class CountedDevice implements Device {
   }
   /** Counts reads of published registers, for which nobody asked the device. */
   readElsewhere(times: number): void {
-    (this.counts[this.#vcpu()] as Witness).reads += times;
+    (this.#only ?? this.#asked()).reads += times;
+  }
+  #asked(): Witness {
+    return this.counts[this.#vcpu()] as Witness;
   }
   reset(): void {
     this.#device.reset();

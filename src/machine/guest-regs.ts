@@ -38,6 +38,11 @@ export class GuestRegs implements cpu_user_regs {
     this.#data = data;
   }
 
+  /** The data of an OUT that is as the last one, otherwise. */
+  set out(data: number) {
+    this.#data = data;
+  }
+
   get eax(): number {
     if (this.pending) return this.#dir === IOREQ_READ ? this.answer : this.#data;
     return this.#cpu.regs.gpr(RAX);

@@ -211,7 +211,7 @@ export class Machine implements Disposable {
       this.timer = this.pc?.clock ?? new VirtualTimer(every, this.interrupts);
       const alone =
         vcpus === 1 && points === NO_POINTS && !options.trace && options.straight !== false;
-      const { vcpu, cpu, regs, insnCpu, books, interrupts, timer } = this;
+      const { vcpu, cpu, regs, insnCpu, ram, books, interrupts, timer } = this;
       if (!alone || !straight_possible(vcpu)) this.straight = null;
       else if (remote === null) {
         this.straight = new StraightIo({
@@ -219,6 +219,7 @@ export class Machine implements Disposable {
           cpu,
           regs,
           insnCpu,
+          ram,
           servers,
           books,
           interrupts,

@@ -20,6 +20,11 @@ import {
 import type { Bookkeeper } from './bookkeeper.ts';
 import type { CountedDevice } from './counted-device.ts';
 
+// For every exit. What is imported is looked up each time it is used; names of one's own module are constants to the
+// compiler.
+const LENGTH = P.POSTED_LENGTH;
+const READS = P.POSTED_READS;
+
 /** Instructions after which the guest is left if a write waits: some 50 microseconds. */
 const SLICE = 0x10000;
 const PAGE = 4096;
@@ -167,7 +172,7 @@ export class PostedIo {
 
   /** Whether there is anything for `take()`. */
   get waiting(): boolean {
-    return this.#words[P.POSTED_LENGTH] !== 0 || this.#words[P.POSTED_READS] !== 0;
+    return this.#words[LENGTH] !== 0 || this.#words[READS] !== 0;
   }
 
   /**

@@ -26,7 +26,8 @@ import {
 import { vmexit_emulate, vmexit_mmio, vmexit_pio, vmexit_pio_string } from '../xen/hvm/vmexit.ts';
 import type { Machine } from './machine.ts';
 import type { PcBoard } from './pc/platform.ts';
-import { NOT_ENTERED } from './straight-io.ts';
+import { NOT_ENTERED, StraightIo } from './straight-io.ts';
+import type { StraightRemote } from './threads/straight-remote.ts';
 import type { VcpuParts } from './vcpu-parts.ts';
 
 /** Interrupt flag. */
@@ -62,7 +63,13 @@ export type StepHook = (server: InlineServer) => void;
 export class RunLoop {
   readonly machine: Machine;
   /** Exits by `ExitReason`. */
-  readonly exits: number[] = new Array<number>(EXIT_NAMES.length).fill(0);
+  get exits(): number[] {
+    this.#addStraight();
+    return this.#exits;
+  }
+  readonly #exits: number[] = new Array<number>(EXIT_NAMES.length).fill(0);
+  /** Accesses that `StraightIo` has counted and that are in `#exits`. */
+  readonly #seen = { ports: 0, memory: 0 };
   /** Not null: device models run in indivisible steps, with this called before each. */
   onServerStep: StepHook | null = null;
   /**
@@ -76,7 +83,16 @@ export class RunLoop {
    */
   onEnter: (() => boolean) | null = null;
   /** Instruction count at which `run()` returns 'deadline'. */
-  deadline = Number.MAX_SAFE_INTEGER;
+  get deadline(): number {
+    return this.#deadline;
+  }
+  set deadline(count: number) {
+    this.#deadline = count;
+    this.deadlines++;
+  }
+  /** How often `deadline` was set. */
+  deadlines = 0;
+  #deadline = Number.MAX_SAFE_INTEGER;
   /** Of the instruction count, what HLTs have skipped. */
   skipped = 0;
   /** Stop when the guest reports a verdict. */
@@ -174,7 +190,7 @@ export class RunLoop {
     const { pc } = this.machine;
     const { cpu, regs, insnCpu, interrupts, timer, vcpu: v, books } = this.#parts;
     if (pc?.board.changed) this.#obeyBoard(pc.board);
-    const exit = this.#straight === null ? this.#enterGuest() : this.#straight.enter(this);
+    const exit = this.#straight === null ? this.#enterGuest() : this.#enterStraight(this.#straight);
     if (exit === NOT_ENTERED) return null;
     switch (exit) {
       case EXIT_PIO: {
@@ -220,13 +236,34 @@ export class RunLoop {
     }
   }
 
+  #enterStraight(straight: StraightIo | StraightRemote): ExitReason | -1 {
+    if (!(straight instanceof StraightIo)) return straight.enter(this);
+    this.#seen.ports = straight.ports;
+    this.#seen.memory = straight.memory;
+    try {
+      return straight.enter(this);
+    } finally {
+      this.#addStraight();
+    }
+  }
+
+  #addStraight(): void {
+    const straight = this.#straight;
+    if (!(straight instanceof StraightIo)) return;
+    const exits = this.#exits;
+    exits[EXIT_PIO] = (exits[EXIT_PIO] ?? 0) + straight.ports - this.#seen.ports;
+    exits[EXIT_MMIO] = (exits[EXIT_MMIO] ?? 0) + straight.memory - this.#seen.memory;
+    this.#seen.ports = straight.ports;
+    this.#seen.memory = straight.memory;
+  }
+
   #enterGuest(): ExitReason {
     const { cpu, regs, interrupts, timer } = this.#parts;
     regs.release();
     cpu.deadline = Math.min(this.deadline, timer.next);
     if (interrupts.pending) interrupts.offer(cpu);
     const exit = cpu.run();
-    this.exits[exit] = (this.exits[exit] ?? 0) + 1;
+    this.#exits[exit] = (this.#exits[exit] ?? 0) + 1;
     return exit;
   }
 

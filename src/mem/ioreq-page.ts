@@ -12,6 +12,7 @@ import {
   IOREQ_SLOTS_PER_PAGE,
   IOREQ_STATE_MASK,
   IOREQ_STATE_SHIFT,
+  IOREQ_TYPE_PIO,
   IOREQ_TYPE_SHIFT,
   IOREQ_WRITE,
   type ioreq_dir,
@@ -20,6 +21,15 @@ import {
   PAGE_SIZE,
   STATE_IOREQ_INPROCESS,
 } from '../xen/public/hvm_ioreq.ts';
+
+// What is imported is looked up each time it is used; names of one's own module are constants to the compiler.
+const STATE_SHIFT = IOREQ_STATE_SHIFT;
+const STATE_MASK = IOREQ_STATE_MASK;
+const PTR_SHIFT = IOREQ_DATA_IS_PTR_SHIFT;
+const DF_SHIFT = IOREQ_DF_SHIFT;
+const DIR_SHIFT = IOREQ_DIR_SHIFT;
+const TYPE_SHIFT = IOREQ_TYPE_SHIFT;
+const IN_PROCESS = STATE_IOREQ_INPROCESS;
 
 /** Positions in 32-bit words from the start of a slot. */
 const WORD_ADDR = 0;
@@ -32,41 +42,36 @@ const TWO_32 = 2 ** 32;
 
 /** The slot of one vCPU. Readers sample the state first; writers publish with `setState` last. */
 export class IoreqSlot {
-  /** Int32Array(1024), shared, the whole page. */
+  /** Int32Array(8), shared. */
   readonly #words: Int32Array;
-  readonly #base: number;
 
   /** @param words - the page as 32-bit words; @param vcpu - 0 to 127 */
   constructor(words: Int32Array, vcpu: number) {
-    this.#words = words;
-    this.#base = (vcpu * IOREQ_SIZE) >>> 2;
+    const base = (vcpu * IOREQ_SIZE) >>> 2;
+    this.#words = words.subarray(base, base + (IOREQ_SIZE >>> 2));
   }
 
   /** The state now: one atomic load. */
   state(): ioreq_state {
-    return (
-      (Atomics.load(this.#words, this.#base + WORD_STATE) >>> IOREQ_STATE_SHIFT) & IOREQ_STATE_MASK
-    );
+    return (Atomics.load(this.#words, WORD_STATE) >>> STATE_SHIFT) & STATE_MASK;
   }
 
   /** Sets the state alone; whoever loads it sees every earlier write to the slot. */
   setState(next: ioreq_state): void {
-    const index = this.#base + WORD_STATE;
     // Whoever may change the state owns the whole slot, so nothing changes between load and store.
-    const others = Atomics.load(this.#words, index) & ~(IOREQ_STATE_MASK << IOREQ_STATE_SHIFT);
-    Atomics.store(this.#words, index, others | ((next & IOREQ_STATE_MASK) << IOREQ_STATE_SHIFT));
+    const others = Atomics.load(this.#words, WORD_STATE) & ~(STATE_MASK << STATE_SHIFT);
+    Atomics.store(this.#words, WORD_STATE, others | ((next & STATE_MASK) << STATE_SHIFT));
   }
 
   /** Fills a caller-owned object; the state is loaded first. An address above 2^53 is rounded. */
   read(into: ioreq_t): void {
     const w = this.#words;
-    const b = this.#base;
-    const flags = Atomics.load(w, b + WORD_STATE);
-    into.state = (flags >>> IOREQ_STATE_SHIFT) & IOREQ_STATE_MASK;
-    into.data_is_ptr = ((flags >>> IOREQ_DATA_IS_PTR_SHIFT) & 1) !== 0;
-    into.dir = ((flags >>> IOREQ_DIR_SHIFT) & 1) !== 0 ? IOREQ_READ : IOREQ_WRITE;
-    into.df = ((flags >>> IOREQ_DF_SHIFT) & 1) !== 0;
-    into.type = flags >>> IOREQ_TYPE_SHIFT;
+    const flags = Atomics.load(w, WORD_STATE);
+    into.state = (flags >>> STATE_SHIFT) & STATE_MASK;
+    into.data_is_ptr = ((flags >>> PTR_SHIFT) & 1) !== 0;
+    into.dir = ((flags >>> DIR_SHIFT) & 1) !== 0 ? IOREQ_READ : IOREQ_WRITE;
+    into.df = ((flags >>> DF_SHIFT) & 1) !== 0;
+    into.type = flags >>> TYPE_SHIFT;
     into.addr = this.addr();
     into.data = this.data();
     into.data_hi = this.data_hi();
@@ -78,21 +83,20 @@ export class IoreqSlot {
   /** Writes all 32 bytes, padding as zero; the word with the state goes last, atomically. */
   write(from: ioreq_t): void {
     const w = this.#words;
-    const b = this.#base;
     this.setAddr(from.addr);
-    w[b + WORD_DATA] = from.data;
-    w[b + WORD_DATA + 1] = from.data_hi;
-    w[b + WORD_COUNT] = from.count;
-    w[b + WORD_SIZE] = from.size;
-    w[b + WORD_VP_EPORT] = from.vp_eport;
+    w[WORD_DATA] = from.data;
+    w[WORD_DATA + 1] = from.data_hi;
+    w[WORD_COUNT] = from.count;
+    w[WORD_SIZE] = from.size;
+    w[WORD_VP_EPORT] = from.vp_eport;
     Atomics.store(
       w,
-      b + WORD_STATE,
-      ((from.state & IOREQ_STATE_MASK) << IOREQ_STATE_SHIFT) |
-        ((from.data_is_ptr ? 1 : 0) << IOREQ_DATA_IS_PTR_SHIFT) |
-        (from.dir << IOREQ_DIR_SHIFT) |
-        ((from.df ? 1 : 0) << IOREQ_DF_SHIFT) |
-        (from.type << IOREQ_TYPE_SHIFT),
+      WORD_STATE,
+      ((from.state & STATE_MASK) << STATE_SHIFT) |
+        ((from.data_is_ptr ? 1 : 0) << PTR_SHIFT) |
+        (from.dir << DIR_SHIFT) |
+        ((from.df ? 1 : 0) << DF_SHIFT) |
+        (from.type << TYPE_SHIFT),
     );
   }
 
@@ -102,19 +106,15 @@ export class IoreqSlot {
   /** Of a request seen as READY: whether it is a single access whose data is a value. */
   isSingle(): boolean {
     const w = this.#words;
-    const b = this.#base;
-    return (
-      w[b + WORD_COUNT] === 1 && ((w[b + WORD_STATE] ?? 0) & (1 << IOREQ_DATA_IS_PTR_SHIFT)) === 0
-    );
+    return w[WORD_COUNT] === 1 && ((w[WORD_STATE] ?? 0) & (1 << PTR_SHIFT)) === 0;
   }
 
   /** From `from` to `to` in one store; false, and nothing is done, when another state is there. */
   pass(from: ioreq_state, to: ioreq_state): boolean {
-    const index = this.#base + WORD_STATE;
-    const word = this.#words[index] ?? 0;
-    if (((word >>> IOREQ_STATE_SHIFT) & IOREQ_STATE_MASK) !== from) return false;
-    const others = word & ~(IOREQ_STATE_MASK << IOREQ_STATE_SHIFT);
-    Atomics.store(this.#words, index, others | (to << IOREQ_STATE_SHIFT));
+    const word = this.#words[WORD_STATE] ?? 0;
+    if (((word >>> STATE_SHIFT) & STATE_MASK) !== from) return false;
+    const others = word & ~(STATE_MASK << STATE_SHIFT);
+    Atomics.store(this.#words, WORD_STATE, others | (to << STATE_SHIFT));
     return true;
   }
 
@@ -123,15 +123,15 @@ export class IoreqSlot {
   /** Whether the slot is free and its channel is `port`. */
   isFree(port: number): boolean {
     const w = this.#words;
-    const b = this.#base;
-    const state = ((w[b + WORD_STATE] ?? 0) >>> IOREQ_STATE_SHIFT) & IOREQ_STATE_MASK;
-    return state === 0 && w[b + WORD_VP_EPORT] === port;
+    const state = ((w[WORD_STATE] ?? 0) >>> STATE_SHIFT) & STATE_MASK;
+    return state === 0 && w[WORD_VP_EPORT] === port;
   }
 
-  /** Whether the device model has taken the request and not answered. */
-  isInProcess(): boolean {
-    const word = this.#words[this.#base + WORD_STATE] ?? 0;
-    return ((word >>> IOREQ_STATE_SHIFT) & IOREQ_STATE_MASK) === STATE_IOREQ_INPROCESS;
+  /** Whether the device model has taken the request and not answered, and the channel is `port`. */
+  isInProcess(port: number): boolean {
+    const w = this.#words;
+    const state = ((w[WORD_STATE] ?? 0) >>> STATE_SHIFT) & STATE_MASK;
+    return state === IN_PROCESS && w[WORD_VP_EPORT] === port;
   }
 
   /** One access of at most 4 bytes below 4 GiB, in the slot of its channel. */
@@ -144,21 +144,33 @@ export class IoreqSlot {
     state: ioreq_state,
   ): void {
     const w = this.#words;
-    const b = this.#base;
-    w[b + WORD_ADDR] = addr;
-    w[b + WORD_ADDR + 1] = 0;
-    w[b + WORD_DATA] = data;
-    w[b + WORD_DATA + 1] = 0;
-    w[b + WORD_COUNT] = 1;
-    w[b + WORD_SIZE] = size;
-    w[b + WORD_STATE] =
-      (state << IOREQ_STATE_SHIFT) | (dir << IOREQ_DIR_SHIFT) | (type << IOREQ_TYPE_SHIFT);
+    w[WORD_ADDR] = addr;
+    w[WORD_ADDR + 1] = 0;
+    w[WORD_DATA] = data;
+    w[WORD_DATA + 1] = 0;
+    w[WORD_COUNT] = 1;
+    w[WORD_SIZE] = size;
+    w[WORD_STATE] = (state << STATE_SHIFT) | (dir << DIR_SHIFT) | (type << TYPE_SHIFT);
+  }
+
+  /** `count` accesses of one port, upwards between it and guest memory at `gpa`, in the slot of its channel. */
+  fillRun(
+    port: number,
+    size: number,
+    count: number,
+    dir: ioreq_dir,
+    gpa: number,
+    state: ioreq_state,
+  ): void {
+    const w = this.#words;
+    this.fillOne(IOREQ_TYPE_PIO, port, size, dir, gpa, state);
+    w[WORD_COUNT] = count;
+    w[WORD_STATE] = (w[WORD_STATE] ?? 0) | (1 << PTR_SHIFT);
   }
 
   /** State NONE. */
   free(): void {
-    const index = this.#base + WORD_STATE;
-    this.#words[index] = (this.#words[index] ?? 0) & ~(IOREQ_STATE_MASK << IOREQ_STATE_SHIFT);
+    this.#words[WORD_STATE] = (this.#words[WORD_STATE] ?? 0) & ~(STATE_MASK << STATE_SHIFT);
   }
 
   /** State NONE, with an answer of at most 4 bytes. */
@@ -169,73 +181,72 @@ export class IoreqSlot {
 
   /** Port or guest-physical address. Above 2^53 it is rounded. */
   addr(): number {
-    const b = this.#base + WORD_ADDR;
-    return ((this.#words[b + 1] ?? 0) >>> 0) * TWO_32 + ((this.#words[b] ?? 0) >>> 0);
+    const w = this.#words;
+    return ((w[WORD_ADDR + 1] ?? 0) >>> 0) * TWO_32 + ((w[WORD_ADDR] ?? 0) >>> 0);
   }
 
   setAddr(addr: number): void {
-    const b = this.#base + WORD_ADDR;
-    this.#words[b] = (addr % TWO_32) | 0;
-    this.#words[b + 1] = Math.floor(addr / TWO_32) | 0;
+    this.#words[WORD_ADDR] = (addr % TWO_32) | 0;
+    this.#words[WORD_ADDR + 1] = Math.floor(addr / TWO_32) | 0;
   }
 
   /** Low 32 bits of the data, unsigned. */
   data(): number {
-    return (this.#words[this.#base + WORD_DATA] ?? 0) >>> 0;
+    return (this.#words[WORD_DATA] ?? 0) >>> 0;
   }
 
   /** High 32 bits of the data, unsigned. */
   data_hi(): number {
-    return (this.#words[this.#base + WORD_DATA + 1] ?? 0) >>> 0;
+    return (this.#words[WORD_DATA + 1] ?? 0) >>> 0;
   }
 
   setData(low: number, high: number): void {
-    this.#words[this.#base + WORD_DATA] = low;
-    this.#words[this.#base + WORD_DATA + 1] = high;
+    this.#words[WORD_DATA] = low;
+    this.#words[WORD_DATA + 1] = high;
   }
 
   count(): number {
-    return (this.#words[this.#base + WORD_COUNT] ?? 0) >>> 0;
+    return (this.#words[WORD_COUNT] ?? 0) >>> 0;
   }
 
   setCount(count: number): void {
-    this.#words[this.#base + WORD_COUNT] = count;
+    this.#words[WORD_COUNT] = count;
   }
 
   size(): number {
-    return (this.#words[this.#base + WORD_SIZE] ?? 0) >>> 0;
+    return (this.#words[WORD_SIZE] ?? 0) >>> 0;
   }
 
   setSize(size: number): void {
-    this.#words[this.#base + WORD_SIZE] = size;
+    this.#words[WORD_SIZE] = size;
   }
 
   vp_eport(): number {
-    return (this.#words[this.#base + WORD_VP_EPORT] ?? 0) >>> 0;
+    return (this.#words[WORD_VP_EPORT] ?? 0) >>> 0;
   }
 
   setVpEport(port: number): void {
-    this.#words[this.#base + WORD_VP_EPORT] = port;
+    this.#words[WORD_VP_EPORT] = port;
   }
 
   data_is_ptr(): boolean {
-    return ((this.#flags() >>> IOREQ_DATA_IS_PTR_SHIFT) & 1) !== 0;
+    return ((this.#flags() >>> PTR_SHIFT) & 1) !== 0;
   }
 
   dir(): ioreq_dir {
-    return ((this.#flags() >>> IOREQ_DIR_SHIFT) & 1) !== 0 ? IOREQ_READ : IOREQ_WRITE;
+    return ((this.#flags() >>> DIR_SHIFT) & 1) !== 0 ? IOREQ_READ : IOREQ_WRITE;
   }
 
   df(): boolean {
-    return ((this.#flags() >>> IOREQ_DF_SHIFT) & 1) !== 0;
+    return ((this.#flags() >>> DF_SHIFT) & 1) !== 0;
   }
 
   type(): number {
-    return this.#flags() >>> IOREQ_TYPE_SHIFT;
+    return this.#flags() >>> TYPE_SHIFT;
   }
 
   #flags(): number {
-    return Atomics.load(this.#words, this.#base + WORD_STATE);
+    return Atomics.load(this.#words, WORD_STATE);
   }
 }
 
@@ -243,23 +254,28 @@ export class IoreqSlot {
 export class IoreqPage {
   /** Uint8Array(4096), shared: what a device model maps. */
   readonly bytes: Uint8Array;
-  readonly #slots: IoreqSlot[] = [];
+  readonly #words: Int32Array;
+  /** By vCPU, as far as they were asked for. */
+  readonly #slots: (IoreqSlot | undefined)[] = new Array<undefined>(IOREQ_SLOTS_PER_PAGE);
 
   /** @param bytes - 4096 bytes on a SharedArrayBuffer, 4-byte aligned */
   constructor(bytes: Uint8Array) {
     ASSERT(bytes.length === PAGE_SIZE && bytes.byteOffset % 4 === 0, 'an ioreq page is one page');
     this.bytes = bytes;
-    const words = new Int32Array(bytes.buffer, bytes.byteOffset, PAGE_SIZE / 4);
-    for (let vcpu = 0; vcpu < IOREQ_SLOTS_PER_PAGE; vcpu++) {
-      this.#slots.push(new IoreqSlot(words, vcpu));
-    }
+    this.#words = new Int32Array(bytes.buffer, bytes.byteOffset, PAGE_SIZE / 4);
   }
 
   /** @param vcpu - 0 to 127 */
   slot(vcpu: number): IoreqSlot {
-    const slot = this.#slots[vcpu];
-    // The test stands here: a call of ASSERT for every access is not always inlined.
-    if (slot === undefined) throw new BugError('an ioreq page has 128 slots');
+    return this.#slots[vcpu] ?? this.#newSlot(vcpu);
+  }
+
+  #newSlot(vcpu: number): IoreqSlot {
+    if (!(vcpu >= 0 && vcpu < IOREQ_SLOTS_PER_PAGE)) {
+      throw new BugError('an ioreq page has 128 slots');
+    }
+    const slot = new IoreqSlot(this.#words, vcpu);
+    this.#slots[vcpu] = slot;
     return slot;
   }
 

@@ -114,6 +114,8 @@ export const LONG_COMMANDS: Readonly<Record<string, Instead>> = {
     why: 'measures for minutes',
     short: [...BENCH, '16-pages', '--report', 'FOLDER/bench.html'],
   },
+  'npx trapline bench in/bare --peers none': { why: MINUTES, short: [...BENCH, 'in/bare'] },
+  'npx trapline bench stages --peers none': { why: MINUTES, short: [...BENCH, 'stages'] },
   'npx trapline bench in/ --json': { why: MINUTES, short: [...BENCH, 'in/bare', '--json'] },
   'npm run bench:check': {
     why: 'compares with figures of a quiet machine',

@@ -117,8 +117,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'OUTD loses its upper lanes',
     file: 'vcpu.cc',
-    find: '{EXIT_PIO, size, read, port, data}',
-    replace: '{EXIT_PIO, size, read, port, data & 0xffff}',
+    find: 'read ? 0 : value & LANES[size];\n  page[PAGE_WHAT]',
+    replace: 'read ? 0 : value & LANES[size] & 0xffff;\n  page[PAGE_WHAT]',
     cells: 'known: OUT 4',
   },
   {

@@ -14,7 +14,7 @@ const FILES = [
   'src/cpu/run-page.ts',
   'src/cpu/posted-page.ts',
   'src/cpu/backend.ts',
-  'src/cpu/unicorn.ts',
+  'src/cpu/string-words.ts',
 ] as const;
 
 function check(folder: string): { status: number | null; stdout: string } {
@@ -56,12 +56,12 @@ describe('the run page', () => {
     ['src/cpu/run-page.ts', 'ACTION_FINISH = 2;', 'ACTION_FINISH = 3;', 'ACTION_FINISH'],
     ['src/cpu/backend.ts', 'EXIT_MMIO = 3;', 'EXIT_MMIO = 4;', 'EXIT_MMIO'],
     ['native/run_page.h', 'EXIT_BOUNDARY = 9', 'EXIT_BOUNDARY = 9, EXIT_NEW = 77', 'EXIT_NEW'],
-    ['native/run_page.h', 'PAGE_DIR = 1,', '', 'PAGE_DIR'],
+    ['native/run_page.h', 'PAGE_LINEAR = 6,', '', 'PAGE_LINEAR'],
     ['native/run_page.h', 'RUN_PAGE_BYTES = 1024', 'RUN_PAGE_BYTES = 2048', 'RUN_PAGE_BYTES'],
     ['native/run_page.h', 'UNSUPPORTED_FETCH = 1,', '', 'UNSUPPORTED'],
     ['native/posted_page.h', 'POSTED_LOG = 272,', 'POSTED_LOG = 273,', 'POSTED_LOG'],
     ['src/cpu/posted-page.ts', 'ROW_VALUE = 5;', 'ROW_VALUE = 6;', 'POSTED_ROW_VALUE'],
-    ['src/cpu/unicorn.ts', "'ins', 'outs'", "'outs', 'ins'", 'STRING_NAMES'],
+    ['src/cpu/string-words.ts', "'ins', 'outs'", "'outs', 'ins'", 'STRING_NAMES'],
   ] as const)('%s: %s becomes %s', (file, from, to, named) => {
     expect(damaged(file, from, to)).toContain(named);
   });

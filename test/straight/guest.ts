@@ -12,6 +12,17 @@ const register = (random: Random): [number, number] => {
   return [at & 0xff, at >> 8];
 };
 
+/** MOV CX, mostly small: a device does something odd once in a while, and then the run soon ends. */
+const count = (random: Random): number[] => {
+  const n = random.below(random.below(8) === 0 ? 300 : 8);
+  return [0xb9, n & 0xff, n >> 8];
+};
+/** Mostly one of few places, now and then at the end of a page. */
+const buffer = (random: Random): [number, number] => {
+  const at = random.below(6) === 0 ? 0x2ff0 + random.below(32) : 0x2000 + 0x200 * random.below(4);
+  return [at & 0xff, at >> 8];
+};
+
 /** Every kind of piece a program is made of. */
 export const PIECES: readonly Piece[] = [
   ['in al, dx', () => [0xec]],
@@ -34,8 +45,32 @@ export const PIECES: readonly Piece[] = [
   ['mov [bx], ax', () => [0x89, 0x07]],
   ['mov ax, [bx+2]', () => [0x8b, 0x47, 0x02]],
   ['sti; nop; cli', () => [0xfb, 0x90, 0xfa]],
-  ['mov cx, 3; mov di, 0x2000; rep insb', () => [0xb9, 3, 0, 0xbf, 0x00, 0x20, 0xf3, 0x6c]],
-  ['mov cx, 3; mov si, 0x2000; rep outsw', () => [0xb9, 3, 0, 0xbe, 0x00, 0x20, 0xf3, 0x6f]],
+  ['rep insb, few', () => [0xb9, 3, 0, 0xbf, 0x00, 0x20, 0xf3, 0x6c]],
+  ['rep outsw, few', () => [0xb9, 3, 0, 0xbe, 0x00, 0x20, 0xf3, 0x6f]],
+  // cx: 0 to 299; di or si: somewhere in 0x2000 to 0x3fff
+  ['rep insb', (random) => [...count(random), 0xbf, ...buffer(random), 0xf3, 0x6c]],
+  ['rep insd', (random) => [...count(random), 0xbf, ...buffer(random), 0xf3, 0x66, 0x6d]],
+  ['rep outsb', (random) => [...count(random), 0xbe, ...buffer(random), 0xf3, 0x6e]],
+  ['rep outsw', (random) => [...count(random), 0xbe, ...buffer(random), 0x2e, 0xf3, 0x6f]],
+  [
+    'movzx ecx, cx; movzx edi, di; rep insw by 32-bit addresses',
+    (random) => [
+      ...count(random),
+      ...[0xbf, ...buffer(random)],
+      ...[0x66, 0x0f, 0xb7, 0xc9, 0x66, 0x0f, 0xb7, 0xff],
+      ...[0xf3, 0x67, 0x6d],
+    ],
+  ],
+  [
+    'std; rep insb; cld',
+    (random) => [0xfd, ...count(random), 0xbf, ...buffer(random), 0xf3, 0x6c, 0xfc],
+  ],
+  ['rep insb up to the end of the segment', () => [0xb9, 9, 0, 0xbf, 0xfa, 0xff, 0xf3, 0x6c]],
+  ['insb; outsb', (random) => [0xbf, ...buffer(random), 0x6c, 0xbe, ...buffer(random), 0x6e]],
+  [
+    'rep insb over code',
+    () => [0xb9, 1, 1, 0xbf, 0x00, 0x05, 0xf3, 0x6c, 0xc6, 0x06, 0x00, 0x06, 0xcf],
+  ],
   ['mov eax, fs:[r]', (random) => [0x64, 0x66, 0xa1, ...register(random)]],
   ['mov al, fs:[r]', (random) => [0x64, 0xa0, ...register(random)]],
   ['mov cx, fs:[r]', (random) => [0x64, 0x8b, 0x0e, ...register(random)]],
@@ -47,6 +82,24 @@ export const PIECES: readonly Piece[] = [
   ['add fs:[r], ax', (random) => [0x64, 0x01, 0x06, ...register(random)]],
   ['xchg fs:[r], ax', (random) => [0x64, 0x87, 0x06, ...register(random)]],
   ['push word fs:[r]; pop ax', (random) => [0x64, 0xff, 0x36, ...register(random), 0x58]],
+  // The same access again, with the same data and with other data.
+  ['in eax, dx three times', () => [0x66, 0xed, 0x66, 0xed, 0x66, 0xed]],
+  ['out dx, ax; inc ax; out dx, ax; inc ax; out dx, ax', () => [0xef, 0x40, 0xef, 0x40, 0xef]],
+  ['mov cx, 5; in al, dx; loop', () => [0xb9, 5, 0, 0xec, 0xe2, 0xfd]],
+  [
+    'mov eax, fs:[r] twice',
+    (random) => {
+      const read = [0x64, 0x66, 0xa1, ...register(random)];
+      return [...read, ...read];
+    },
+  ],
+  [
+    'mov fs:[r], eax; inc ax; mov fs:[r], eax',
+    (random) => {
+      const write = [0x64, 0x66, 0xa3, ...register(random)];
+      return [...write, 0x40, ...write];
+    },
+  ],
   ['stc; adc ax, bx', () => [0xf9, 0x11, 0xd8]],
 ];
 

@@ -8,6 +8,7 @@ import { Ledger } from '../../src/ledger/ledger.ts';
 import { LiveChecker } from '../../src/ledger/live-checker.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { RunLoop } from '../../src/machine/run-loop.ts';
+import { StraightIo } from '../../src/machine/straight-io.ts';
 import { guestOf } from '../../src/toolstack/bench/programs.ts';
 import { checkpoint } from '../../src/toolstack/checkpoint.ts';
 import { Snapshot } from '../../src/toolstack/snapshot.ts';
@@ -188,7 +189,7 @@ export function runSide(
   seed: number,
   straight: boolean,
   withBooks: boolean,
-): { seen: string[]; taken: number } {
+): { seen: string[]; taken: number; strings: number } {
   const side = new Side();
   const random = new Random(seed);
   const guest = guestOf({
@@ -240,7 +241,9 @@ export function runSide(
   }
   ledger?.drain();
   side.look('end', true);
-  return { seen: [...side.seen, ...side.heard], taken: machine.straight?.taken ?? 0 };
+  const { straight: way } = machine;
+  const strings = way instanceof StraightIo ? way.strings : 0;
+  return { seen: [...side.seen, ...side.heard], taken: way?.taken ?? 0, strings };
 }
 
 /** What the toolstack does between two runs. */

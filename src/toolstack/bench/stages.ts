@@ -25,6 +25,8 @@ export const STAGES: readonly (readonly [name: string, how: string])[] = [
   ['device', 'with the request served twice, less once'],
   ['completion', 'the whole IN, less everything above'],
   ['ledger', 'with every access recorded and checked, less without'],
+  ['straight', 'IN by the straight way, less IN answered at once by the caller of the CPU host'],
+  ['straight ledger', 'the same with every access recorded and checked, less without'],
 ];
 
 /** Does one stage of every access once more, in its place; nothing unless `attach`ed. */
@@ -124,6 +126,8 @@ export async function measureStages(options: SamplerOptions): Promise<Measured[]
     withRepetition('server', repeatSend),
     withRepetition('server', repeatDevice),
     withRepetition('server+ledger', repeatNothing),
+    new MachineSubject(IN, 'server'),
+    new MachineSubject(IN, 'server+ledger'),
   ];
   try {
     const slices: Slice[] = subjects.map((subject) => (units) => subject.run(units));
@@ -134,7 +138,8 @@ export async function measureStages(options: SamplerOptions): Promise<Measured[]
       const send = at(5) - whole;
       const device = at(6) - whole;
       const completion = whole - at(2) - select - send - device;
-      return [at(0), at(1) - at(0), at(2) - at(1), select, send, device, completion, at(7) - whole];
+      const ordinary = [select, send, device, completion, at(7) - whole];
+      return [at(0), at(1) - at(0), at(2) - at(1), ...ordinary, at(8) - at(1), at(9) - at(8)];
     });
   } finally {
     for (const subject of subjects) subject[Symbol.dispose]();

@@ -2,6 +2,7 @@
 // What is measured: one program on one machine, answered in one of four ways, run for so many units at a time.
 import { EXIT_MMIO, EXIT_PIO, EXIT_PIO_STRING } from '../../cpu/backend.ts';
 import type { MachineCpu } from '../../cpu/machine-cpu.ts';
+import { WHAT_REASON } from '../../cpu/run-page.ts';
 import { parseDeviceSpec } from '../../dm/registry.ts';
 import { Ledger } from '../../ledger/ledger.ts';
 import { LiveChecker } from '../../ledger/live-checker.ts';
@@ -120,11 +121,10 @@ export class MachineSubject implements Subject {
   }
 }
 
-/** The CPU host with nothing around it. */
+/** The CPU host with nothing around it: what no access can cost less than. */
 function answerAtOnce(cpu: MachineCpu): void {
-  for (;;) {
-    const exit = cpu.run();
-    if (exit !== EXIT_PIO && exit !== EXIT_MMIO && exit !== EXIT_PIO_STRING) return;
-    cpu.answer(0, 0);
+  let exit = cpu.goOn() & WHAT_REASON;
+  while (exit === EXIT_PIO || exit === EXIT_MMIO || exit === EXIT_PIO_STRING) {
+    exit = cpu.goOnWith(0) & WHAT_REASON;
   }
 }

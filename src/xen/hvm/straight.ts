@@ -136,6 +136,37 @@ export function straight_send(
   straight_latch(v, sv, isPort, addr, size, dir, data);
 }
 
+/**
+ * A REP INS or OUTS from its exit to the moment at which the device model has taken the request, but for the registers,
+ * which are the caller's. `count` elements upwards at `gpa`, all of the instruction: no completion is to come, so what the
+ * emulator remembers of it is forgotten.
+ */
+export function straight_send_string(
+  v: vcpu,
+  sv: hvm_ioreq_vcpu,
+  slot: IoreqSlot,
+  port: number,
+  size: number,
+  count: number,
+  dir: ioreq_dir,
+  gpa: number,
+): void {
+  const { hvm_io: vio } = v.arch.hvm;
+  const { io_req, mmio_access } = vio;
+  slot.fillRun(port, size, count, dir, gpa, STATE_IOREQ_INPROCESS);
+  straight_latch(v, sv, true, port, size, dir, gpa);
+  io_req.count = count;
+  io_req.data_is_ptr = true;
+  vio.io_completion = HVMIO_no_completion;
+  vio.mmio_retry = false;
+  vio.mmio_cache_count = 0;
+  vio.mmio_insn_bytes = 0;
+  vio.cache_enabled = false;
+  mmio_access.gla_valid = false;
+  mmio_access.read_access = false;
+  mmio_access.write_access = false;
+}
+
 /** What a vCPU and its request are while the device model has it. */
 export function straight_latch(
   v: vcpu,
@@ -161,7 +192,7 @@ export function straight_latch(
   io_req.vp_eport = 0;
   vio.suspended = false;
   if (!isPort) vio.io_completion = HVMIO_mmio_completion;
-  else if (dir === IOREQ_READ) vio.io_completion = HVMIO_pio_completion;
+  else vio.io_completion = dir === IOREQ_READ ? HVMIO_pio_completion : HVMIO_no_completion;
   sv.pending = true;
   v.defer_shutdown = true;
   v.blocked_in_xen = true;
@@ -172,7 +203,8 @@ export function straight_latch(
 
 /**
  * From the device model's answer to the guest's entry, but for what the instruction does with it, which is the caller's.
- * Call when the slot is as it was sent and `stirs` of the domain has not changed.
+ * Call when the slot is as it was sent and `stirs` of the domain has not changed. While nobody else can look, further
+ * accesses of the same server may be sent before it.
  * @param data - of a read, cut to its width
  */
 export function straight_complete(
