@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The document of `stress --image --restore fresh`.
 import { z } from 'zod';
-import { count, stages } from '../toolstack/result-shapes.ts';
+import { count, endComparison, stages } from '../toolstack/result-shapes.ts';
 
 /** `trapline.chain/1`: `trapline stress --image <folder> --restore fresh`. */
 export const chainSchema = z.strictObject({
@@ -29,6 +29,7 @@ export const chainSchema = z.strictObject({
       violationsTotal: count,
     })
     .describe('over all processes, as ledger check judges the file'),
+  end: endComparison,
   problem: z.string().nullable(),
   durationMs: z.number().min(0),
 });

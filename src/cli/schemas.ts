@@ -2,7 +2,14 @@
 // The shape of every --json document. schemas/*.json are generated from here (npm run schemas).
 import { z } from 'zod';
 import { campaignSchema } from '../toolstack/campaign/shapes.ts';
-import { count, crash, stages, verdict, violation } from '../toolstack/result-shapes.ts';
+import {
+  count,
+  crash,
+  endComparison,
+  stages,
+  verdict,
+  violation,
+} from '../toolstack/result-shapes.ts';
 import { chainSchema } from './chain-schemas.ts';
 import { OUTCOMES } from './exit-codes.ts';
 import { exploreSchema, replaySchema } from './explore-schemas.ts';
@@ -53,16 +60,7 @@ export const stressSchema = z.strictObject({
     .strictObject({ steps: count, done: count.describe('steps that are over') })
     .nullable()
     .describe('of a PC: what was typed and waited for; null: nothing'),
-  end: z
-    .strictObject({
-      instructions: count.describe('completed where the two were compared'),
-      accesses: count.describe('of the whole run, each compared with its counterpart'),
-      identical: z
-        .boolean()
-        .describe('screen, memory, registers, devices, output, accesses; else: violations end-*'),
-    })
-    .nullable()
-    .describe('of a PC: its end beside that of a run without checkpoints; null: not compared'),
+  end: endComparison,
   measured: measuredOrNot,
   durationMs: z.number().min(0),
   checkpointsPerSecond: z.number().min(0),

@@ -33,3 +33,15 @@ export const violation = z.strictObject({
     .describe('the checkpoint that fell into it, or the last one before it'),
   message: z.string(),
 });
+
+/** The end of a PC beside that of a run without checkpoints. */
+export const endComparison = z
+  .strictObject({
+    instructions: count.describe('completed where the two were compared'),
+    accesses: count.describe('of the whole run, each compared with its counterpart'),
+    identical: z
+      .boolean()
+      .describe('screen, memory, registers, devices, output, accesses; else: violations end-*'),
+  })
+  .nullable()
+  .describe('of a PC: its end beside that of a run without checkpoints; null: not compared');

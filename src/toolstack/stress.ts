@@ -212,14 +212,15 @@ export function judge(
     crash: machine.domain.crashed,
     story: failed ? session.story.lanes : null,
     script: scriptProgress(session),
-    end: compared && {
-      instructions: compared.instructions,
-      accesses: compared.accesses,
-      identical: compared.differences.length === 0,
-    },
+    end: compared && comparisonOf(compared),
     measured: session.meter?.data() ?? null,
   };
   return result;
+}
+
+/** A comparison without its differences: they are violations. */
+export function comparisonOf({ instructions, accesses, differences }: EndReport): EndComparison {
+  return { instructions, accesses, identical: differences.length === 0 };
 }
 
 /** What is known of a run before it began. */

@@ -72,6 +72,7 @@ export const LONG_COMMANDS: Readonly<Record<string, Instead>> = {
     says: 'scripts/fuzz-cpu.mjs',
   },
   'npm run oracle': { why: MINUTES, elsewhere: ['test/oracle/cells.test.ts'] },
+  'npm run guests:stress': { why: MINUTES, elsewhere: ['test/guests/stress.test.ts'] },
   'npm run suites': { why: MINUTES, elsewhere: ['test/suites/suites.test.ts'] },
   'npm run bench:explore': {
     why: 'measures for a quarter of a minute',

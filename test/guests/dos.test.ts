@@ -18,7 +18,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it, test } from 'vitest';
 import type { PcRequest } from '../../src/machine/pc/request.ts';
 import { absence, guestsFolder } from '../suites/data.ts';
-import { guestFile } from './guests.ts';
+import { guestFile } from './prepare.ts';
 import { Session } from './session.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'trapline-dos-'));

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Third-party boot sectors and systems, unchanged, on the built-in BIOS, on SeaBIOS and on Bochs's BIOS: what they show is
 // what their captures show.
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { afterAll, describe, it, type TestContext } from 'vitest';
 import type { PcRequest } from '../../src/machine/pc/request.ts';
-import { absence, guestsFolder } from '../suites/data.ts';
-import { fat12 } from './fat12.ts';
-import { BOOT_GUESTS, type BootGuest, guestFile } from './guests.ts';
+import { absence } from '../suites/data.ts';
+import { BOOT_GUESTS, type BootGuest } from './guests.ts';
+import { prepare } from './prepare.ts';
 import { Session } from './session.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'trapline-guests-'));
@@ -25,19 +25,7 @@ function needs(context: TestContext, folder: string): void {
 }
 
 function start(guest: BootGuest, { request, bootsIn }: Firmware): Session {
-  let image = join(guestsFolder(), guest.image);
-  if (guest.padded !== undefined) {
-    const whole = Buffer.alloc(guest.padded);
-    whole.set(guestFile(guest.image));
-    image = join(scratch, `${guest.name}.img`);
-    writeFileSync(image, whole);
-  }
-  const floppies: string[] = [];
-  if (guest.floppyB !== undefined) {
-    const path = join(scratch, `${guest.name}-b.img`);
-    writeFileSync(path, fat12(guest.floppyB()));
-    floppies.push(path);
-  }
+  const { image, floppies } = prepare(guest, scratch);
   const session = new Session(image, { ...request, floppies });
   const loaded = (): boolean => session.memory(0x7c00, 4).some((byte) => byte !== 0);
   session.until('boot sector', loaded, bootsIn);

@@ -1,24 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Each third-party guest of ../shared/guests that boots, and what it has to show, after its INDEX.md.
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect } from 'vitest';
-import { guestsFolder } from '../suites/data.ts';
+import { type GuestFiles, guestFile } from './prepare.ts';
 import type { Session } from './session.ts';
 
-export interface BootGuest {
-  name: string;
-  /** Folder and file below the folder of guests. */
-  image: string;
-  /** Zeros follow up to so many bytes. */
-  padded?: number;
-  /** Files of a floppy in drive B. */
-  floppyB?: () => Record<string, Uint8Array>;
+export interface BootGuest extends GuestFiles {
   /** Types and looks; throws when something is not as expected. */
   play(session: Session): void;
 }
-
-export const guestFile = (path: string): Buffer => readFileSync(join(guestsFolder(), path));
 
 /** The text of a capture, or from its first line with `from` on: what stands above differs per BIOS. */
 function expectText(session: Session, path: string, from?: string): void {

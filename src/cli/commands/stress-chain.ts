@@ -60,6 +60,14 @@ export function renderChain(document: ChainDocument, style: Styler): string {
     ['lost', formatCount(ledger.lost)],
     ['duplicated', formatCount(ledger.duplicated)],
     ['forgotten', formatCount(document.forgotten)],
+    ...(document.end === null
+      ? []
+      : [
+          [
+            'end',
+            `${document.end.identical ? 'that' : 'not that'} of an undisturbed run of ${formatCount(document.end.instructions)} instructions`,
+          ],
+        ]),
   ];
   const early = document.restored < document.checkpointsAsked ? 'the guest ended by itself; ' : '';
   const verdict =

@@ -4,11 +4,15 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DeviceProcessOptions } from '../../dm/process/spec.ts';
+import { parseDeviceSpec } from '../../dm/registry.ts';
 import { checkLedger, type LedgerCheck } from '../../ledger/checker.ts';
 import { HvmError } from '../../util/errors.ts';
 import { Random } from '../../util/random.ts';
 import { ledgerPathOf } from '../books.ts';
 import type { Watch } from '../limits.ts';
+import { comparisonOf, type EndComparison } from '../stress.ts';
+import type { EndReport } from '../undisturbed/undisturbed.ts';
+import { compareChainEnd } from './chain-end.ts';
 import type { ChainLink, ChainWord } from './chain-link.ts';
 import { fileSource, loadImage } from './read.ts';
 
@@ -52,6 +56,8 @@ export interface ChainReport {
     LedgerCheck,
     'ok' | 'chain' | 'events' | 'accesses' | 'lost' | 'duplicated' | 'reordered' | 'violationsTotal'
   >;
+  /** Of a PC: its end beside that of an undisturbed run; null: not compared. */
+  end: EndComparison | null;
   /** The first thing that was wrong, or null. */
   problem: string | null;
 }
@@ -119,7 +125,22 @@ export async function chain(options: ChainOptions, watch: Watch): Promise<ChainR
     const pause = watch.tick(Math.min(counts.restored, checkpoints), checkpoints);
     if (pause !== undefined) await pause;
   }
-  return await judge(options, { ...counts, at, problem, done }, ledger);
+  const end = done && problem === null ? await endOf(options, image, ledger, watch) : null;
+  const difference = end?.differences[0];
+  if (difference !== undefined) problem = `end-${difference.aspect}: ${difference.message}`;
+  const report = await judge(options, { ...counts, at, problem, done }, ledger);
+  return { ...report, end: end && comparisonOf(end) };
+}
+
+async function endOf(
+  { guest, load, devices, revision, threads }: ChainOptions,
+  image: string,
+  ledger: string,
+  watch: Watch,
+): Promise<EndReport | null> {
+  if (threads !== null) return null;
+  const asked = { guest, load, revision, devices: devices.map(parseDeviceSpec) };
+  return await compareChainEnd(image, ledger, asked, watch);
 }
 
 async function judge(
@@ -132,7 +153,7 @@ async function judge(
     done: boolean;
   },
   ledger: string,
-): Promise<ChainReport> {
+): Promise<Omit<ChainReport, 'end'>> {
   const { guest, revision, seed, checkpoints } = options;
   const { at, done, problem, ...counts } = ran;
   const files = ledgerFiles(options, ledger).map((f) => (existsSync(f) ? f : `${f}.partial`));

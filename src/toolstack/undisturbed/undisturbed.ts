@@ -21,7 +21,8 @@ export interface Disturbed {
   readonly machine: Machine;
   /** Why it stands where it does. */
   readonly stop: Stop;
-  readonly output: OutputDigest;
+  /** null: nobody has listened all the time. */
+  readonly output: OutputDigest | null;
 }
 
 /** What came of the comparison. */
@@ -103,7 +104,7 @@ export class Undisturbed implements Disposable {
     }
     const { difference } = this.#comparison;
     if (difference !== null) differences.push({ aspect: 'accesses', message: difference });
-    if (!this.#output.equals(other.output)) {
+    if (other.output !== null && !this.#output.equals(other.output)) {
       const message = `undisturbed ${this.#output.bytes} bytes, here ${other.output.bytes}`;
       differences.push({ aspect: 'output', message });
     }
