@@ -146,23 +146,31 @@ export class InsnCpu implements insn_cpu {
 
   /**
    * Whether the pending access is the write-back of a CMPXCHG or CMPXCHG8B that found another
-   * value. The processor makes it, with the value found; Xen's emulator does not.
-   * @param list - the access before it is the read
+   * value, or one part of it. The processor makes it, with the value found; Xen's emulator does not.
+   * @param list - the accesses before it are the read, by parts if the operand lies over a page end
    */
   #isFailedCompare(list: readonly insn_access[]): boolean {
     const cpu = this.#cpu;
-    const found = list[this.#at - 1] as insn_access;
-    if (this.#exit !== EXIT_MMIO || cpu.exitDir !== IOREQ_WRITE || found.dir !== IOREQ_READ) {
-      return false;
+    if (this.#exit !== EXIT_MMIO || cpu.exitDir !== IOREQ_WRITE) return false;
+    let isWriteBack = false;
+    for (let i = 0; i < this.#at; i++) {
+      const part = list[i] as insn_access;
+      if (part.dir !== IOREQ_READ) return false;
+      if (cpu.exitAddr !== part.gpa || cpu.exitSize !== part.size) continue;
+      const low = part.size < 4 ? ((1 << (8 * part.size)) - 1) >>> 0 : 0xffffffff;
+      isWriteBack = cpu.exitData === (part.data & low) >>> 0;
     }
-    if (cpu.exitAddr !== found.gpa || cpu.exitSize !== found.size) return false;
-    const { size } = found;
-    const low = size < 4 ? ((1 << (8 * size)) - 1) >>> 0 : 0xffffffff;
-    if (cpu.exitData !== (found.data & low) >>> 0) return false;
-    if (!isCompareExchange(this.#codeBytes())) return false;
+    if (!isWriteBack || !isCompareExchange(this.#codeBytes())) return false;
+    let found = 0n;
+    let bits = 0;
+    for (let i = 0; i < this.#at; i++) {
+      const { data, data_hi, size } = list[i] as insn_access;
+      found |= BigInt.asUintN(8 * size, (BigInt(data_hi) << 32n) | BigInt(data)) << BigInt(bits);
+      bits += 8 * size;
+    }
     const { regs } = cpu;
-    if ((regs.gpr(RAX) & low) >>> 0 !== cpu.exitData) return true;
-    return size === 8 && regs.gpr(RDX) !== cpu.exitDataHigh;
+    const expected = (BigInt(regs.gpr(RDX)) << 32n) | BigInt(regs.gpr(RAX));
+    return BigInt.asUintN(bits, expected) !== found;
   }
 
   /** An exception the CPU did not deliver: RIP is on the instruction, and nothing of it has happened. */

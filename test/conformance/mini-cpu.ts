@@ -4,7 +4,7 @@
 import type { GuestRam } from '../../src/mem/guest-ram.ts';
 import type { domain } from '../../src/xen/common/sched.ts';
 import { hvm_mmio_internal } from '../../src/xen/hvm/io_handler.ts';
-import { p2m_ioreq_server } from '../../src/xen/hvm/p2m.ts';
+import { p2m_ioreq_server, p2m_ram_shared } from '../../src/xen/hvm/p2m.ts';
 import {
   INSN_MEM_ACCESS,
   INSN_PORTIO,
@@ -232,7 +232,8 @@ export class MiniCpu implements insn_cpu {
     const { p2m } = this.#d.arch.hvm;
     const v = this.#d.vcpu[this.#vcpu];
     if (v === undefined || !p2m.has_page(gpa)) return false;
-    if (write && p2m.type_at(gpa) === p2m_ioreq_server) return false;
+    const type = p2m.type_at(gpa);
+    if (type === p2m_ram_shared || (write && type === p2m_ioreq_server)) return false;
     return !hvm_mmio_internal(v, gpa - (gpa % PAGE));
   }
 

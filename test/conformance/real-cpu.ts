@@ -181,11 +181,18 @@ class RealCpu implements insn_cpu, Disposable {
   }
 
   string_op(): StringOp | null {
+    this.#followMapBetween();
     return this.#insn.string_op();
   }
 
   classify(): insn_class {
+    this.#followMapBetween();
     return this.#insn.classify();
+  }
+
+  /** Before an instruction is looked at: what the CPU remembers of it must outlive its decoding. */
+  #followMapBetween(): void {
+    if (!this.#insn.begun) this.#followMap();
   }
 
   advance(list: readonly insn_access[], done: number): insn_step {

@@ -5,7 +5,13 @@
 // start with cached answers is here a list of accesses that are asked for again. Switches
 // pio_answers_cached, emulated_in_retires.
 import type { vcpu } from '../common/sched.ts';
-import { IOREQ_READ, IOREQ_TYPE_PIO, IOREQ_WRITE, STATE_IOREQ_NONE } from '../public/hvm_ioreq.ts';
+import {
+  IOREQ_READ,
+  IOREQ_TYPE_PIO,
+  IOREQ_WRITE,
+  STATE_IOREQ_NONE,
+  STATE_IORESP_READY,
+} from '../public/hvm_ioreq.ts';
 import { hvmemul_do_pio_buffer } from './emulate.ts';
 import { linear_read, linear_write } from './emulate_mmio.ts';
 import { hvmemul_rep_string, string_reps } from './emulate_rep.ts';
@@ -106,8 +112,19 @@ function do_access(curr: vcpu, access: insn_access, index: number): x86emul_rc {
   return do_pio_access(curr, access);
 }
 
+/** Asks for the accesses of the instruction in progress up to `last`. */
+function do_accesses(curr: vcpu, last: number): x86emul_rc {
+  let rc: x86emul_rc = X86EMUL_OKAY;
+  for (let i = 0; i <= last && rc === X86EMUL_OKAY; i++) {
+    rc = do_access(curr, curr.arch.hvm.insn.list[i] as insn_access, i);
+  }
+  return rc;
+}
+
 /**
- * A single INS or OUTS whose port access nobody could take: the batch form, then the port again.
+ * A single INS or OUTS whose read nobody could take, of the port or of memory: the batch form, then
+ * the read again.
+ * @param index - of the refused access; the read is all accesses up to it
  * @returns DONE when the batch form did it
  */
 function retry_string_io(
@@ -116,12 +133,14 @@ function retry_string_io(
   access: insn_access,
   index: number,
 ): x86emul_rc {
+  if (access.dir !== IOREQ_READ) return X86EMUL_UNHANDLEABLE;
   const op = cpu.string_op();
-  if (op === null || string_reps(op) > 1) return X86EMUL_UNHANDLEABLE;
+  if (op === null || op.op !== (access.is_pio ? 'ins' : 'outs')) return X86EMUL_UNHANDLEABLE;
+  if (string_reps(op) > 1) return X86EMUL_UNHANDLEABLE;
   const reps = curr.arch.hvm.string_reps;
   reps.reps = 1;
   const rc = hvmemul_rep_string(curr, op, reps);
-  if (rc === X86EMUL_UNHANDLEABLE) return do_access(curr, access, index);
+  if (rc === X86EMUL_UNHANDLEABLE) return do_accesses(curr, index);
   if (rc !== X86EMUL_OKAY) return rc;
   insn_drop(curr.arch.hvm);
   cpu.commit_string(op, reps.reps);
@@ -165,7 +184,7 @@ function x86_emulate(curr: vcpu, cpu: insn_cpu): x86emul_rc {
     const access = insn.list[i] as insn_access;
     const { data, data_hi } = access;
     let rc = do_access(curr, access, i);
-    if (rc === X86EMUL_UNHANDLEABLE && access.is_pio) rc = retry_string_io(curr, cpu, access, i);
+    if (rc === X86EMUL_UNHANDLEABLE) rc = retry_string_io(curr, cpu, access, i);
     if (rc === X86EMUL_DONE) return X86EMUL_OKAY;
     if (rc !== X86EMUL_OKAY) return rc;
     if (i < insn.answered && access.dir === IOREQ_READ) {
@@ -220,6 +239,9 @@ function _hvm_emulate_one(
   const { hvm_io: vio, cpu } = hvm;
   if (cpu === null) return X86EMUL_UNHANDLEABLE;
 
+  // A request that is neither taken in nor waited for: a device model has made Xen bail out of the wait.
+  const expected = vio.cache_enabled ? STATE_IORESP_READY : STATE_IOREQ_NONE;
+  if (vio.io_req.state !== expected) curr.domain.host.trace.assert_failed('_hvm_emulate_one');
   if (!vio.cache_enabled) hvmemul_cache_enable(vio);
   vio.mmio_retry = false;
   hvm.insn_class = 0;

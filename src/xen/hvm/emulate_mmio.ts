@@ -94,11 +94,14 @@ function do_piece(
 ): x86emul_rc {
   const { pio_data: value, one_rep } = curr.arch.hvm;
   bytesToValue(buffer, value, piece, offset);
-  one_rep.reps = 1;
   const rc = hvmemul_do_mmio_buffer(curr, gpa, one_rep, piece, dir, false, value);
   // Also after a refused read: it gives all ones.
   if (dir === IOREQ_READ && rc !== X86EMUL_RETRY) valueToBytes(value, buffer, piece, offset);
   return rc;
+}
+
+function assert_failed(curr: vcpu): void {
+  curr.domain.host.trace.assert_failed('hvmemul_phys_mmio_access');
 }
 
 /**
@@ -115,15 +118,18 @@ function hvmemul_phys_mmio_access(
   offset: number,
 ): x86emul_rc {
   if ((gpa % PAGE) + size > PAGE || size > MMIO_CACHE_BUFFER || size === 0) {
-    curr.domain.host.trace.assert_failed('hvmemul_phys_mmio_access');
+    assert_failed(curr);
     return X86EMUL_UNHANDLEABLE;
   }
   let at = gpa;
   let index = offset;
   let left = size;
   let piece = Math.min(8, 1 << (31 - Math.clz32(size)));
+  // For all pieces: the answer to a request re-issued differently brings its own count, and leaves it.
+  curr.arch.hvm.one_rep.reps = 1;
   for (;;) {
     if (index < cache.size) {
+      if (index + piece > cache.size) assert_failed(curr);
       if (dir === IOREQ_READ) {
         for (let i = 0; i < piece; i++) buffer[index + i] = cache.buffer[index + i] ?? 0;
       } else {
@@ -134,6 +140,7 @@ function hvmemul_phys_mmio_access(
         }
       }
     } else {
+      if (index !== cache.size) assert_failed(curr);
       const rc = do_piece(curr, at, piece, dir, buffer, index);
       if (rc !== X86EMUL_OKAY) return rc;
       for (let i = 0; i < piece; i++) cache.buffer[index + i] = buffer[index + i] ?? 0;

@@ -46,8 +46,12 @@ function no_run(gpa: number): x86emul_rc {
 /** How many elements an index can reach before it wraps: at least one. */
 function reps_before_wrap(op: StringOp, index: number): number {
   const wraps = op.addrSize === 2 ? 0x10000 : 0x100000000;
-  // Kept from Xen: upwards from index 0 the distance to the wrap comes out as 0, so one element.
-  if (!op.df) return index === 0 ? 1 : Math.max(1, Math.floor((wraps - index) / op.size));
+  // Kept from Xen: upwards from index 0 the distance to the wrap comes out as 0, so one element. Not
+  // for STOS, which Xen does not clip at all; here it ends at the wrap like the others.
+  if (!op.df) {
+    if (index === 0 && op.op !== 'stos') return 1;
+    return Math.max(1, Math.floor((wraps - index) / op.size));
+  }
   return index + op.size - 1 >= wraps ? 1 : Math.floor(index / op.size) + 1;
 }
 

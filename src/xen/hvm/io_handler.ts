@@ -30,15 +30,17 @@ export function hvm_mmio_last_byte(p: ioreq_t): number {
   return p.df ? p.addr + p.size - 1 : p.addr + p.count * p.size - 1;
 }
 
-/** Adds a handler at the end of the table; a full table crashes the domain. */
+/** Adds a handler at the end of the table; the first that finds it full crashes the domain. */
 export function hvm_next_io_handler(
   d: domain,
   handler: hvm_io_handler,
   portio: hvm_portio | null = null,
 ): void {
   const { io_handler, portio: ports } = d.arch.hvm;
-  if (io_handler.length === NR_IO_HANDLERS) {
-    domain_crash(d, `more than ${NR_IO_HANDLERS} I/O handlers`);
+  const nth = d.arch.hvm.io_handler_count++;
+  if (nth >= NR_IO_HANDLERS) {
+    // Xen notices the first one too many only, and writes later ones behind its table.
+    if (nth === NR_IO_HANDLERS) domain_crash(d, `more than ${NR_IO_HANDLERS} I/O handlers`);
     return;
   }
   d.arch.hvm.routing++;
@@ -83,8 +85,8 @@ export function register_portio_handler(
 }
 
 /**
- * Moves the first port handler at `old_port`.
- * @returns whether there was one
+ * Moves the first port handler at `old_port`; with a size of 0 none is moved, but all there are emptied.
+ * @returns whether one was moved
  */
 export function relocate_portio_handler(
   d: domain,
@@ -95,9 +97,10 @@ export function relocate_portio_handler(
   for (const range of d.arch.hvm.portio) {
     if (range === null || range.port !== old_port) continue;
     d.arch.hvm.routing++;
-    range.port = new_port;
-    // Xen assigns where it means to compare: the size is taken over, not matched.
+    // Xen assigns where it means to compare: the size is taken over, and the handler found unless it is 0.
     range.size = size;
+    if (size === 0) continue;
+    range.port = new_port;
     return true;
   }
   return false;

@@ -130,6 +130,7 @@ export function hvm_select_ioreq_server(d: domain, p: ioreq_t): hvm_ioreq_server
       p.addr = first;
       return s;
     }
+    if (first > last) d.host.trace.assert_failed('rangeset_contains_range');
     if (s.range[type].contains_range(first, last)) return s;
   }
   return null;

@@ -208,6 +208,8 @@ export interface hvm_domain {
   /** Last value written to port 0xcf8. */
   pci_cf8: number;
   readonly io_handler: hvm_io_handler[];
+  /** Registrations, those that found the table full too. */
+  io_handler_count: number;
   /** Where port handlers can be found again by their port, index as in `io_handler`. */
   readonly portio: (hvm_portio | null)[];
   /** Frames for shared pages: frame base + i is free while mask[i] is 1. */
@@ -284,6 +286,7 @@ export function newHvmDomain(p2m: p2m_domain): hvm_domain {
     stirs: 0,
     pci_cf8: 0,
     io_handler: [],
+    io_handler_count: 0,
     portio: [],
     ioreq_gfn: { base: 0, mask: new Uint8Array(64), legacy_mask: 0 },
     params: new Array<number>(64).fill(0),
