@@ -30,13 +30,17 @@ function hasModrm(op: number): boolean {
   );
 }
 
-/** One-byte opcodes that always touch memory: stack, strings, moffs, XLAT, far transfers. */
+/**
+ * One-byte opcodes that always touch memory: stack, strings, moffs, XLAT, far transfers. Interrupts
+ * and IRET are none of them, as in Xen.
+ */
 function alwaysMemory(op: number): boolean {
   return (
     (op < 0x40 && ((op & 7) === 6 || (op & 7) === 7) && op < 0x20) ||
     (op >= 0x50 && op <= 0x61) ||
     op === 0x68 ||
     op === 0x6a ||
+    op === 0x8f ||
     (op >= 0x6c && op <= 0x6f) ||
     op === 0x9a ||
     op === 0x9c ||
@@ -47,7 +51,8 @@ function alwaysMemory(op: number): boolean {
     op === 0xc3 ||
     op === 0xc8 ||
     op === 0xc9 ||
-    (op >= 0xca && op <= 0xcf) ||
+    op === 0xca ||
+    op === 0xcb ||
     op === 0xd7 ||
     op === 0xe8
   );
@@ -90,6 +95,8 @@ export function classifyInsn(byteAt: (offset: number) => number): number {
     op = byteAt(++at);
     if (op < 0) return 0;
     if (op === 0xa0 || op === 0xa1 || op === 0xa8 || op === 0xa9) return INSN_MEM_ACCESS;
+    // MASKMOVQ and MASKMOVDQU store by an implicit address.
+    if (op === 0xf7) return INSN_MEM_ACCESS;
     if (op === 0x01) {
       // Group 7: INVLPG takes an address and accesses nothing.
       return memoryOperand() && ((byteAt(at + 1) >> 3) & 7) !== 7 ? INSN_MEM_ACCESS : 0;
@@ -102,6 +109,8 @@ export function classifyInsn(byteAt: (offset: number) => number): number {
     return !twoByteWithoutMemory(op) && memoryOperand() ? INSN_MEM_ACCESS : 0;
   }
   if (alwaysMemory(op)) return INSN_MEM_ACCESS;
+  // CALL and PUSH of a register use the stack.
+  if (op === 0xff && [2, 6].includes((byteAt(at + 1) >> 3) & 7)) return INSN_MEM_ACCESS;
   return hasModrm(op) && memoryOperand() ? INSN_MEM_ACCESS : 0;
 }
 

@@ -2,12 +2,13 @@
 // What Xen's own C code does in rare situations the recordings do not reach. Each fact was found by
 // running both on scenarios of our own, and fails without the behaviour it states.
 import { describe, expect, it } from 'vitest';
+import { classifyInsn } from '../../../src/cpu/classify.ts';
 import { string_reps } from '../../../src/xen/hvm/emulate_rep.ts';
 import { REVISIONS } from '../../../src/xen/hvm/revision.ts';
-import type { StringOp } from '../../../src/xen/hvm/x86_emulate.ts';
+import { INSN_MEM_ACCESS, type StringOp } from '../../../src/xen/hvm/x86_emulate.ts';
 import { ReplayMachine } from '../../conformance/machine.ts';
 import { realCpu } from '../../conformance/real-cpu.ts';
-import type { JsonObject, Operation } from '../../conformance/scenario.ts';
+import { bytesOf, type JsonObject, type Operation } from '../../conformance/scenario.ts';
 import { MMIO, PORT, RIP, Rig } from './rig.ts';
 
 /** One instruction at RIP with the registers it needs. */
@@ -125,6 +126,24 @@ it('REP STOS from index 0 is one batch; the others take one element first', () =
   expect(string_reps(op)).toBe(8);
   expect(string_reps({ ...op, op: 'ins' })).toBe(1);
   expect(string_reps({ ...op, op: 'movs' })).toBe(1);
+});
+
+it.each([
+  ['cc', 'INT3', false],
+  ['cd10', 'INT', false],
+  ['cf', 'IRET', false],
+  ['cb', 'RETF', true],
+  ['8fc0', 'POP EAX by its long form', true],
+  ['ffd0', 'CALL EAX', true],
+  ['fff0', 'PUSH EAX by its long form', true],
+  ['ffe0', 'JMP EAX', false],
+  ['ffc0', 'INC EAX', false],
+  ['0ff7c1', 'MASKMOVQ', true],
+  ['8d00', 'LEA', false],
+])('%s (%s): memory access %s', (bytes, _name, expected) => {
+  const code = bytesOf(bytes);
+  const found = classifyInsn((offset) => code[offset] ?? -1);
+  expect((found & INSN_MEM_ACCESS) !== 0).toBe(expected);
 });
 
 describe('on the real CPU', () => {
