@@ -211,7 +211,9 @@ export class PostedIo {
       }
       this.at = this.#floats[at >>> 1] as number;
       // How many the last ones are the ring knows better.
-      const count = i === lastWrite ? (ring.write_pointer() - pointer) >>> 0 : data;
+      const there = i === lastWrite ? (ring.write_pointer() - pointer) >>> 0 : data;
+      // A device model can write to the ring's page, too: what it makes of it must come to an end.
+      const count = Math.min(there, IOREQ_BUFFER_SLOT_NUM);
       try {
         this.#write(row, pointer, count);
       } catch (error) {
@@ -237,6 +239,7 @@ export class PostedIo {
     row.ring.readEntry(pointer, entry);
     const { addr, data } = entry;
     const size = (1 << entry.size) as IoSize;
+    if (addr < row.first || addr + size - 1 > row.last) return;
     if (count === 1) {
       // Also if it throws: it has been accessed.
       this.#books?.late(this.at, row.isPort, IOREQ_WRITE, addr, size, data);

@@ -34,21 +34,6 @@ export const POSTED: readonly Mutant[] = [
     ...IN_A_ROW,
   },
   {
-    name: 'writes to one port go on behind those to another',
-    file: 'posted.cc',
-    find: '  if (run_.key != 0) *run_.length = static_cast<uint32_t>(run_.next - run_.first);\n  run_.key = 0;',
-    replace:
-      '  if (run_.key != 0) *run_.length = static_cast<uint32_t>(run_.next - run_.first) + 1;\n  run_.key = 0;',
-    ...IN_A_ROW,
-  },
-  {
-    name: 'a full ring takes one more',
-    file: 'posted.cc',
-    find: 'if (write - read >= RING_SLOTS) return nullptr;',
-    replace: 'if (write - read > RING_SLOTS) return nullptr;',
-    ...IN_A_ROW,
-  },
-  {
     name: 'what was armed in one stay is used in the next',
     file: 'vcpu.cc',
     find: '  posted_.forget();\n',

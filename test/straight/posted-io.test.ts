@@ -201,6 +201,32 @@ describe('a device that does in a posted write what it may not', () => {
   });
 });
 
+test('what a device model makes of its ring does no harm', () => {
+  const { machine, loop } = machineOf(
+    asm16('ba2802ee40ebfc', 'mov dx,0x228; l: out dx,al; inc ax; jmp l'),
+    [parseDeviceSpec('mailbox')],
+  );
+  using _ = machine;
+  const ring = machine.domain.arch.hvm.ioreq_server[0]?.bufioreq.va;
+  const { cpu } = machine;
+  const takeIn = cpu.run.bind(cpu);
+  let stays = 0;
+  cpu.run = () => {
+    const exit = takeIn();
+    stays++;
+    // In turns: as if far more were there, less than nothing, and other requests than were made.
+    if (stays % 3 === 0) ring?.setWritePointer(ring.read_pointer() + 1_000_000);
+    else if (stays % 3 === 1) ring?.setReadPointer(ring.write_pointer() + 7);
+    else ring?.bytes.fill(0xa5, 8);
+    return exit;
+  };
+  for (let i = 0; i < 30; i++) {
+    loop.deadline = cpu.icount + 3000;
+    expect(['deadline', 'crashed']).toContain(loop.run());
+  }
+  expect(stays).toBeGreaterThan(30);
+});
+
 test('a device that sleeps gets nothing until it wakes', () => {
   const { machine, loop } = machineOf(THREE, [parseDeviceSpec('mailbox@0x240-0x247')]);
   using _ = machine;
