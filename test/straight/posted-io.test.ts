@@ -83,8 +83,8 @@ describe('what was written', () => {
     loop.deadline = start + 200_000;
     let atFirst = -1;
     const { cpu } = machine;
-    const takeIn = cpu.run.bind(cpu);
-    cpu.run = () => {
+    const takeIn = cpu.goOn.bind(cpu);
+    cpu.goOn = () => {
       const exit = takeIn();
       if (seen.length === 0) atFirst = cpu.icount - start;
       return exit;
@@ -209,9 +209,9 @@ test('what a device model makes of its ring does no harm', () => {
   using _ = machine;
   const ring = machine.domain.arch.hvm.ioreq_server[0]?.bufioreq.va;
   const { cpu } = machine;
-  const takeIn = cpu.run.bind(cpu);
+  const takeIn = cpu.goOn.bind(cpu);
   let stays = 0;
-  cpu.run = () => {
+  cpu.goOn = () => {
     const exit = takeIn();
     stays++;
     // In turns: as if far more were there, less than nothing, and other requests than were made.
@@ -224,7 +224,7 @@ test('what a device model makes of its ring does no harm', () => {
     loop.deadline = cpu.icount + 3000;
     expect(['deadline', 'crashed']).toContain(loop.run());
   }
-  expect(stays).toBeGreaterThan(30);
+  expect(stays).toBeGreaterThanOrEqual(30);
 });
 
 test('a device that sleeps gets nothing until it wakes', () => {
