@@ -11,6 +11,7 @@
         "native/access.cc",
         "native/decode.cc",
         "native/translate.cc",
+        "native/limits.cc",
         "native/fast_call.cc",
         "native/posted.cc",
         "native/trap_entry.cc",

@@ -106,7 +106,7 @@ void Vcpu::privileged(uintptr_t retaddr) {
 
 void Vcpu::restart(uintptr_t retaddr) {
   __real_cpu_restore_state_x86_64(cpu_, retaddr, true);
-  if (atPopa()) std::memcpy(&env<uint64_t>(ENV_REGS), &cpuField<uint64_t>(CPU_JMP_ENV), 8 * 8);
+  undoPopa();
   cpuField<int32_t>(CPU_EXCEPTION_INDEX) = -1;
   cpu_loop_exit_x86_64(cpu_);
 }
@@ -131,6 +131,10 @@ void Vcpu::stringDone(uintptr_t retaddr) {
   env<uint32_t>(ENV_HFLAGS) &= ~HF_INHIBIT_IRQ;
   cpuField<int32_t>(CPU_EXCEPTION_INDEX) = -1;
   cpu_loop_exit_x86_64(cpu_);
+}
+
+void Vcpu::undoPopa() {
+  if (atPopa()) std::memcpy(&env<uint64_t>(ENV_REGS), &cpuField<uint64_t>(CPU_JMP_ENV), 8 * 8);
 }
 
 int Vcpu::mmuIndex() {
@@ -166,7 +170,10 @@ void Vcpu::checkPortPermission(uint32_t port, uint32_t size, uintptr_t retaddr) 
 uint64_t Vcpu::stringAccess(bool read, uint32_t port, uint32_t size, uint32_t value, uintptr_t retaddr) {
   if ((env<uint32_t>(ENV_HFLAGS) & HF_PE) != 0) checkPortPermission(port, size, retaddr);
   __real_cpu_restore_state_x86_64(cpu_, retaddr, false);
-  if (answeredNext_ == answeredCount_) decodeString();
+  if (answeredNext_ == answeredCount_) {
+    decodeString();
+    if (read && limited()) checkInsDestination(size, retaddr);
+  }
   if (read && paging()) {
     // The destination must be writable before the device is asked: a processor faults first.
     const uint32_t width = page_[PAGE_STRING + STRING_ADDR_SIZE] == 2 ? 0xffffu : 0xffffffffu;

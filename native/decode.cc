@@ -80,36 +80,78 @@ bool Vcpu::cmpsOperands(uint64_t* source, uint64_t* destination) {
   return true;
 }
 
-// LOCK is allowed on instructions that read, modify and write a memory operand. The library ignores it elsewhere, the
-// processor raises #UD.
-bool Vcpu::lockIsIllegal(uint64_t linear) {
-  bool lock = false;
+Vcpu::Head Vcpu::headAt(uint64_t linear) {
+  Head head;
+  const uint32_t wide = (env<uint32_t>(ENV_HFLAGS) & HF_CS32) != 0 ? 4 : 2;
+  head.operandBytes = wide;
   uint64_t at = linear;
   int opcode = codeByte(at);
-  for (; isPrefix(opcode) && at - linear < 15; opcode = codeByte(++at)) lock |= opcode == 0xf0;
-  if (!lock || opcode < 0) return false;
-  const bool twoBytes = opcode == 0x0f;
-  if (twoBytes) opcode = codeByte(++at);
-  const int modrm = codeByte(at + 1);
-  if (opcode < 0 || modrm < 0) return false;
-  if (modrm >= 0xc0) return true;
-  const int group = (modrm >> 3) & 7;
-  if (twoBytes) {
-    switch (opcode) {
+  for (; isPrefix(opcode) && at - linear < 15; opcode = codeByte(++at)) {
+    head.lock |= opcode == 0xf0;
+    if (opcode == 0x66) head.operandBytes = 6 - wide;
+  }
+  head.opcodeAt = at;
+  head.twoBytes = opcode == 0x0f;
+  if (head.twoBytes) opcode = codeByte(++at);
+  head.at = at + 1;
+  head.modrm = codeByte(head.at);
+  if (!isPrefix(opcode) || head.twoBytes) head.opcode = opcode;
+  return head;
+}
+
+// POP and MOV with an immediate are their group's only members.
+bool Vcpu::isIllegal(const Head& head) {
+  if (head.twoBytes || head.modrm < 0 || (head.modrm & 0x38) == 0) return false;
+  return head.opcode == 0x8f || head.opcode == 0xc6 || head.opcode == 0xc7;
+}
+
+// LOCK is allowed on instructions that read, modify and write a memory operand. The library ignores it elsewhere, the
+// processor raises #UD.
+bool Vcpu::lockIsIllegal(const Head& head) {
+  if (!head.lock || head.opcode < 0 || head.modrm < 0) return false;
+  if (head.modrm >= 0xc0) return true;
+  const int group = (head.modrm >> 3) & 7;
+  if (head.twoBytes) {
+    switch (head.opcode) {
       case 0xab: case 0xb0: case 0xb1: case 0xb3: case 0xbb: case 0xc0: case 0xc1: return false;  // BTS CMPXCHG BTR BTC XADD
       case 0xba: return group < 5;   // BTS BTR BTC
       case 0xc7: return group != 1;  // CMPXCHG8B
       default: return true;
     }
   }
-  if (opcode < 0x38) return (opcode & 7) >= 2;  // ADD OR ADC SBB AND SUB XOR with a memory destination
-  switch (opcode) {
+  if (head.opcode < 0x38) return (head.opcode & 7) >= 2;  // ADD OR ADC SBB AND SUB XOR with a memory destination
+  switch (head.opcode) {
     case 0x80: case 0x81: case 0x82: case 0x83: return group == 7;
     case 0x86: case 0x87: return false;
     case 0xf6: case 0xf7: return group != 2 && group != 3;
     case 0xfe: case 0xff: return group > 1;
     default: return true;
   }
+}
+
+// How many bytes of memory a C function of the library accesses for the translated code, or a sequence that is put
+// together elsewhere; 0 for other instructions.
+uint32_t Vcpu::extentOf(const Head& head) {
+  if (head.modrm < 0 || head.modrm >= 0xc0) return 0;
+  const int group = (head.modrm >> 3) & 7;
+  const uint32_t environment = head.operandBytes == 2 ? 14 : 28;
+  if (head.twoBytes) {
+    if (head.opcode == 0xc7) return 8;                  // CMPXCHG8B
+    if (head.opcode == 0xae && group < 2) return 512;   // FXSAVE, FXRSTOR
+  } else {
+    switch (head.opcode) {
+      case 0x62: return 2 * head.operandBytes;  // BOUND
+      case 0x87: return head.operandBytes;      // XCHG
+      case 0xd9: return group == 4 || group == 6 ? environment : 0;
+      case 0xdb: return group == 5 || group == 7 ? 10 : 0;
+      case 0xdd: return group == 4 || group == 6 ? environment + 80 : 0;
+      case 0xdf: return group == 4 || group == 6 ? 10 : 0;
+      default: break;
+    }
+  }
+  if (!head.lock) return 0;
+  const bool bits = head.twoBytes && ((head.opcode & 0xc7) == 0x83 || head.opcode == 0xba);
+  return bits || (head.opcode & 1) != 0 ? head.operandBytes : 1;
 }
 
 
@@ -158,7 +200,15 @@ bool Vcpu::decodeString() {
     words[STRING_DST_INDEX] = static_cast<uint32_t>(env<uint64_t>(ENV_REGS + 8 * 7)) & mask;
     words[STRING_LENGTH] = i + 1;
     words[STRING_PLAIN] = !paging() && page_[PAGE_A20] != 0 && (env<uint64_t>(ENV_EFLAGS) & TRAP_FLAG) == 0;
-    return true;
+    if (limited() && (kind == KIND_INS || kind == KIND_OUTS)) {
+      const uint64_t index = words[kind == KIND_INS ? STRING_DST_INDEX : STRING_SRC_INDEX];
+      const uint64_t bytes = static_cast<uint64_t>(words[STRING_COUNT]) * words[STRING_SIZE];
+      if (index + bytes > segment(kind == KIND_INS ? SEG_ES : source).limit + 1ull) words[STRING_PLAIN] = 0;
+    }
+    // An element that ends behind the segment is no matter of Xen's: the instruction faults.
+    const uint64_t last = words[STRING_DST_INDEX] + static_cast<uint64_t>(words[STRING_SIZE]) - 1;
+    if (kind == KIND_MOVS && limited() && last > segment(SEG_ES).limit) words[STRING_OP] = KIND_NONE;
+    return words[STRING_OP] != KIND_NONE;
   }
   return false;
 }

@@ -66,7 +66,7 @@ enum StringWord : uint32_t {
   STRING_OP = 0,  // 0 none, else StringKind
   STRING_SIZE, STRING_REP, STRING_COUNT, STRING_DF, STRING_PORT, STRING_ADDR_SIZE,
   STRING_SRC_BASE, STRING_SRC_INDEX, STRING_DST_BASE, STRING_DST_INDEX, STRING_LENGTH,
-  STRING_PLAIN,  // 1: its linear addresses are physical ones, and it is not single-stepped
+  STRING_PLAIN,  // 1: its linear addresses are physical ones within the segment, and it is not single-stepped
 };
 enum StringKind : uint32_t { KIND_NONE = 0, KIND_INS = 1, KIND_OUTS = 2, KIND_MOVS = 3, KIND_STOS = 4 };
 

@@ -224,6 +224,63 @@ const char* faults(Machine& m) {
   return nullptr;
 }
 
+// IVT entry of `vector` -> CODE + offset.
+void setVector(Machine& m, int vector, uint32_t offset) {
+  const auto ip = static_cast<uint16_t>(CODE + offset - (CS_PARAGRAPH << 4));
+  const auto selector = static_cast<uint16_t>(CS_PARAGRAPH);
+  std::memcpy(m.ram + 4 * vector, &ip, 2);
+  std::memcpy(m.ram + 4 * vector + 2, &selector, 2);
+}
+
+const char* limits(Machine& m) {
+  constexpr uint32_t GP = 8;
+  constexpr uint32_t SS = 11;
+  const auto vector = [&](std::initializer_list<uint8_t> code, uint32_t bx, uint32_t sp) -> uint32_t {
+    m.start(code);
+    // mov al,13; hlt; mov al,12; hlt
+    const uint8_t handlers[] = {0xb0, 13, 0xf4, 0xb0, 12, 0xf4};
+    std::memcpy(m.ram + CODE + GP, handlers, sizeof handlers);
+    m.cpu->invalidate(CODE, 16);
+    setVector(m, 13, GP);
+    setVector(m, 12, SS);
+    m.gpr(BX) = bx;
+    m.gpr(SP) = sp;
+    m.gpr(AX) = 0;
+    m.cpu->load();
+    m.page[PAGE_SYNCED] = 0;
+    return m.run() == EXIT_HLT ? m.reg(AX) & 0xff : ~0u;
+  };
+  // mov cx,[bx]; hlt
+  EXPECT(vector({0x8b, 0x0f, 0xf4}, 0xfffe, 0x8000) == 0, "a word that ends at its segment's limit faults");
+  EXPECT(vector({0x8b, 0x0f, 0xf4}, 0xffff, 0x8000) == 13, "a segment's limit is not looked at");
+  // mov [bx],ecx; hlt
+  EXPECT(vector({0x66, 0x89, 0x0f, 0xf4}, 0xfffd, 0x8000) == 13, "a segment's limit is not looked at by a store");
+  // les cx,[bx]; hlt
+  EXPECT(vector({0xc4, 0x0f, 0xf4}, 0xfffd, 0x8000) == 13, "a segment's limit is not looked at by a second access");
+  // xchg cx,[bx]; hlt; bound cx,[bx]; hlt
+  EXPECT(vector({0x87, 0x0f, 0xf4}, 0xffff, 0x8000) == 13 && vector({0x62, 0x0f, 0xf4}, 0xfffd, 0x8000) == 13,
+         "a segment's limit is not looked at by functions of the library");
+  // mov cl,[ebx]; hlt
+  EXPECT(vector({0x67, 0x8a, 0x0b, 0xf4}, 0x10000, 0x8000) == 13 && vector({0x67, 0x8a, 0x0b, 0xf4}, 0xffff, 0x8000) == 0,
+         "a segment's limit is not looked at with 32-bit addresses");
+  // pop cx; hlt
+  EXPECT(vector({0x59, 0xf4}, 0, 0xffff) == 12 && vector({0x59, 0xf4}, 0, 0xfff1) == 0, "the stack's limit is not looked at");
+  return nullptr;
+}
+
+const char* encodings(Machine& m) {
+  // mov byte [0x5000],1; lock neg byte [0x5000]; hlt
+  m.start({0xc6, 0x06, 0, 0x50, 1, 0xf0, 0xf6, 0x1e, 0, 0x50, 0xf4});
+  EXPECT(m.run() == EXIT_HLT && (m.flags() & 0x81) == 0x81, "LOCK NEG leaves wrong flags");
+  // stc; test ax,ffff as F7 /1; hlt
+  m.start({0xf9, 0xf7, 0xc8, 0xff, 0xff, 0xf4});
+  EXPECT(m.run() == EXIT_HLT && (m.flags() & 0x41) == 0x40, "F7 /1 is not TEST");
+  // rcl ax,2 of 4000; hlt
+  m.start({0xb8, 0, 0x40, 0xf8, 0xc1, 0xd0, 2, 0xf4});
+  EXPECT(m.run() == EXIT_HLT && m.reg(AX) == 0 && (m.flags() & 0x801) == 0x801, "RCL leaves another OF");
+  return nullptr;
+}
+
 const char* states(Machine& m) {
   // inc ax; hlt
   m.start({0x40, 0xf4});
@@ -286,7 +343,7 @@ std::string selfTest() {
   if (layout::field<void*>(layout::envOf(machine.cpu->cpu()), layout::ENV_UC) != machine.cpu->engine()) {
     return "the CPU state is not laid out as expected";
   }
-  for (const auto probe : {portExit, mixedBlock, counting, deviceMemory, stores, strings, popa, faults, states, pagingWorks}) {
+  for (const auto probe : {portExit, mixedBlock, counting, deviceMemory, stores, strings, popa, faults, limits, encodings, states, pagingWorks}) {
     if (const char* problem = probe(machine)) return problem;
   }
   return "";

@@ -11,7 +11,16 @@ constexpr int INVALID_OPCODE = 6;
 }  // namespace
 
 void Vcpu::beforeTranslating(uint64_t pc) {
-  illegalAt_ = lockIsIllegal(pc) ? pc : ~0ull - 1;
+  const Head head = headAt(pc);
+  illegalAt_ = isIllegal(head) || lockIsIllegal(head) ? pc : ~0ull - 1;
+  const bool unary = !head.twoBytes && (head.opcode == 0xf6 || head.opcode == 0xf7) && head.modrm >= 0;
+  // The library does not know that /1 is TEST as well as /0.
+  modrmAt_ = unary && (head.modrm & 0x38) == 0x08 ? head.at : ~0ull;
+  modrm_ = head.modrm & ~0x38;
+  // It makes wrong flags of LOCK NEG.
+  ignoredLocksAt_ = pc;
+  ignoredLocks_ = unary && head.lock && (head.modrm & 0x38) == 0x18 ? head.opcodeAt - pc : 0;
+  beginOperands(pc);
   const int opcode = opcodeAt(pc);
   if (opcode == PUSHA || opcode == 0xa6 || opcode == 0xa7) reorderedTranslated_ = true;
   if (opcode != POPA) return;
@@ -177,6 +186,7 @@ void Vcpu::flagsBeforeAccess(uint64_t pc, void* insnStart) {
 // is a string instruction; and the store of zero that the library makes before the device is asked is taken out.
 void Vcpu::afterInsn(void* db, uint64_t pc, void* before) {
   const uint32_t index = insnsInBlock_++;
+  endOperands();
   if (fetchedDevice_) {
     translating_ = false;
     if (index == 0) {
@@ -214,15 +224,17 @@ void Vcpu::afterInsn(void* db, uint64_t pc, void* before) {
   if (dummy != nullptr) tcg_op_remove_x86_64(tcg, dummy);
 }
 
+void Vcpu::shutDown() {
+  __wrap_qemu_system_reset_request(uc_);
+  cpuField<int32_t>(CPU_EXCEPTION_INDEX) = static_cast<int32_t>(EXIT_CPU_LOOP) + 1;
+  cpu_loop_exit_x86_64(cpu_);
+}
+
 // The library met something it would abort the process for. While translating: once more as a block of one
 // instruction, so that what stood before it is executed; a block of one that fails again is an invalid instruction.
 void Vcpu::contain() {
-  if (std::exchange(delivering_, false)) {
-    // No task register to take the inner stack from: #TS, then #DF, which cannot be delivered either.
-    __wrap_qemu_system_reset_request(uc_);
-    cpuField<int32_t>(CPU_EXCEPTION_INDEX) = static_cast<int32_t>(EXIT_CPU_LOOP) + 1;
-    cpu_loop_exit_x86_64(cpu_);
-  }
+  // No task register to take the inner stack from: #TS, then #DF, which cannot be delivered either.
+  if (std::exchange(delivering_, false)) shutDown();
   const uint64_t pc = segment(SEG_CS).base + env<uint64_t>(ENV_EIP);
   const bool single = translating_ ? translationLimit_ == 1 : containedPc_ == pc;
   translating_ = false;

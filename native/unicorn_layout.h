@@ -90,19 +90,27 @@ constexpr size_t TCG_CODE_GEN_HIGHWATER = 0xd0;
 constexpr size_t TCG_EXITREQ_LABEL = 0x100;
 constexpr size_t TCG_CPU_ENV = 0x98f0;
 constexpr size_t TCG_CPU_REGS = 0x9998;  // the translator's names for the general registers
+constexpr size_t TCG_SEG_BASE = TCG_CPU_REGS + 8 * 56;  // of the segments' bases, in hardware order
 constexpr size_t TCG_OPS = 0x7388;
 constexpr size_t OP_LINK = 0x8;
 constexpr size_t OP_ARGS = 0x18;
 constexpr int OP_SET_LABEL = 1;
 constexpr int OP_CALL = 2;
+constexpr int OP_MOV_I64 = 63;
+constexpr int OP_LD32U_I64 = 71;
 constexpr int OP_LD_I64 = 73;
 constexpr int OP_ST_I64 = 77;
 constexpr int OP_ADD_I64 = 78;
 constexpr int OP_SUB_I64 = 79;
+constexpr int OP_OR_I64 = 88;
+constexpr int OP_EXT16U_I64 = 108;
+constexpr int OP_EXT32U_I64 = 109;
 constexpr int OP_QEMU_LD_I32 = 133;  // the first of four: loads and stores, 32 and 64 bits
 constexpr int OP_QEMU_ST_I32 = 134;
 constexpr int OP_QEMU_ST_I64 = 136;
 constexpr uint8_t LABEL_PRESENT = 1;  // in the first byte of a label: it was placed
+constexpr uint32_t ALIGNED = 0x70;  // of a memory operation: its address is a multiple of its size
+constexpr uint32_t OI_ALIGNED = ALIGNED << 4;  // the same, as its helper is told
 constexpr int COND_LT = 2;
 constexpr int TYPE_I64 = 1;
 constexpr int INSN_START_WORDS = 2;  // pc, cc_op
@@ -166,5 +174,12 @@ void* gen_new_label_x86_64(void* tcg);
 void tcg_gen_op1_x86_64(void* tcg, int opcode, uintptr_t a);
 void tcg_gen_brcond_i64_x86_64(void* tcg, int condition, uintptr_t a, uintptr_t b, void* label);
 void tcg_op_remove_x86_64(void* tcg, void* op);
+void* tcg_op_insert_before_x86_64(void* tcg, void* op, int opcode);
+void tcg_temp_free_internal_x86_64(void* tcg, void* temp);
+void tcg_gen_op2_x86_64(void* tcg, int opcode, uintptr_t a, uintptr_t b);
+void tcg_gen_shri_i64_x86_64(void* tcg, uintptr_t to, uintptr_t from, int64_t count);
+void tcg_gen_shli_i64_x86_64(void* tcg, uintptr_t to, uintptr_t from, int64_t count);
+void __real_tcg_gen_addi_i64_x86_64(void* tcg, uintptr_t to, uintptr_t from, int64_t value);
+void __real_tcg_gen_ext32u_i64_x86_64(void* tcg, uintptr_t to, uintptr_t from);
 bool __real_cpu_restore_state_x86_64(void* cpu, uintptr_t retaddr, bool willExit);  // wrapped: this one does not count
 }

@@ -348,6 +348,7 @@ bool Vcpu::boundary() {
       }
       page_[PAGE_IRQS_TAKEN]++;
       halted_ = false;
+      if (stackHasEnded()) shutDown();
       delivering_ = true;
       do_interrupt_x86_hardirq_x86_64(envOf(cpu_), static_cast<int>(vector & 0xff), 1);
       delivering_ = false;
@@ -547,6 +548,7 @@ bool Vcpu::delivered(uint32_t vector) {
   faulted_ = translating_ = false;
   deliveredInStep_ = true;
   if (page_[PAGE_CATCH] == 0) {
+    if (stackHasEnded()) shutDown();
     if (env<int32_t>(ENV_EXCEPTION_IS_INT) != 0) env<uint64_t>(ENV_EIP) = interruptEip_;
     delivering_ = true;
     return true;

@@ -133,11 +133,25 @@ class Vcpu {
   void emitRefused();
   void beforeTranslating(uint64_t pc);
   // What the translator is to see at `linear` instead of the guest's byte, or -1.
-  int byteInstead(uint64_t linear) const { return linear - illegalAt_ < 2 ? (linear == illegalAt_ ? 0x0f : 0x0b) : -1; }
+  int byteInstead(uint64_t linear) {
+    if (linear - illegalAt_ < 2) return linear == illegalAt_ ? 0x0f : 0x0b;
+    if (linear == modrmAt_) return modrm_;
+    return linear - ignoredLocksAt_ < ignoredLocks_ && codeByte(linear) == 0xf0 ? 0xf3 : -1;
+  }
   void endTranslation(void* tb);
   bool isReserved(uint64_t pc);
   void* beforeInsn();
   void afterInsn(void* db, uint64_t pc, void* lastOpBefore);
+  // Segment limits, see limits.cc.
+  void addressMade(uintptr_t temp);
+  void addressMoved(uintptr_t to, uintptr_t from, int64_t by);
+  uintptr_t guarded(uintptr_t address, uint32_t size, uint32_t* kind);
+  void checkUnaligned(uint64_t linear, uintptr_t retaddr);
+  void dropTemp(uintptr_t temp);
+  static bool isMarked(uint64_t linear) { return linear >> 33 != 0; }
+  uint64_t withinLimit(uint64_t marked, uint32_t size, uintptr_t retaddr);
+  uint64_t helperOperand(uint64_t linear, uint32_t size, uintptr_t retaddr);
+  void undoPopa();
   [[noreturn]] void contain();  // the library was about to abort the process
   void* cpu() const { return cpu_; }
   uc_engine* engine() const { return uc_; }
@@ -175,6 +189,26 @@ class Vcpu {
   };
   static constexpr size_t SITES = 4096;
   static size_t siteIndex(uintptr_t retaddr) { return static_cast<size_t>(retaddr * 0x9e3779b97f4a7c15ull >> 32) % SITES; }
+  // An instruction up to its opcode; `opcode` is the second byte behind 0F, and -1 where there is no RAM.
+  struct Head {
+    uint64_t at = 0;     // of the byte behind the opcode: ModRM, where there is one
+    uint64_t opcodeAt = 0;  // and of the opcode, or its 0F
+    int opcode = -1;
+    int modrm = -1;      // the byte at `at`
+    uint32_t operandBytes = 2;
+    bool twoBytes = false;
+    bool lock = false;
+  };
+  // A temporary of the translator that is offset + `delta` in a segment.
+  struct Operand {
+    uintptr_t address;
+    uintptr_t offset;  // a temporary that this one owns
+    int64_t delta;
+    int segment;
+    bool wide;  // 32 bits
+    uintptr_t shared = 0;  // the offset of another one
+  };
+  static constexpr uint32_t OPERANDS = 4;
   struct Gap {
     Vcpu* vcpu;
     uint64_t gpa;
@@ -225,7 +259,20 @@ class Vcpu {
   bool decodeString();
   uintptr_t emitBudget(int opcode, void** constant);
   void flagsBeforeAccess(uint64_t pc, void* insnStart);
-  bool lockIsIllegal(uint64_t linear);
+  Head headAt(uint64_t linear);
+  static bool isIllegal(const Head& head);
+  static bool lockIsIllegal(const Head& head);
+  static bool isPushOrPop(const Head& head);
+  static uint32_t extentOf(const Head& head);
+  bool limited();
+  void beginOperands(uint64_t pc);
+  void endOperands();
+  uintptr_t newTemp();
+  void forgetOperand(uintptr_t address);
+  [[noreturn]] void overLimit(int index, uintptr_t retaddr);
+  void checkInsDestination(uint32_t size, uintptr_t retaddr);
+  bool stackHasEnded();
+  [[noreturn]] void shutDown();
   uint32_t blockIndex(uintptr_t retaddr, uint32_t* blockCount);
   uint32_t readFlags();
   void writeFlags(uint32_t flags);
@@ -274,7 +321,17 @@ class Vcpu {
   bool faulted_ = false;  // an instruction was taken back and its exception is on the way
   bool fetchedDevice_ = false;
   uint64_t fetchAddress_ = 0;
-  uint64_t illegalAt_ = ~0ull - 1;  // the instruction being translated may not carry its LOCK prefix: it is taken as UD2
+  uint64_t illegalAt_ = ~0ull - 1;  // the instruction being translated is taken as UD2
+  uint64_t modrmAt_ = ~0ull;        // its ModRM byte is taken as modrm_
+  int modrm_ = 0;
+  uint64_t ignoredLocksAt_ = 0;     // its LOCK prefixes are taken as others that mean nothing
+  uint64_t ignoredLocks_ = 0;
+  bool limited_ = false;            // limits are checked in it
+  bool wrapsOnStack_ = false;
+  bool pushesOrPops_ = false;
+  uint32_t extent_ = 0;
+  uint32_t operandCount_ = 0;
+  Operand operands_[OPERANDS] = {};
   uint32_t insnsInBlock_ = 0;
   uintptr_t trapReturn_ = 0;
   uintptr_t smcReturn_ = 0;

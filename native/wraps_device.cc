@@ -4,6 +4,7 @@
 #include "vcpu.h"
 
 using trapline::Vcpu;
+using trapline::layout::OI_ALIGNED;
 
 // The helper's own return address lies in the translated code and identifies the instruction.
 #define RETADDR reinterpret_cast<uintptr_t>(__builtin_return_address(0))
@@ -43,6 +44,11 @@ Vcpu::TrapStart trapline_load_begins(void* env, uint64_t linear, uint32_t oi, ui
   uint64_t gpa;
   if (vcpu->isKnownSole(linear, size, retaddr, &gpa)) return vcpu->soleBegins(true, linear, gpa, size, 0, retaddr);
   const int mmu = static_cast<int>(oi & 15);
+  if (__builtin_expect(Vcpu::isMarked(linear), 0)) linear = vcpu->withinLimit(linear, size, retaddr);
+  if ((oi & OI_ALIGNED) != 0) {
+    if ((linear & 1) != 0) vcpu->checkUnaligned(linear, retaddr);
+    oi &= ~OI_ALIGNED;
+  }
   if (vcpu->isDevice(linear, size, false, mmu, retaddr)) {
     if (vcpu->isSole(linear, size, retaddr)) {
       return vcpu->soleBegins(true, linear, vcpu->physical(linear), size, 0, retaddr);
@@ -62,6 +68,11 @@ Vcpu::TrapStart trapline_store_begins(void* env, uint64_t linear, uint64_t value
   uint64_t gpa;
   if (vcpu->isKnownSole(linear, size, retaddr, &gpa)) return vcpu->soleBegins(false, linear, gpa, size, value, retaddr);
   const int mmu = static_cast<int>(oi & 15);
+  if (__builtin_expect(Vcpu::isMarked(linear), 0)) linear = vcpu->withinLimit(linear, size, retaddr);
+  if ((oi & OI_ALIGNED) != 0) {
+    if ((linear & 1) != 0) vcpu->checkUnaligned(linear, retaddr);
+    oi &= ~OI_ALIGNED;
+  }
   if (vcpu->isDevice(linear, size, true, mmu, retaddr)) {
     if (vcpu->isSole(linear, size, retaddr)) {
       return vcpu->soleBegins(false, linear, vcpu->physical(linear), size, value, retaddr);
@@ -86,6 +97,7 @@ Vcpu::TrapStart trapline_store_begins(void* env, uint64_t linear, uint64_t value
   TYPE __real_##NAME(void*, uint64_t, int, uintptr_t);                                                \
   TYPE __wrap_##NAME(void* env, uint64_t linear, int mmu, uintptr_t retaddr) {                        \
     Vcpu* vcpu = Vcpu::ofEnv(env);                                                                    \
+    if (retaddr != 0) linear = vcpu->helperOperand(linear, SIZE, retaddr);                            \
     if (retaddr != 0 && vcpu->isDevice(linear, SIZE, false, mmu, retaddr)) {                          \
       return static_cast<TYPE>(vcpu->mmioLoad(linear, SIZE, mmu, retaddr));                           \
     }                                                                                                 \
@@ -95,6 +107,7 @@ Vcpu::TrapStart trapline_store_begins(void* env, uint64_t linear, uint64_t value
   void __real_##NAME(void*, uint64_t, TYPE, int, uintptr_t);                                          \
   void __wrap_##NAME(void* env, uint64_t linear, TYPE value, int mmu, uintptr_t retaddr) {            \
     Vcpu* vcpu = Vcpu::ofEnv(env);                                                                    \
+    if (retaddr != 0) linear = vcpu->helperOperand(linear, SIZE, retaddr);                            \
     if (retaddr != 0 && vcpu->isDevice(linear, SIZE, true, mmu, retaddr)) {                           \
       vcpu->mmioStore(linear, SIZE, value & ((SIZE) == 1 ? 0xffu : (SIZE) == 2 ? 0xffffu : ~static_cast<TYPE>(0)), mmu, retaddr); \
       return;                                                                                         \
@@ -119,6 +132,9 @@ WRAP_HELPER_STORE(cpu_stq_mmuidx_ra_x86_64, uint64_t, 8)
   void __wrap_cpu_st##WIDTH##_data_ra_x86_64(void* env, uint64_t linear, TYPE value, uintptr_t retaddr) { \
     __wrap_cpu_st##WIDTH##_mmuidx_ra_x86_64(env, linear, value, Vcpu::ofEnv(env)->mmuIndex(), retaddr); \
   }
+int __wrap_cpu_ldsw_data_ra_x86_64(void* env, uint64_t linear, uintptr_t retaddr) {
+  return static_cast<int16_t>(__wrap_cpu_lduw_mmuidx_ra_x86_64(env, linear, Vcpu::ofEnv(env)->mmuIndex(), retaddr));
+}
 WRAP_DATA_LOAD(ub, uint32_t)
 WRAP_DATA_LOAD(uw, uint32_t)
 WRAP_DATA_LOAD(l, uint32_t)

@@ -69,6 +69,52 @@ uint32_t __wrap_cpu_ldub_code_x86_64(void* env, uint64_t linear) {
   return instead >= 0 ? static_cast<uint32_t>(instead) : __real_cpu_ldub_code_x86_64(env, linear);
 }
 
+// --- segment limits, see limits.cc: how the translator puts an address together, and where it uses it ---
+
+void __real_tcg_gen_ext32u_i64_x86_64(void* tcg, uintptr_t to, uintptr_t from);
+void __wrap_tcg_gen_ext32u_i64_x86_64(void* tcg, uintptr_t to, uintptr_t from) {
+  __real_tcg_gen_ext32u_i64_x86_64(tcg, to, from);
+  if (to == from) Vcpu::active()->addressMade(to);
+}
+void __real_tcg_gen_addi_i64_x86_64(void* tcg, uintptr_t to, uintptr_t from, int64_t value);
+void __wrap_tcg_gen_addi_i64_x86_64(void* tcg, uintptr_t to, uintptr_t from, int64_t value) {
+  __real_tcg_gen_addi_i64_x86_64(tcg, to, from, value);
+  Vcpu::active()->addressMoved(to, from, value);
+}
+#define WRAP_MEMORY_OP(NAME)                                                                               \
+  void __real_##NAME(void* tcg, uintptr_t value, uintptr_t address, uintptr_t index, uint32_t kind);        \
+  void __wrap_##NAME(void* tcg, uintptr_t value, uintptr_t address, uintptr_t index, uint32_t kind) {       \
+    Vcpu* vcpu = Vcpu::active();                                                                           \
+    const uintptr_t guarded = vcpu->guarded(address, 1u << (kind & 3), &kind);                             \
+    __real_##NAME(tcg, value, guarded, index, kind);                                                       \
+    if (guarded != address) vcpu->dropTemp(guarded);                                                       \
+  }
+WRAP_MEMORY_OP(tcg_gen_qemu_ld_i32_x86_64)
+WRAP_MEMORY_OP(tcg_gen_qemu_st_i32_x86_64)
+WRAP_MEMORY_OP(tcg_gen_qemu_ld_i64_x86_64)
+WRAP_MEMORY_OP(tcg_gen_qemu_st_i64_x86_64)
+
+// --- flags that the library leaves as they are ---
+
+// RCL and RCR by more than one: OF is undefined, and on processors what it is after the last step.
+#define WRAP_ROTATE(NAME, BITS, LEFT)                                                                      \
+  uint64_t __real_helper_##NAME##_x86_64(void* env, uint64_t value, uint64_t count);                        \
+  uint64_t __wrap_helper_##NAME##_x86_64(void* env, uint64_t value, uint64_t count) {                       \
+    const uint64_t result = __real_helper_##NAME##_x86_64(env, value, count);                              \
+    if ((count & 31) == 0) return result;                                                                  \
+    auto& flags = field<uint64_t>(env, ENV_CC_SRC);                                                        \
+    const uint64_t top = result >> ((BITS) - 1);                                                           \
+    const uint64_t other = (LEFT) ? flags : result >> ((BITS) - 2);                                        \
+    flags = (flags & ~0x800ull) | ((top ^ other) & 1) << 11;                                               \
+    return result;                                                                                         \
+  }
+WRAP_ROTATE(rclb, 8, true)
+WRAP_ROTATE(rclw, 16, true)
+WRAP_ROTATE(rcll, 32, true)
+WRAP_ROTATE(rcrb, 8, false)
+WRAP_ROTATE(rcrw, 16, false)
+WRAP_ROTATE(rcrl, 32, false)
+
 // --- leaving a block: the count must lose what was not executed ---
 
 bool __wrap_cpu_restore_state_x86_64(void* cpu, uintptr_t retaddr, bool willExit) {
@@ -76,7 +122,9 @@ bool __wrap_cpu_restore_state_x86_64(void* cpu, uintptr_t retaddr, bool willExit
     Vcpu::ofCpu(cpu)->uncount(retaddr);
     Vcpu::ofCpu(cpu)->fault();
   }
-  return __real_cpu_restore_state_x86_64(cpu, retaddr, willExit);
+  const bool restored = __real_cpu_restore_state_x86_64(cpu, retaddr, willExit);
+  if (willExit) Vcpu::ofCpu(cpu)->undoPopa();
+  return restored;
 }
 
 // Code that modifies its own block leaves through cpu_loop_exit_noexc() without naming the place again.

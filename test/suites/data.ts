@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Where the third-party suites are. They are read where they lie and are no part of the repository.
-import { existsSync, lstatSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -28,4 +28,17 @@ export function absence(suite: string, env: NodeJS.ProcessEnv = process.env): st
   const folder = join(guestsFolder(env), suite);
   if (existsSync(folder)) return null;
   return `the suite ${suite} is not at ${folder}; TRAPLINE_GUESTS names the folder it is in`;
+}
+
+/** The suites in a folder: it holds one of them, or folders that do. */
+export function suiteFolders(folder: string): Record<'sst-80286-real' | 'artlav-80186', string[]> {
+  const found = { 'sst-80286-real': [] as string[], 'artlav-80186': [] as string[] };
+  for (const one of [folder, join(folder, 'sst-80286-real'), join(folder, 'artlav-80186')]) {
+    const names =
+      existsSync(one) && lstatSync(join(one, '.')).isDirectory() ? readdirSync(one) : [];
+    const tests = names.includes('metadata.json') && names.some((name) => name.endsWith('.MOO.gz'));
+    if (tests) found['sst-80286-real'].push(one);
+    if (names.some((name) => /^res_.*\.bin$/.test(name))) found['artlav-80186'].push(one);
+  }
+  return found;
 }

@@ -1,82 +1,80 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Entry of `npm run suites [-- --json]`. Exit code 0: nothing differs without a known cause; 1: something does;
-// 2: unknown argument; 5: the data is not here.
-import { join } from 'node:path';
+// Entry of `npm run suites [-- DIR... --json]`. Exit code 0: nothing differs without a known cause; 1: something does;
+// 2: unknown option; 5: the data is not here.
 import process from 'node:process';
-import { ARTLAV, ROMS, runRom } from './artlav.ts';
-import { CAUSES } from './causes.ts';
-import { absence, guestsFolder } from './data.ts';
+import { ARTLAV, type RomResult, romsIn, runRom } from './artlav.ts';
+import { absence, guestsFolder, suiteFolders } from './data.ts';
 import { Sst286 } from './sst286.ts';
-import { runSstFile, SST286, sstFiles } from './sst286-suite.ts';
+import { type FileResult, runSstFile, SST286, sstFiles } from './sst286-suite.ts';
+import { causeLines, FILE_HEAD, fileRow, ROM_HEAD, romRow, sumOf } from './table.ts';
 
 const out = (line: string): void => void process.stdout.write(`${line}\n`);
 const error = (line: string): void => void process.stderr.write(`${line}\n`);
+const HELP = `Usage: npm run suites -- [DIR...] [--json]
+
+  DIR     a folder with the suites (default: TRAPLINE_GUESTS, or ../shared/guests), or with one of them: the .MOO.gz files and
+          metadata.json of SingleStepTests/80286, or the .bin files of the 80186 ROMs
+  --json  one document instead of text`;
 
 function main(args: readonly string[]): number {
-  const unknown = args.find((arg) => arg !== '--json');
+  const json = args.includes('--json');
+  const unknown = args.find((arg) => arg.startsWith('-') && arg !== '--json' && arg !== '--help');
+  if (args.includes('--help')) {
+    out(HELP);
+    return 0;
+  }
   if (unknown !== undefined) {
-    error(`suites: unknown argument ${unknown}; the only one is --json`);
+    error(`suites: unknown option ${unknown}; there are --json and --help`);
     return 2;
   }
-  const missing = [SST286, ARTLAV].map((suite) => absence(suite)).filter((why) => why !== null);
-  if (missing.length > 0) {
-    for (const why of missing) error(`suites: ${why}`);
-    return 5;
-  }
-  const json = args.includes('--json');
-  const roms = ROMS.map((rom) => runRom(join(guestsFolder(), ARTLAV), rom));
-  const folder = join(guestsFolder(), SST286);
-  using cpu = new Sst286();
-  const files = sstFiles(folder).map((file) => runSstFile(cpu, folder, file));
-  const bad = [
-    ...roms.filter((r) => r.differences.length > 0).map((r) => `${r.rom}: ${r.differences[0]}`),
-    ...files.filter((f) => f.unexplained !== null).map((f) => `${f.file}: ${f.unexplained}`),
-  ];
-  const sum = (of: (file: (typeof files)[number]) => number): number =>
-    files.reduce((total, file) => total + of(file), 0);
-  const causes: Record<string, number> = {};
-  for (const file of files) {
-    for (const [cause, count] of Object.entries(file.causes)) {
-      causes[cause] = (causes[cause] ?? 0) + count;
-    }
-  }
-  if (json) {
-    const total = { tests: sum((f) => f.tests), passed: sum((f) => f.passed), causes };
-    out(JSON.stringify({ [ARTLAV]: roms, [SST286]: files, total, unexplained: bad }, null, 2));
-    return bad.length > 0 ? 1 : 0;
-  }
+  const named = args.filter((arg) => !arg.startsWith('-'));
+  const missing =
+    named.length === 0 ? [SST286, ARTLAV].map((suite) => absence(suite)) : named.map(nothingIn);
+  for (const why of missing) if (why !== null) error(`suites: ${why}`);
+  if (missing.some((why) => why !== null)) return 5;
+  const folders = (named.length === 0 ? [guestsFolder()] : named).map(suiteFolders);
 
-  const row = (cells: readonly (string | number)[], rest: string): void =>
-    out(
-      `${cells.map((cell, i) => (i === 0 ? String(cell).padEnd(10) : String(cell).padStart(7))).join('')}  ${rest}`.trimEnd(),
-    );
-  out(ARTLAV);
-  row(['rom', 'bytes'], 'halt');
-  for (const { rom, bytes, halt, differences } of roms) {
-    row(
-      [rom, bytes],
-      `${halt}  ${differences.length === 0 ? 'equal' : `${differences.length} differences`}`,
-    );
+  const roms: RomResult[] = [];
+  const files: FileResult[] = [];
+  const bad: string[] = [];
+  const say = (line: string): void => (json ? undefined : out(line));
+  const romFolders = folders.flatMap((folder) => folder[ARTLAV]);
+  if (romFolders.length > 0) say(`${ARTLAV}\n${ROM_HEAD}`);
+  for (const folder of romFolders)
+    for (const rom of romsIn(folder)) {
+      const result = runRom(folder, rom);
+      roms.push(result);
+      bad.push(...result.differences.slice(0, 1).map((first) => `${rom.rom}: ${first}`));
+      say(romRow(result));
+    }
+  const testFolders = folders.flatMap((folder) => folder[SST286]);
+  if (testFolders.length > 0) say(`${roms.length > 0 ? '\n' : ''}${SST286}\n${FILE_HEAD}`);
+  using cpu = new Sst286();
+  for (const folder of testFolders)
+    for (const file of sstFiles(folder)) {
+      const result = runSstFile(cpu, folder, file);
+      files.push(result);
+      if (result.unexplained !== null) bad.push(`${file}: ${result.unexplained}`);
+      say(fileRow(result));
+    }
+  const total = sumOf(files);
+  if (json) {
+    const { tests, passed, causes } = total;
+    const document = { [ARTLAV]: roms, [SST286]: files, total: { tests, passed, causes } };
+    out(JSON.stringify({ ...document, unexplained: bad }, null, 2));
+  } else {
+    if (files.length > 0) out(fileRow(total));
+    const lines = causeLines(total);
+    if (lines.length > 0) out(`\n${lines.join('\n')}`);
+    for (const line of bad) out(`UNEXPLAINED ${line}`);
   }
-  out('');
-  out(SST286);
-  row(['file', 'tests', 'passed', 'ports'], 'not passed, by cause');
-  const causeText = (counts: Record<string, number>): string =>
-    Object.entries(counts)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([cause, count]) => `${cause} ${count}`)
-      .join(', ');
-  for (const f of files) row([f.file, f.tests, f.passed, f.portAccesses], causeText(f.causes));
-  row(
-    ['all', sum((f) => f.tests), sum((f) => f.passed), sum((f) => f.portAccesses)],
-    causeText(causes),
-  );
-  out('');
-  const named = new Set(Object.keys(causes).flatMap((cause) => cause.split(' + ')));
-  for (const [cause, text] of Object.entries(CAUSES))
-    if (named.has(cause)) out(`${cause}: ${text}`);
-  for (const line of bad) out(`UNEXPLAINED ${line}`);
   return bad.length > 0 ? 1 : 0;
+}
+
+function nothingIn(folder: string): string | null {
+  const found = suiteFolders(folder);
+  if (found[SST286].length + found[ARTLAV].length > 0) return null;
+  return `neither suite is in ${folder}: no .MOO.gz files with a metadata.json, no ROMs`;
 }
 
 process.exitCode = main(process.argv.slice(2));

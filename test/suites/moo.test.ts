@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The reader, the comparison and the proofs of causes, with containers made here: no third-party data is needed.
 import { describe, expect, it } from 'vitest';
+import { ioOf } from './bus.ts';
 import { type Cause, causesOf } from './causes.ts';
 import { absence } from './data.ts';
 import { type MooTest, readMoo } from './moo.ts';
-import { ioOf, Sst286 } from './sst286.ts';
+import { Sst286 } from './sst286.ts';
 
 const chunk = (name: string, ...body: Uint8Array[]): Buffer => {
   const data = Buffer.concat(body);
@@ -91,6 +92,18 @@ describe('the reader', () => {
       ]);
     expect([rows(15), rows(13)]).toEqual([['out 60.1=cd'], ['out 60.2=abcd']]);
   });
+  it('takes two byte cycles from an odd port on for a word', () => {
+    const rows = (first: number, second: number): string[] =>
+      ioOf(
+        [first, second].flatMap((address) => [
+          { pins: (address & 1) === 0 ? 15 : 13, address, data: 0, status: 10, tState: 1 },
+          { pins: 15, address: 0, data: 0xabcd, status: 15, tState: 2 },
+        ]),
+      );
+    expect(rows(0x61, 0x62)).toEqual(['out 61.2=cdab']);
+    expect(rows(0x62, 0x63)).toEqual(['out 62.1=cd', 'out 63.1=ab']);
+    expect(rows(0x61, 0x61)).toEqual(['out 61.1=ab', 'out 61.1=ab']);
+  });
   it('refuses what is cut short, not such a file, or incomplete', () => {
     const whole = container([inAl()]);
     expect(() => readMoo(whole.subarray(0, whole.length - 1))).toThrow(/ends behind the data/);
@@ -149,25 +162,59 @@ describe('causes', () => {
     expect(causes(lock(0x12ff))).toEqual(['lock']);
     expect(causes(lock(0x1234))).toEqual(['lock', 'unexplained']);
   });
-  it('a segment limit is one only where #GP would give what was recorded', () => {
-    // RET 2 with SP = FFFF; vector 13 leads to 0500:0000, where an HLT is.
-    const test = codeTest([0xc2, 2, 0, 0xf4]);
-    const initial = {
-      regs: { ...test.initial.regs, sp: 0xffff },
-      ram: [...test.initial.ram, 0x36, 0x00, 0x37, 0x05, 0x5000, 0xf4],
-    };
-    const at = 0x20000 + 0xfff9;
-    const recorded = (flags: number): MooTest => ({
+  /** The same, where the vector `at` leads to 0500:0000, where an HLT is, and pushes SP, CS and IP as recorded. */
+  const faulted = (
+    code: readonly number[],
+    regs: MooTest['initial']['regs'],
+    flags = 2,
+  ): MooTest => {
+    const test = codeTest(code);
+    const { sp = 0 } = { ...test.initial.regs, ...regs };
+    const at = (offset: number): number => 0x20000 + ((sp + offset) & 0xffff);
+    return {
       ...test,
-      initial,
-      exception: { vector: 13, flagsAt: 0x2fffc },
-      final: {
-        regs: { cs: 0x500, ip: 1, sp: 0xfff9, flags: 2 },
-        ram: [0, 1, 0, 0x10, flags, 0].flatMap((byte, i) => [at + i, byte]),
+      initial: {
+        regs: { ...test.initial.regs, ...regs },
+        ram: [...test.initial.ram, 0x34, 0, 0x35, 0, 0x36, 0, 0x37, 0x05, 0x5000, 0xf4],
       },
-    });
-    expect(causes(recorded(2))).toEqual(['segment-limit']);
-    expect(causes(recorded(3))).toEqual(['unexplained']);
+      exception: { vector: 13, flagsAt: at(-2) & ~1 },
+      final: {
+        regs: { cs: 0x500, ip: 1, sp: (sp - 6) & 0xffff, flags: 2 },
+        ram: [0, 1, 0, 0x10, flags, 0].flatMap((byte, i) => [at(i - 6), byte]),
+      },
+    };
+  };
+  it('#SS in the place of #GP is one only where its vector would give what was recorded', () => {
+    // RET 2
+    const ret = (flags: number): MooTest => faulted([0xc2, 2, 0, 0xf4], { sp: 0xffff }, flags);
+    expect(causes(ret(2))).toEqual(['stack-fault']);
+    expect(causes(ret(3))).toEqual(['unexplained']);
+  });
+  it('a string instruction may have moved its own registers by one element, and no other', () => {
+    // LODSW at FFFF
+    const moved = (regs: object): MooTest => {
+      const test = faulted([0xad, 0xf4], { si: 0xffff, sp: 0x100 });
+      return { ...test, final: { ...test.final, regs: { ...test.final.regs, ...regs } } };
+    };
+    expect(causes(moved({ si: 1 }))).toEqual(['string-moved']);
+    expect(causes(moved({ si: 1, cx: 0xffff }))).toEqual(['string-moved']);
+    expect(causes(moved({ si: 3 }))).toEqual(['unexplained']);
+    expect(causes(moved({ si: 1, di: 2 }))).toEqual(['unexplained']);
+    expect(causes(moved({ si: 1, bx: 2 }))).toEqual(['unexplained']);
+  });
+  it('POP to memory may have moved SP', () => {
+    // POP [BX]
+    const pop = faulted([0x8f, 0x07, 0xf4], { bx: 0xffff, sp: 0x102 });
+    const recorded = {
+      ...pop,
+      initial: { ...pop.initial, regs: { ...pop.initial.regs, sp: 0x100 } },
+    };
+    expect(causes(recorded)).toEqual(['pop-moved']);
+  });
+  it('more than ten bytes are too many for a 286', () => {
+    const code = [...Array.from({ length: 8 }, () => 0x2e), 0xb8, 1, 0];
+    expect(causes(faulted([...code, 0xf4], { sp: 0x100 }))).toEqual(['long']);
+    expect(causes(faulted([...code.slice(1), 0xf4], { sp: 0x100 }))).toEqual(['unexplained']);
   });
 });
 

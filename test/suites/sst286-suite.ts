@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The single-instruction tests, file by file: how many there are, how many pass, and why the others do not.
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { causesOf } from './causes.ts';
@@ -47,9 +47,11 @@ function flagsMaskOf(folder: string, file: string): number {
   return opcode['flags-mask'] ?? 0xffff;
 }
 
-/** Hashes of the tests that their author has withdrawn. */
+/** Hashes of the tests that their author has withdrawn: a file beside the tests, or, in the author's repository, above. */
 function revoked(folder: string): Set<string> {
-  const lines = readFileSync(join(folder, 'revocation_list.txt'), 'utf8').split(/\r?\n/);
+  const places = [folder, join(folder, '..')].map((at) => join(at, 'revocation_list.txt'));
+  const file = places.find((place) => existsSync(place));
+  const lines = file === undefined ? [] : readFileSync(file, 'utf8').split(/\r?\n/);
   return new Set(
     lines.map((line) => line.trim().toLowerCase()).filter((line) => /^[0-9a-f]+$/.test(line)),
   );
