@@ -84,11 +84,13 @@ Vcpu::Head Vcpu::headAt(uint64_t linear) {
   Head head;
   const uint32_t wide = (env<uint32_t>(ENV_HFLAGS) & HF_CS32) != 0 ? 4 : 2;
   head.operandBytes = wide;
+  head.wideAddress = wide == 4;
   uint64_t at = linear;
   int opcode = codeByte(at);
   for (; isPrefix(opcode) && at - linear < 15; opcode = codeByte(++at)) {
     head.lock |= opcode == 0xf0;
     if (opcode == 0x66) head.operandBytes = 6 - wide;
+    if (opcode == 0x67) head.wideAddress = wide != 4;
   }
   head.opcodeAt = at;
   head.twoBytes = opcode == 0x0f;
@@ -129,6 +131,14 @@ bool Vcpu::lockIsIllegal(const Head& head) {
   }
 }
 
+// RETF, LES and LDS, LSS, LFS and LGS, CALL and JMP through a far pointer: two parts, each of them an access of its own.
+bool Vcpu::wrapsBetween(const Head& head) {
+  if (head.twoBytes) return head.opcode == 0xb2 || head.opcode == 0xb4 || head.opcode == 0xb5;
+  const int group = (head.modrm >> 3) & 7;
+  return head.opcode == 0xca || head.opcode == 0xcb || head.opcode == 0xc4 || head.opcode == 0xc5 ||
+         (head.opcode == 0xff && (group == 3 || group == 5));
+}
+
 // How many bytes of memory a C function of the library accesses for the translated code, or a sequence that is put
 // together elsewhere; 0 for other instructions.
 uint32_t Vcpu::extentOf(const Head& head) {
@@ -140,7 +150,7 @@ uint32_t Vcpu::extentOf(const Head& head) {
     if (head.opcode == 0xae && group < 2) return 512;   // FXSAVE, FXRSTOR
   } else {
     switch (head.opcode) {
-      case 0x62: return 2 * head.operandBytes;  // BOUND
+      case 0x62: return 0x10000;                // BOUND: looked at part by part, see helperOperand()
       case 0x87: return head.operandBytes;      // XCHG
       case 0xd9: return group == 4 || group == 6 ? environment : 0;
       case 0xdb: return group == 5 || group == 7 ? 10 : 0;

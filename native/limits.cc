@@ -43,12 +43,11 @@ bool Vcpu::limited() {
   return (hidden & HF_PE) == 0 || (hidden & HF_VM) != 0;
 }
 
-void Vcpu::beginOperands(uint64_t pc) {
+void Vcpu::beginOperands(const Head& head) {
   operandCount_ = 0;
   limited_ = limited();
   if (!limited_) return;
-  const Head head = headAt(pc);
-  wrapsOnStack_ = !head.twoBytes && (head.opcode == 0xca || head.opcode == 0xcb);
+  wrapsBetween_ = wrapsBetween(head);
   pushesOrPops_ = isPushOrPop(head);
   extent_ = extentOf(head);
 }
@@ -144,13 +143,13 @@ uintptr_t Vcpu::guarded(uintptr_t address, uint32_t size, uint32_t* kind) {
   const uintptr_t mark = newTemp();
   uintptr_t linear = address;
   uintptr_t wrapped = 0;
-  if (wrapsOnStack_ && operand->delta != 0 && !operand->wide) {
-    // RETF: the second word is popped from where SP has gone, not from behind the first.
+  if (wrapsBetween_ && operand->delta != 0 && !operand->wide) {
+    // Behind a word at FFFE comes one at 0.
     wrapped = newTemp();
     linear = newTemp();
     __real_tcg_gen_addi_i64_x86_64(tcg, wrapped, offset, operand->delta);
     tcg_gen_op2_x86_64(tcg, OP_EXT16U_I64, base + wrapped, base + wrapped);
-    tcg_gen_op3_x86_64(tcg, OP_ADD_I64, base + linear, base + wrapped, base + field<uintptr_t>(tcg, TCG_SEG_BASE + 8 * SEG_SS));
+    tcg_gen_op3_x86_64(tcg, OP_ADD_I64, base + linear, base + wrapped, base + field<uintptr_t>(tcg, TCG_SEG_BASE + 8 * static_cast<size_t>(operand->segment)));
     __real_tcg_gen_ext32u_i64_x86_64(tcg, linear, linear);
     last = size - 1;
   }
@@ -198,13 +197,23 @@ void Vcpu::checkUnaligned(uint64_t linear, uintptr_t retaddr) {
 
 // An access by a C function of the library: a marked address, or the stack of a far CALL or IRET.
 uint64_t Vcpu::helperOperand(uint64_t linear, uint32_t size, uintptr_t retaddr) {
-  if (isMarked(linear)) return withinLimit(linear, size, retaddr);
+  if (isMarked(linear)) {
+    __real_cpu_restore_state_x86_64(cpu_, retaddr, false);
+    const Head head = headAt(segment(SEG_CS).base + env<uint64_t>(ENV_EIP));
+    if (head.twoBytes || head.opcode != 0x62 || head.wideAddress) return withinLimit(linear, size, retaddr);
+    // BOUND: behind a word at FFFE comes one at 0.
+    const int index = __builtin_ctzll(linear >> MARK);
+    const Segment& s = segment(index);
+    const uint64_t offset = (linear - s.base) & 0xffff;
+    if (offset + size - 1 > s.limit) overLimit(index, retaddr);
+    return static_cast<uint32_t>(s.base + offset);
+  }
   if (size == 1 || !limited()) return linear;
   const Segment& ss = segment(SEG_SS);
   const uint64_t offset = static_cast<uint32_t>(linear - ss.base);
   if (offset > 0xffff || offset + size - 1 <= ss.limit) return linear;
   __real_cpu_restore_state_x86_64(cpu_, retaddr, false);
-  const int opcode = headAt(segment(SEG_CS).base + env<uint64_t>(ENV_EIP)).opcode;
+  const int opcode = opcodeAt(segment(SEG_CS).base + env<uint64_t>(ENV_EIP));
   if (opcode == 0x9a || opcode == 0xff || opcode == 0xcf) overLimit(SEG_SS, retaddr);
   return linear;
 }

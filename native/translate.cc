@@ -20,8 +20,8 @@ void Vcpu::beforeTranslating(uint64_t pc) {
   // It makes wrong flags of LOCK NEG.
   ignoredLocksAt_ = pc;
   ignoredLocks_ = unary && head.lock && (head.modrm & 0x38) == 0x18 ? head.opcodeAt - pc : 0;
-  beginOperands(pc);
-  const int opcode = opcodeAt(pc);
+  beginOperands(head);
+  const int opcode = head.twoBytes ? 0x0f : head.opcode;
   if (opcode == PUSHA || opcode == 0xa6 || opcode == 0xa7) reorderedTranslated_ = true;
   if (opcode != POPA) return;
   popaTranslated_ = true;

@@ -196,6 +196,7 @@ class Vcpu {
     int opcode = -1;
     int modrm = -1;      // the byte at `at`
     uint32_t operandBytes = 2;
+    bool wideAddress = false;
     bool twoBytes = false;
     bool lock = false;
   };
@@ -264,8 +265,9 @@ class Vcpu {
   static bool lockIsIllegal(const Head& head);
   static bool isPushOrPop(const Head& head);
   static uint32_t extentOf(const Head& head);
+  static bool wrapsBetween(const Head& head);
   bool limited();
-  void beginOperands(uint64_t pc);
+  void beginOperands(const Head& head);
   void endOperands();
   uintptr_t newTemp();
   void forgetOperand(uintptr_t address);
@@ -327,7 +329,7 @@ class Vcpu {
   uint64_t ignoredLocksAt_ = 0;     // its LOCK prefixes are taken as others that mean nothing
   uint64_t ignoredLocks_ = 0;
   bool limited_ = false;            // limits are checked in it
-  bool wrapsOnStack_ = false;
+  bool wrapsBetween_ = false;       // the parts of its operand
   bool pushesOrPops_ = false;
   uint32_t extent_ = 0;
   uint32_t operandCount_ = 0;

@@ -208,4 +208,4 @@ test('more code than the emulator can keep: 300,000 different blocks, twice', ()
     expect(big.cpu.regs.gpr(RAX)).toBe(sum);
     expect(big.cpu.icount - before).toBe(2 * blocks + 1);
   }
-}, 120_000);
+}, 240_000);

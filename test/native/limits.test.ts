@@ -156,7 +156,6 @@ describe('what ends at the limit is whole', () => {
 describe('an operand of several parts, of which a later one is beyond', () => {
   test.each([
     ['LES', asm16('c407f4', 'les ax,[bx]; hlt'), 0xfffd],
-    ['LES, the selector behind the end', asm16('c407f4', 'les ax,[bx]; hlt'), 0xfffe],
     ['a far jump', asm16('ff2ff4', 'jmp far [bx]; hlt'), 0xfffd],
     ['BOUND', asm16('6207f4', 'bound ax,[bx]; hlt'), 0xfffd],
     ['CMPXCHG8B', asm16('0fc70ff4', 'cmpxchg8b [bx]; hlt'), 0xfff9],
@@ -165,6 +164,32 @@ describe('an operand of several parts, of which a later one is beyond', () => {
   ])('%s', (_, code, bx) => {
     start(code, { gpr: { [RBX]: bx } });
     faults(GP);
+  });
+  // So on an 80286 and on an AMD EPYC.
+  test('behind a word at FFFE comes one at 0', () => {
+    const at = (code: Uint8Array, gpr: Start['gpr'] = {}): void => {
+      start(code, { gpr: { [RBX]: 0xfffe, ...gpr } });
+      m.ram.write(BASE + 0xfffe, 2, CODE + 2);
+      m.ram.write(BASE, 2, 0);
+      m.ram.write(BASE + 0x10000, 2, 0x1234);
+      m.runTo(EXIT_HLT);
+    };
+    at(asm16('c437f4', 'les si,[bx]; hlt'));
+    expect([m.cpu.regs.gpr(RSI), m.cpu.regs.segment(SEG_ES).selector]).toEqual([CODE + 2, 0]);
+    at(asm16('ff2ff4', 'jmp far [bx]; hlt'));
+    expect(m.cpu.regs.rip).toBe(CODE + 3);
+    const bound = asm16('6207f4', 'bound ax,[bx]; hlt');
+    start(bound, { gpr: { [RBX]: 0xfffe, [RAX]: 0x10 } });
+    m.ram.write(BASE + 0xfffe, 2, 0);
+    m.ram.write(BASE, 2, 0x20);
+    m.ram.write(BASE + 0x10000, 2, 0);
+    m.runTo(EXIT_HLT);
+    start(bound, { gpr: { [RBX]: 0xfffe, [RAX]: 0x30 } });
+    m.ram.write(BASE + 0xfffe, 2, 0);
+    m.ram.write(BASE, 2, 0x20);
+    m.ram.write(BASE + 0x10000, 2, 0x40);
+    expect(m.toHandler()).toBe(5);
+    m.leaveHandler();
   });
   test('BOUND that ends at the limit is within', () => {
     start(asm16('6207f4', 'bound ax,[bx]; hlt'), { gpr: { [RBX]: 0xfffc, [RAX]: 0x5a5a } });

@@ -57,6 +57,7 @@ export class Sst286 implements Disposable {
   readonly #ram = new GuestRam(RAM_BYTES);
   readonly #cpu: UnicornCpu;
   readonly #reset: Uint8Array;
+  #limit = 0xffff;
 
   constructor() {
     this.#cpu = new UnicornCpu(this.#ram, [
@@ -91,6 +92,14 @@ export class Sst286 implements Disposable {
     return { end, regs, io, exceptions, differences, others };
   }
 
+  /** The same with segments of 4 GiB. */
+  runWithoutLimits(test: MooTest, flagsMask: number): Outcome {
+    this.#limit = 0xffffffff;
+    const outcome = this.run(test, flagsMask);
+    this.#limit = 0xffff;
+    return outcome;
+  }
+
   /** The vector of the exception that the instruction raises before it has done anything, or -1. */
   faultOf(test: MooTest): number {
     this.#load(test);
@@ -112,7 +121,12 @@ export class Sst286 implements Disposable {
     }
     for (const [name, index] of Object.entries(SEGMENTS)) {
       const selector = initial.regs[name as RegisterName] ?? 0;
-      regs.setSegment(index, { ...regs.segment(index), selector, base: selector * 16 });
+      regs.setSegment(index, {
+        ...regs.segment(index),
+        selector,
+        base: selector * 16,
+        limit: this.#limit,
+      });
     }
     regs.rip = initial.regs.ip ?? 0;
     regs.rflags = ((initial.regs.flags ?? 0) & FLAGS_286) | 2;
