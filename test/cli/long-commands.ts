@@ -73,7 +73,10 @@ export const LONG_COMMANDS: Readonly<Record<string, Instead>> = {
   },
   'npm run oracle': { why: MINUTES, elsewhere: ['test/oracle/cells.test.ts'] },
   'npm run guests:stress': { why: MINUTES, elsewhere: ['test/guests/stress.test.ts'] },
-  'npm run suites -- ../80286/v1_real_mode ../virtualxt/tools/tests/286': { why: MINUTES, elsewhere: ['test/suites/suites.test.ts'] },
+  'npm run suites -- ../80286/v1_real_mode ../virtualxt/tools/tests/286': {
+    why: MINUTES,
+    elsewhere: ['test/suites/suites.test.ts'],
+  },
   'npm run bench:explore': {
     why: 'measures for a quarter of a minute',
     short: ['npm', 'run', 'bench:explore', '--', '--time', '50'],
