@@ -59,17 +59,17 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'RIP is one too small after an access is taken back',
     file: 'access.cc',
-    find: '__real_cpu_restore_state_x86_64(cpu_, retaddr, true);\n  if (atPopa())',
+    find: '__real_cpu_restore_state_x86_64(cpu_, retaddr, true);\n  undoPopa();',
     replace:
-      '__real_cpu_restore_state_x86_64(cpu_, retaddr, true);\n  if (resume_ == Resume::Restart) env<uint64_t>(ENV_EIP) -= 1;\n  if (atPopa())',
+      '__real_cpu_restore_state_x86_64(cpu_, retaddr, true);\n  if (resume_ == Resume::Restart) env<uint64_t>(ENV_EIP) -= 1;\n  undoPopa();',
     cells: 'in imm8 1, 16-bit',
     full: true,
   },
   {
     name: 'RIP is not restored at an access that is taken back',
     file: 'access.cc',
-    find: '__real_cpu_restore_state_x86_64(cpu_, retaddr, true);\n  if (atPopa())',
-    replace: 'if (atPopa())',
+    find: '__real_cpu_restore_state_x86_64(cpu_, retaddr, true);\n  undoPopa();',
+    replace: 'undoPopa();',
     cells: 'in imm8 1, 16-bit',
   },
   {
