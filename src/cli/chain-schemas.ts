@@ -12,6 +12,7 @@ export const chainSchema = z.strictObject({
   seed: count,
   checkpoints: count.describe('of the image at the end'),
   checkpointsAsked: count,
+  perProcess: count.describe('checkpoints of a process before it is killed'),
   processes: count,
   killed: count.describe('of them, with SIGKILL'),
   barren: count.describe('killed before they had committed anything'),

@@ -21,7 +21,7 @@ import { checkpoint } from './checkpoint.ts';
 import { GuestLog } from './guest-log.ts';
 import type { LoadedImage } from './image/load.ts';
 import { guestOfImage, restoreMachine } from './image/restore.ts';
-import type { LedgerPosition } from './image/state.ts';
+import type { LedgerPosition, OutputPosition } from './image/state.ts';
 import { HastySave } from './museum/hasty-save.ts';
 import { type MuseumBug, revisionLabel, revisionOf } from './museum/index.ts';
 import { RoundTrips } from './round-trips.ts';
@@ -82,7 +82,7 @@ export class CheckpointSession implements Disposable {
   readonly log: GuestLog;
   readonly story: Story = new Story();
   readonly snapshot: Snapshot;
-  /** What the guest wrote. */
+  /** What the guest wrote: since it started, or since an image of which nobody knows what was written before. */
   readonly output: OutputDigest;
   /** Checkpoints taken. */
   checkpoints = 0;
@@ -92,6 +92,8 @@ export class CheckpointSession implements Disposable {
   /** Why a state that was to be saved is none the guest could have been in; only ever set with `bug`. */
   unsound: string | null = null;
   readonly #bug: MuseumBug | null;
+  /** `output` is complete. */
+  readonly #heardAll: boolean;
   readonly #books: Books;
   readonly #onCaptured: ((session: CheckpointSession) => void) | null;
   readonly #driver: WindowDriver;
@@ -121,7 +123,8 @@ export class CheckpointSession implements Disposable {
     const witness = options.witness?.(guest) ?? null;
     const position = from?.state.vcpus[0].ledger ?? null;
     this.#books = new Books(options.ledgerPath, position, witness === null ? [] : [witness]);
-    this.output = new OutputDigest(options.output);
+    this.output = new OutputDigest(options.output, from?.state.output ?? null);
+    this.#heardAll = from === null || from.state.output !== null;
     this.#driver = new WindowDriver(() => this.#shutdown());
     const tracers: Tracer[] = [this.story];
     if (this.meter !== null) tracers.push(new RoundTrips(this.meter));
@@ -199,6 +202,11 @@ export class CheckpointSession implements Disposable {
   /** Where the books stand, written out: what an image has to hold. @param sync - wait for the disk */
   ledgerPosition(sync: boolean): LedgerPosition {
     return this.#books.position(sync);
+  }
+
+  /** What the guest has written so far, for an image; null: not all of it is known. */
+  get outputPosition(): OutputPosition | null {
+    return this.#heardAll ? this.output.position : null;
   }
 
   /** What the script of a PC waited for in vain, or null. */

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Entry of `npm run guests:stress [-- --checkpoints N] [--json] [GUEST...]`: third-party guests under checkpoints, each
-// compared with an undisturbed run of itself. `--doc FILE...` writes the table of docs/guests.md from documents of
+// Entry of `npm run guests:stress [-- --bios NAME] [--checkpoints N] [--json] [GUEST...]`: third-party guests under
+// checkpoints, in one process and over killed ones, compared with an undisturbed run of itself. `--doc FILE...` writes the table of docs/guests.md from documents of
 // --json. Exit code 0: nothing differs; 1: something does; 2: usage; 5: the guests are not here.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
+import { chainRunner } from '../../src/cli/chain-runner.ts';
+import type { RunHooks } from '../../src/cli/command.ts';
 import { absence, projectRoot } from '../suites/data.ts';
 import { STRESS_GUESTS } from './stress-list.ts';
-import { type StressRow, stressGuest } from './stress-run.ts';
+import { type Chain, type StressRow, stressGuest } from './stress-run.ts';
 
 const BEGIN = '<!-- Table written by npm run guests:stress: begin -->';
 const END = '<!-- Table written by npm run guests:stress: end -->';
 const CHECKPOINTS = 10_000;
+const BIOSES = ['builtin', 'seabios'];
 
 const out = (line: string): void => void process.stdout.write(`${line}\n`);
 const error = (line: string): void => void process.stderr.write(`guests:stress: ${line}\n`);
@@ -22,25 +25,34 @@ export function table(rows: readonly StressRow[]): string[] {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   return [
     line([
-      ...['Guest', 'Script', 'Checkpoints', 'Instructions', 'Accesses', 'Lost', 'Duplicated'],
-      'End as undisturbed',
+      ...['Guest', 'BIOS', 'Script', 'Checkpoints', 'Instructions', 'Accesses', 'Lost'],
+      ...['Duplicated', 'End as undisturbed', 'Over killed processes'],
     ]),
-    '|---|---|---|---|---|---|---|---|',
+    '|---|---|---|---|---|---|---|---|---|---|',
     ...rows.map((r) =>
       line([
-        ...[`\`${r.guest}\``, r.script, count(r.checkpoints), count(r.instructions)],
+        ...[`\`${r.guest}\``, r.bios, r.script, count(r.checkpoints), count(r.instructions)],
         ...[count(r.accesses), count(r.lost), count(r.duplicated)],
         r.identical ? 'yes' : 'no',
+        fresh(r),
       ]),
     ),
   ];
+}
+
+function fresh({ fresh: over }: StressRow): string {
+  if (over === null) return '';
+  const { checkpoints, processes, identical } = over;
+  return `${count(checkpoints)} over ${processes}${identical ? '' : ', another end'}`;
 }
 
 /** Puts the table into the page. */
 function document(files: readonly string[]): number {
   const rows = files.flatMap((file) => JSON.parse(readFileSync(file, 'utf8')) as StressRow[]);
   const order = STRESS_GUESTS.map(({ name }) => name);
-  rows.sort((a, b) => order.indexOf(a.guest) - order.indexOf(b.guest));
+  const place = ({ guest, bios }: StressRow): number =>
+    order.indexOf(guest) + order.length * BIOSES.indexOf(bios);
+  rows.sort((a, b) => place(a) - place(b));
   const page = join(projectRoot(), 'docs', 'guests.md');
   const text = readFileSync(page, 'utf8');
   const [from, to] = [text.indexOf(BEGIN), text.indexOf(END)];
@@ -55,19 +67,38 @@ function document(files: readonly string[]): number {
   return 0;
 }
 
+const hooks: RunHooks = { signal: new AbortController().signal, tick: () => undefined };
+const chain: Chain = async (wish) => await chainRunner(wish, hooks);
+
+/** Options with a value, and the rest. */
+function options(args: readonly string[]): { values: Record<string, string>; given: string[] } {
+  const values: Record<string, string> = {};
+  const given: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] ?? '';
+    if (arg === '--checkpoints' || arg === '--bios') values[arg] = args[++i] ?? '';
+    else given.push(arg);
+  }
+  return { values, given };
+}
+
 async function main(args: string[]): Promise<number> {
   if (args[0] === '--doc') return document(args.slice(1));
   const json = args.includes('--json');
-  const at = args.indexOf('--checkpoints');
-  const checkpoints = at < 0 ? CHECKPOINTS : Number(args[at + 1]);
-  const names = args.filter((arg, i) => !arg.startsWith('--') && (at < 0 || i !== at + 1));
-  const unknown = names.find((name) => !STRESS_GUESTS.some((guest) => guest.name === name));
-  if (unknown !== undefined || !Number.isInteger(checkpoints) || checkpoints < 1) {
-    const all = STRESS_GUESTS.map(({ name }) => name).join(', ');
-    error(`expected --checkpoints N, --json and guests: ${all}`);
+  const { values, given } = options(args);
+  const checkpoints = Number(values['--checkpoints'] ?? CHECKPOINTS);
+  const bios = values['--bios'] ?? 'builtin';
+  // A .COM program brings DOS services of our own, which are part of our BIOS.
+  const all = STRESS_GUESTS.filter(({ name }) => bios === 'builtin' || !/\.com$/.test(name));
+  const names = given.filter((arg) => arg !== '--json');
+  const unknown = names.find((name) => !all.some((guest) => guest.name === name));
+  const known = BIOSES.includes(bios) && Number.isInteger(checkpoints) && checkpoints > 0;
+  if (unknown !== undefined || !known) {
+    const list = all.map(({ name }) => name).join(', ');
+    error(`expected --bios ${BIOSES.join(' or ')}, --checkpoints N, --json and guests: ${list}`);
     return 2;
   }
-  const guests = STRESS_GUESTS.filter(({ name }) => names.length === 0 || names.includes(name));
+  const guests = all.filter(({ name }) => names.length === 0 || names.includes(name));
   const missing = guests.map(({ image }) => absence(image.split('/')[0] ?? '')).find((why) => why);
   if (missing) {
     error(missing);
@@ -77,7 +108,7 @@ async function main(args: string[]): Promise<number> {
   const rows: StressRow[] = [];
   try {
     for (const guest of guests) {
-      const row = await stressGuest(guest, checkpoints, scratch);
+      const row = await stressGuest(guest, { bios, checkpoints, scratch, chain });
       rows.push(row);
       process.stderr.write(`${row.guest}: ${row.problem ?? 'as undisturbed'}\n`);
     }

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// One third-party guest under checkpoints, and its line of the table.
-import { type StressReport, stress } from '../../src/toolstack/stress.ts';
+// One third-party guest under checkpoints, then over processes that are killed, and its line of the table.
+import { join } from 'node:path';
+import type { LoadOptions } from '../../src/machine/loader.ts';
+import type { ChainOptions, ChainReport } from '../../src/toolstack/image/chain.ts';
+import type { Watch } from '../../src/toolstack/limits.ts';
+import { stress } from '../../src/toolstack/stress.ts';
 import { hostClock } from '../../src/util/clock.ts';
 import { prepare } from './prepare.ts';
 import type { StressGuest } from './stress-list.ts';
@@ -8,6 +12,7 @@ import type { StressGuest } from './stress-list.ts';
 /** As it is printed, and kept from one part of a run to the next. */
 export interface StressRow {
   guest: string;
+  bios: string;
   /** Steps of its script that are over, of how many. */
   script: string;
   checkpoints: number;
@@ -19,27 +24,43 @@ export interface StressRow {
   identical: boolean;
   /** What went wrong first, or null. */
   problem: string | null;
+  /** The same guest over processes, each killed and gone on from by the next: checkpoints and processes; null: not run. */
+  fresh: { checkpoints: number; processes: number; identical: boolean } | null;
 }
 
-const watch = {
+/** Starts the processes of a chain. */
+export type Chain = (options: Omit<ChainOptions, 'start'>, watch: Watch) => Promise<ChainReport>;
+
+export interface StressWishes {
+  /** builtin, seabios. */
+  bios: string;
+  checkpoints: number;
+  /** null: in one process only. */
+  chain: Chain | null;
+  /** A folder for files that are made. */
+  scratch: string;
+}
+
+/** So many times a guest goes on in a fresh process, and instructions at most between two checkpoints besides. */
+const PROCESSES = 10;
+const LINGER = 10_000;
+
+const watch: Watch = {
   signal: new AbortController().signal,
   tick: () => undefined,
   clock: hostClock,
   idle: (ms: number, then: () => void): void => void setTimeout(then, ms),
 };
 
-/** @param scratch - a folder for files that are made */
-export async function stressGuest(
-  guest: StressGuest,
-  checkpoints: number,
-  scratch: string,
-): Promise<StressRow> {
+export async function stressGuest(guest: StressGuest, wishes: StressWishes): Promise<StressRow> {
+  const { bios, checkpoints, chain, scratch } = wishes;
   const { image, floppies } = prepare(guest, scratch);
   const script = guest.script();
+  const load: LoadOptions = { machine: 'pc', pc: { bios, floppies, script } };
   const report = await stress(
     {
       guest: image,
-      load: { machine: 'pc', pc: { floppies, script } },
+      load,
       devices: [],
       revision: 'exact',
       seed: 1,
@@ -52,21 +73,42 @@ export async function stressGuest(
     },
     watch,
   );
-  return rowOf(guest.name, report);
-}
-
-function rowOf(guest: string, report: StressReport): StressRow {
-  const { checkpoints, instructions, accesses, lost, duplicated, end, violations } = report;
+  const { instructions, accesses, lost, duplicated, end, violations } = report;
   const progress = report.script;
   const identical = end?.identical === true;
   // What a program makes of itself is not about checkpoints where it does the same without them.
   const wrong = violations.find(({ kind }) => kind !== 'guest-verdict' || !identical);
+  const over = chain === null ? null : await chained(guest, load, image, chain, wishes);
   return {
-    guest,
+    ...{ guest: guest.name, bios },
     script: progress === null ? '' : `${progress.done} of ${progress.steps}`,
-    ...{ checkpoints, instructions, lost, duplicated },
+    ...{ checkpoints: report.checkpoints, instructions, lost, duplicated },
     accesses: accesses.retired,
     identical,
-    problem: wrong?.message ?? null,
+    problem: wrong?.message ?? over?.problem ?? null,
+    fresh: over && {
+      ...{ checkpoints: over.checkpoints, processes: over.processes },
+      identical: over.end?.identical === true,
+    },
   };
+}
+
+async function chained(
+  guest: StressGuest,
+  load: LoadOptions,
+  image: string,
+  chain: Chain,
+  { checkpoints, scratch }: StressWishes,
+): Promise<ChainReport | null> {
+  // A program that ends by itself is over before there is anything to kill.
+  if (guest.spacing !== undefined) return null;
+  const folder = join(scratch, 'chain');
+  return await chain(
+    {
+      ...{ guest: image, load, devices: [], revision: 'exact', seed: 1, checkpoints, folder },
+      perProcess: Math.max(1, Math.floor(checkpoints / PROCESSES)),
+      ...{ linger: LINGER, fsync: false, threads: null },
+    },
+    watch,
+  );
 }

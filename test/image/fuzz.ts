@@ -57,6 +57,7 @@ export function tinyImage(checkpoints: number): Uint8Array {
     pageIsRam: false,
     verdict: null,
     pc: null,
+    output: null,
   };
   const pieces: Uint8Array[] = [];
   const writer = new StreamWriter((piece) => pieces.push(piece));

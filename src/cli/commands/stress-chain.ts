@@ -18,6 +18,7 @@ export interface ChainFlags {
   restore?: 'fresh';
   fsync: boolean;
   linger?: number;
+  perProcess?: number;
 }
 
 export type ChainRunner = (
@@ -30,12 +31,15 @@ export const LINGER = 40_000;
 const CHECKPOINTS = 100;
 
 /** @throws HvmError HVM_USAGE when one of the two is given alone */
-export function wantsChain({ image, linger, restore }: ChainFlags): boolean {
+export function wantsChain({ image, linger, perProcess, restore }: ChainFlags): boolean {
   if ((image === undefined) !== (restore === undefined)) {
     throw new HvmError('HVM_USAGE', '--image and --restore fresh: expected both or neither');
   }
   if (image === undefined && linger !== undefined) {
     throw new HvmError('HVM_USAGE', '--linger: expected with --restore fresh');
+  }
+  if (image === undefined && perProcess !== undefined) {
+    throw new HvmError('HVM_USAGE', '--per-process: expected with --restore fresh');
   }
   return image !== undefined;
 }
@@ -69,7 +73,8 @@ export function renderChain(document: ChainDocument, style: Styler): string {
           ],
         ]),
   ];
-  const early = document.restored < document.checkpointsAsked ? 'the guest ended by itself; ' : '';
+  const reached = document.perProcess > 1 ? document.checkpoints : document.restored;
+  const early = reached < document.checkpointsAsked ? 'the guest ended by itself; ' : '';
   const verdict =
     outcome === 'success'
       ? style('good', `${early}every access happened exactly once over all processes`)
@@ -107,6 +112,7 @@ export async function stressChain(
       seed: request.seed,
       checkpoints: flags.checkpoints ?? CHECKPOINTS,
       folder: flags.image ?? '',
+      perProcess: flags.perProcess ?? 1,
       linger: flags.linger ?? LINGER,
       fsync: flags.fsync,
       threads: request.threads,

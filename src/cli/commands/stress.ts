@@ -229,6 +229,11 @@ export function stressCommand(
           '--linger <n>',
           `with --restore: most instructions from a checkpoint to the next (${LINGER}); few, for a guest that ends soon`,
           numberValue('--linger', 1),
+        )
+        .option(
+          '--per-process <n>',
+          'with --restore: a process is killed after so many checkpoints (1); more: --checkpoints counts all of them',
+          numberValue('--per-process', 1),
         );
       addFsyncOption(command);
       addThreadsOptions(command);

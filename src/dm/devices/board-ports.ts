@@ -52,12 +52,15 @@ export class Port92 extends RegisterDevice<{ other: number }> {
   }
 }
 
-/** Lines of a BIOS's own log. */
-export class BiosLog extends RegisterDevice<{ bytes: number }> {
+const FNV_START = 0x811c9dc5;
+const FNV_PRIME = 0x01000193;
+
+/** Lines of a BIOS's own log; the state has a digest of them, so that two runs can be compared. */
+export class BiosLog extends RegisterDevice<{ bytes: number; digest: number }> {
   readonly #byte: (byte: number) => void;
 
   constructor(byte: DeviceContext['output']) {
-    super('bios-log', { bytes: 0 });
+    super('bios-log', { bytes: 0, digest: FNV_START });
     this.#byte = byte;
   }
   read(): number {
@@ -66,6 +69,7 @@ export class BiosLog extends RegisterDevice<{ bytes: number }> {
   write(_offset: number, _size: IoSize, value: number): void {
     this.#byte(value & 0xff);
     this.state.bytes++;
+    this.state.digest = Math.imul(this.state.digest ^ (value & 0xff), FNV_PRIME) >>> 0;
   }
   override witness(): DeviceWitness {
     return { bytes: this.state.bytes };

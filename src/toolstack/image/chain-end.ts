@@ -5,6 +5,7 @@ import { Ledger } from '../../ledger/ledger.ts';
 import { RunLoop } from '../../machine/run-loop.ts';
 import type { Watch } from '../limits.ts';
 import type { SessionOptions } from '../session.ts';
+import { OutputDigest } from '../undisturbed/output-digest.ts';
 import { AccessTape } from '../undisturbed/tape.ts';
 import { type EndReport, instructionsOf, Undisturbed } from '../undisturbed/undisturbed.ts';
 import { fileSource, loadImage } from './read.ts';
@@ -32,7 +33,12 @@ export async function compareChainEnd(
     if (event.stage !== 'mark') tape.access(event.stage, event.seq, event.access);
   }
   const books = new Ledger({ sinks: [tape] });
-  const { machine } = restoreMachine(loaded, { ledger: books });
+  const from = loaded.state.output;
+  const output = from === null ? null : new OutputDigest(() => {}, from);
+  const { machine } = restoreMachine(loaded, {
+    ledger: books,
+    ...(output === null ? {} : { output: output.put }),
+  });
   using _machine = machine;
   books.goOn({
     events: known,
@@ -45,5 +51,5 @@ export async function compareChainEnd(
   const stop = loop.run();
   machine.regs.settle();
   books.drain();
-  return await plain.compare({ machine, stop, output: null }, watch);
+  return await plain.compare({ machine, stop, output }, watch);
 }

@@ -73,6 +73,7 @@ export async function runLink(
         checkpoint: s.checkpoints,
         ledger: s.ledgerPosition(link.fsync),
         log: s.log.position,
+        output: s.outputPosition,
       });
       say({ what: 'committed', checkpoint: s.checkpoints });
     },

@@ -31,6 +31,8 @@ export interface ChainOptions
   seed: number;
   /** So many checkpoints must each be followed by a kill, and by a new process that goes on from it. */
   checkpoints: number;
+  /** More than 1: a process is killed after so many checkpoints of its own, and `checkpoints` counts all of them. */
+  perProcess: number;
   start: (link: ChainLink) => LinkProcess;
 }
 
@@ -41,6 +43,7 @@ export interface ChainReport {
   seed: number;
   checkpoints: number;
   checkpointsAsked: number;
+  perProcess: number;
   /** Started, the last one included. */
   processes: number;
   /** Those of them that were killed. */
@@ -74,7 +77,7 @@ const BLIND = 8;
 
 /** @throws HvmError when the folder cannot be used, or a process ends by itself with an error */
 export async function chain(options: ChainOptions, watch: Watch): Promise<ChainReport> {
-  const { folder, checkpoints, start, seed, ...rest } = options;
+  const { folder, checkpoints, perProcess, start, seed, ...rest } = options;
   const image = join(folder, 'image');
   const ledger = join(folder, 'ledger.jsonl');
   prepare(folder);
@@ -95,11 +98,11 @@ export async function chain(options: ChainOptions, watch: Watch): Promise<ChainR
     };
     // The last one is let go to its end: the books are closed there.
     if (progressed) counts.restored++;
-    const last = counts.restored >= checkpoints;
+    const last = (perProcess > 1 ? at : counts.restored) >= checkpoints;
     if (last) link.until = at + 1;
     counts.processes++;
     const most = options.threads === null ? AFTER_COMMIT : AFTER_COMMIT_THREADS;
-    const ran = await runOne(start(link), last ? null : { random, most }, watch);
+    const ran = await runOne(start(link), last ? null : { random, most, after: perProcess }, watch);
     if (ran.ended !== null) {
       const { end, failed, verdict } = ran.ended;
       const well = end === null || (end === 'verdict' && verdict === 'success');
@@ -122,7 +125,8 @@ export async function chain(options: ChainOptions, watch: Watch): Promise<ChainR
     progressed = state.checkpoint > at;
     if (!progressed) counts.barren++;
     at = state.checkpoint;
-    const pause = watch.tick(Math.min(counts.restored, checkpoints), checkpoints);
+    const reached = perProcess > 1 ? at : counts.restored;
+    const pause = watch.tick(Math.min(reached, checkpoints), checkpoints);
     if (pause !== undefined) await pause;
   }
   const end = done && problem === null ? await endOf(options, image, ledger, watch) : null;
@@ -154,7 +158,7 @@ async function judge(
   },
   ledger: string,
 ): Promise<Omit<ChainReport, 'end'>> {
-  const { guest, revision, seed, checkpoints } = options;
+  const { guest, revision, seed, checkpoints, perProcess } = options;
   const { at, done, problem, ...counts } = ran;
   const files = ledgerFiles(options, ledger).map((f) => (existsSync(f) ? f : `${f}.partial`));
   const books = await Promise.all(files.map((file) => checkLedger(file)));
@@ -168,6 +172,7 @@ async function judge(
     seed,
     checkpoints: at,
     checkpointsAsked: checkpoints,
+    perProcess,
     ...counts,
     ledger: merged(books),
     problem: problem ?? (bad ? violation : null),
@@ -228,14 +233,15 @@ interface Ran {
   ended: Extract<ChainWord, { what: 'ended' }> | null;
 }
 
-/** @param death - when it is killed: at most so many ms after a commit; null: it is not */
+/** @param death - when it is killed: at most so many ms after a commit, the `after`-th; null: it is not */
 async function runOne(
   process: LinkProcess,
-  death: { random: Random; most: number } | null,
+  death: { random: Random; most: number; after: number } | null,
   watch: Watch,
 ): Promise<Ran> {
   const ran: Ran = { killed: false, errors: '', committed: 0, ended: null };
   let armed = false;
+  let commits = 0;
   const arm = (ms: number): void => {
     if (armed) return;
     armed = true;
@@ -249,7 +255,7 @@ async function runOne(
     if (word.what === 'ended') ran.ended = word;
     else {
       ran.committed = word.checkpoint;
-      if (death !== null) arm(delay);
+      if (death !== null && ++commits >= death.after) arm(delay);
     }
   });
   watch.signal.removeEventListener('abort', stop);

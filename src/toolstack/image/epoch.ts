@@ -12,7 +12,13 @@ import { deviceLabel } from '../../machine/servers.ts';
 import type { RevisionName } from '../../xen/hvm/revision.ts';
 import type { Snapshot } from '../snapshot.ts';
 import { type HvmRecord, saveRecords } from './hvm-records.ts';
-import type { ImageState, LedgerPosition, LogPosition, VcpuState } from './state.ts';
+import type {
+  ImageState,
+  LedgerPosition,
+  LogPosition,
+  OutputPosition,
+  VcpuState,
+} from './state.ts';
 
 /** The guest's clock ticks once per instruction, and an instruction takes a nanosecond. */
 export const TSC_KHZ = 1_000_000;
@@ -27,6 +33,8 @@ export interface EpochFacts {
   checkpoint: number;
   ledger: LedgerPosition | null;
   log: LogPosition | null;
+  /** Absent: nobody has listened since the guest started. */
+  output?: OutputPosition | null;
 }
 
 /** One vCPU of a machine that stands still, just captured. */
@@ -47,6 +55,7 @@ export interface DomainPart
   /** `name@range`. */
   devices: readonly string[];
   servers: readonly { name: string; state: ServerState }[];
+  output?: OutputPosition | null;
 }
 
 /** @param snapshot - of this very moment */
@@ -84,6 +93,8 @@ export function domainEpoch(domain: DomainPart, vcpus: readonly VcpuPart[]): Epo
     pageIsRam,
     verdict,
     pc: domain.pc,
+    // Absent where nobody has listened.
+    output: domain.output ?? undefined,
   };
   const header = encodeHvmHeader({ changeset: 2n ** 64n - 1n, cpuid: 0, tscKhz: TSC_KHZ });
   // One counter for all: that of vCPU 0.
@@ -117,6 +128,7 @@ export function epochState(machine: Machine, snapshot: Snapshot, facts: EpochFac
     })),
     ...{ revision, checkpoint, interrupts, pageIsRam, verdict },
     pc: machine.pc && snapshot.pc && { config: machine.pc.config, platform: snapshot.pc },
+    output: facts.output ?? null,
   };
   return domainEpoch(domain, [vcpuPart(machine, snapshot, facts)]);
 }

@@ -34,6 +34,12 @@ export const logPosition = z.strictObject({
   last: count.nullable(),
 });
 
+/** What had come out of console and serial line by then: `OutputDigest`. */
+export const outputPosition = z.strictObject({
+  bytes: count,
+  hash: z.int().min(0).max(0xffffffff),
+});
+
 /** One vCPU, but for its registers and what lies in memory. */
 export const vcpuState = z.strictObject({
   /** Its share of the opaque CPU state, which is that of all vCPUs, one behind the other. */
@@ -83,9 +89,12 @@ export const imageStateSchema = z.strictObject({
   verdict: z.enum(VERDICTS as [Verdict, ...Verdict[]]).nullable(),
   /** What a PC is made of, and its platform; null: a bare machine. */
   pc: z.strictObject({ config: pcConfigSchema, platform: pcStateSchema }).nullable(),
+  /** null: nobody has listened since the guest started. */
+  output: outputPosition.nullable().default(null),
 });
 
 export type VcpuState = z.infer<typeof vcpuState>;
 export type ImageState = z.infer<typeof imageStateSchema>;
 export type LedgerPosition = z.infer<typeof ledgerPosition>;
 export type LogPosition = z.infer<typeof logPosition>;
+export type OutputPosition = z.infer<typeof outputPosition>;

@@ -105,7 +105,9 @@ export class Undisturbed implements Disposable {
     const { difference } = this.#comparison;
     if (difference !== null) differences.push({ aspect: 'accesses', message: difference });
     if (other.output !== null && !this.#output.equals(other.output)) {
-      const message = `undisturbed ${this.#output.bytes} bytes, here ${other.output.bytes}`;
+      const [plain, here] = [this.#output.bytes, other.output.bytes];
+      const message =
+        plain === here ? `other ones of ${here} bytes` : `undisturbed ${plain} bytes, here ${here}`;
       differences.push({ aspect: 'output', message });
     }
     differences.push(...endDifferences(this.machine, other.machine));
