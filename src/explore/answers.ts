@@ -36,6 +36,11 @@ export class Answers {
     };
   }
 
+  /** Whether all that the guest got was told. */
+  get still(): boolean {
+    return this.#batch === null;
+  }
+
   forget(): void {
     this.#batch = null;
   }

@@ -38,8 +38,8 @@ import { INVARIANTS, type Invariant, type RunEnd } from './invariants.ts';
 import { IrqSource } from './irq-source.ts';
 import { Killer } from './killer.ts';
 import { type Finding, Observer } from './observer.ts';
-import { StartState } from './reset.ts';
 import { Restorer } from './restorer.ts';
+import { Rewinder } from './rewinder.ts';
 import {
   extrasOf,
   FIRST_KILLER,
@@ -56,6 +56,7 @@ import { Seat } from './seat.ts';
 import { WorldState } from './state.ts';
 import { AT_REST, ToolstackActor } from './toolstack.ts';
 import type { Reference } from './undisturbed.ts';
+import { type Progress, Waymarks } from './waymarks.ts';
 
 /** Opportunities after which a run counts as unending. */
 const MOST_OPPORTUNITIES = 4000;
@@ -97,7 +98,9 @@ export class Arena implements Points, Disposable {
   hashing = true;
   /** A vCPU waits in HLT for ever, unless something is done about it: true, and it is looked at again. */
   onHalted: ((seat: Seat) => boolean) | null = null;
-  readonly #start: StartState;
+  readonly #rewinder: Rewinder;
+  readonly #waymarks: Waymarks;
+  readonly #progress: Progress = { n: 0, preemptions: 0, current: VCPU, opportunities: 0 };
   readonly #world: WorldState;
   readonly #restorer: Restorer | null = null;
   readonly #scratch = new StateHash();
@@ -108,11 +111,11 @@ export class Arena implements Points, Disposable {
   #starting = true;
   /** vCPUs inside a call, the one that is running last. */
   readonly #stack: Seat[] = [];
-  /** By server: its devices may have changed in this run. */
-  readonly #touched: boolean[] = [];
   /** By vCPU. */
   readonly #answers: Answers[] = [];
   #judged = 0;
+  /** Whether places of this run are saved for later ones. */
+  #saves = false;
   #why: RunEnd['why'] = 'done';
 
   /**
@@ -176,12 +179,12 @@ export class Arena implements Points, Disposable {
         devices: machine.ledgerDevices,
       };
       this.#toFirstAccess();
-      this.#start = new StartState(machine);
-      this.#touched.push(...machine.servers.map(() => true));
+      this.#rewinder = new Rewinder(machine);
       for (const seat of this.seats) seat.attach();
       // Several vCPUs may share a device, whose answers then depend on their order.
       const restores = reference !== null && this.observer.restores && vcpus === 1;
-      this.#restorer = restores ? new Restorer(this, reference, this.#start) : null;
+      this.#restorer = restores ? new Restorer(this, reference, this.#rewinder) : null;
+      this.#waymarks = this.#newWaymarks();
     } catch (error) {
       machine[Symbol.dispose]();
       throw error;
@@ -205,7 +208,7 @@ export class Arena implements Points, Disposable {
       settling: () => {
         for (const seat of this.seats) this.#released(seat);
         // Devices are put to sleep.
-        this.#touched.fill(true);
+        this.#rewinder.touchAll();
       },
       devicesSaved: () => this.#restorer?.devicesSaved(),
       saved: (n, problems) => this.observer.captured(n, problems),
@@ -220,6 +223,29 @@ export class Arena implements Points, Disposable {
     });
   }
 
+  #newWaymarks(): Waymarks {
+    const { machine, seats, toolstack, irqSource, observer, ledger, history, scenario } = this;
+    const rewinder = this.#rewinder;
+    const restorer = this.#restorer;
+    const answers = this.#answers;
+    return new Waymarks(
+      {
+        machine,
+        rewinder,
+        seats,
+        answers,
+        toolstack,
+        irqSource,
+        observer,
+        ledger,
+        history,
+        restorer,
+      },
+      // A place is saved between two instructions, and this fault is about a CPU that is not.
+      scenario.bug?.faults?.stopReplays !== true,
+    );
+  }
+
   /** Each access can happen again at each checkpoint; a guest can go on a little. */
   #remember(): void {
     const { ios, checkpoints } = this.scenario;
@@ -232,7 +258,7 @@ export class Arena implements Points, Disposable {
     const { machine } = this;
     for (const [i, server] of machine.servers.entries()) {
       server.onAccess = (event: AccessEvent) => {
-        this.#touched[i] = true;
+        this.#rewinder.touch(i);
         this.#restorer?.saw(i);
         machine.vcpus[event.vcpu]?.books?.onAccess(event);
         this.observer.access(event);
@@ -269,6 +295,7 @@ export class Arena implements Points, Disposable {
     this.scenario = { ...this.scenario, ios, checkpoints };
     this.toolstack.most = checkpoints;
     this.#remember();
+    this.#waymarks.resize();
   }
 
   // What the guest does before its first access concerns nobody else: every run starts behind it.
@@ -292,31 +319,29 @@ export class Arena implements Points, Disposable {
     this.#starting = false;
   }
 
-  /** One run from the start. What it broke is in `findings` until the next one. */
-  run(chooser: Chooser): RunResult {
-    const { decision, history } = this;
+  /**
+   * One run. What it broke is in `findings` until the next one.
+   * @param shared - its first decisions, as many, are made as in the last run; it may then go on from the middle of that,
+   *   and the chooser is asked for later ones only. Null: nothing is known, and the next run starts from the beginning, too
+   */
+  run(chooser: Chooser, shared: number | null = null): RunResult {
     this.#chooser = chooser;
-    this.#start.restore(this.#touched);
-    this.#touched.fill(false);
-    this.toolstack.reset();
+    this.#saves = shared !== null && this.history.tape === null;
+    if (shared === null) this.#waymarks.forget();
+    const from = shared === null ? null : this.#waymarks.goBack(shared);
+    if (from === null) this.#fromStart();
     this.killer.reset();
-    this.irqSource.reset();
-    for (const seat of this.seats) seat.reset(MOST_INSTRUCTIONS);
     this.#world.reset();
-    this.observer.reset();
-    this.#restorer?.reset();
-    history.reset();
-    this.ledger.restart(this.#info);
     for (const answers of this.#answers) answers.forget();
     this.#stack.length = 0;
     this.#judged = 0;
-    this.#current = VCPU;
-    this.#opportunities = 0;
-    decision.n = 0;
-    decision.preemptions = 0;
+    this.#current = from?.current ?? VCPU;
+    this.#opportunities = from?.opportunities ?? 0;
+    this.decision.n = from?.n ?? 0;
+    this.decision.preemptions = from?.preemptions ?? 0;
     try {
       // Scheduled for the first time.
-      for (const seat of this.seats) this.#segment(seat);
+      if (from === null) for (const seat of this.seats) this.#segment(seat);
       for (let seat = this.#next(); seat !== null; seat = this.#next()) this.#segment(seat);
       return this.#result(this.#why);
     } catch (stop) {
@@ -324,6 +349,29 @@ export class Arena implements Points, Disposable {
       if (stop !== OVER) throw stop;
       return this.#result(this.#why);
     }
+  }
+
+  #fromStart(): void {
+    this.#rewinder.restore(this.#rewinder.start);
+    this.toolstack.reset();
+    this.irqSource.reset();
+    for (const seat of this.seats) seat.reset(MOST_INSTRUCTIONS);
+    this.observer.reset();
+    this.#restorer?.reset();
+    this.history.reset();
+    this.ledger.restart(this.#info);
+  }
+
+  /** The world is saved here, if it can be, and later runs may go on from here. */
+  #mayBeSaved(): void {
+    if (!this.#saves || this.killer.any) return;
+    const { decision } = this;
+    const progress = this.#progress;
+    progress.n = decision.n;
+    progress.preemptions = decision.preemptions;
+    progress.current = this.#current;
+    progress.opportunities = this.#opportunities;
+    this.#waymarks.pass(progress);
   }
 
   #result(end: RunResult['end']): RunResult {
@@ -384,6 +432,7 @@ export class Arena implements Points, Disposable {
         return this.#ended('unending', 'the guest goes on and on without finishing its accesses');
     }
     if (done) return this.#ended('done', '');
+    this.#mayBeSaved();
     const last = seats[Math.max(vcpuOf(this.#current), 0)] as Seat;
     const seat = this.#opportunity(last.parts.vcpu.in_guest ? ENTER : IDLE, null);
     if (seat !== null) return seat;
@@ -414,6 +463,8 @@ export class Arena implements Points, Disposable {
     } else if (stop === 'dead') {
       this.#end('halted', 'the guest has halted with interrupts off');
     } else if (stop === 'halted') {
+      // Nothing else tells a guest that has come to its HLT from one that is still on its way there.
+      this.history.add(0x90 + 0x100 * seat.id);
       seat.halted = !(this.onHalted?.(seat) ?? false);
       if (seat.halted && !this.irqSource.enabled() && this.seats.length === 1)
         this.#end('halted', 'the guest has halted');
@@ -557,8 +608,8 @@ export class Arena implements Points, Disposable {
   }
 
   #kill(i: number): void {
-    this.#start.keepServers();
-    this.#touched[i] = true;
+    this.#rewinder.keepServers();
+    this.#rewinder.touch(i);
     this.killer.step(i);
     this.observer.killed();
   }

@@ -29,7 +29,7 @@ export function withVisit(visits: number, current: number, budget: number): numb
 /** Actors are bits below it. */
 const BUDGET_UNIT: number = 2 ** ACTORS;
 
-/** The search's position: `Arena.run(dfs.choose)`, then `next()`, until that is false. */
+/** The search's position: `Arena.run(dfs.choose, dfs.shared)`, then `next()`, until that is false. */
 export class Dfs {
   /** Complete runs. */
   schedules = 0;
@@ -51,6 +51,11 @@ export class Dfs {
 
   get states(): number {
     return this.visited.size;
+  }
+
+  /** Decisions at the beginning of the path under way that are those of the run before. */
+  get shared(): number {
+    return Math.max(0, this.stack.length - 1);
   }
 
   /** For `Arena.run()`. */

@@ -2,17 +2,40 @@
 // A ledger without a buffer, for runs of a few events: its judge sees each event at once, and it can start over.
 
 import { ANSWERED, EventBlock, ISSUED, RETIRED } from '../ledger/columns.ts';
-import { type Access, createAccess, type StartInfo, type Witness } from '../ledger/events.ts';
+import {
+  type Access,
+  createAccess,
+  type StageCounts,
+  type StartInfo,
+  type Witness,
+} from '../ledger/events.ts';
 import { Ledger } from '../ledger/ledger.ts';
 import { LiveChecker } from '../ledger/live-checker.ts';
 import { BugError } from '../util/errors.ts';
 import type { StateHash } from './hash.ts';
 
+const MOST_VIOLATIONS = 8;
+
+/** A saved place of a `DirectLedger`. */
+export class LedgerMark {
+  readonly checker: LiveChecker;
+  readonly retiredBy: number[] = [];
+  totals: StageCounts = { issued: 0, answered: 0, retired: 0 };
+  checkpoints = 0;
+  resumes = 0;
+  seq = 0;
+
+  /** @param remembered - as the ledger has it */
+  constructor(remembered: number) {
+    this.checker = new LiveChecker({ maxViolations: MOST_VIOLATIONS, remembered });
+  }
+}
+
 export class DirectLedger extends Ledger {
   /** Requests the judge remembers: more than a run can have, and few, because each run has a new judge. */
   remembered = 32;
   /** The judge of this run. */
-  checker: LiveChecker = new LiveChecker({ maxViolations: 8 });
+  checker: LiveChecker = new LiveChecker({ maxViolations: MOST_VIOLATIONS });
   /** Events of this run. */
   #seq = 0;
   /** Requests retired in this run, by vCPU. */
@@ -33,12 +56,34 @@ export class DirectLedger extends Ledger {
   /** A new run. */
   restart(info: StartInfo): void {
     const { remembered, checker: instead } = this;
-    this.checker = new LiveChecker({ maxViolations: 8, remembered, instead });
+    this.checker = new LiveChecker({ maxViolations: MOST_VIOLATIONS, remembered, instead });
     this.#seq = 0;
     for (let i = 0; i < info.vcpus; i++) this.retiredBy[i] = 0;
     this.issuedCount = this.answeredCount = this.retiredCount = 0;
     this.checkpoints = this.resumes = 0;
     this.checker.mark(this.#seq++, { ev: 'start', ...info });
+  }
+
+  /** Saves where the run is. @param mark - of a ledger that remembers as much */
+  take(mark: LedgerMark): void {
+    mark.checker.copyFrom(this.checker);
+    for (let i = 0; i < this.retiredBy.length; i++) mark.retiredBy[i] = this.retiredBy[i] ?? 0;
+    mark.totals = this.totals;
+    mark.checkpoints = this.checkpoints;
+    mark.resumes = this.resumes;
+    mark.seq = this.#seq;
+  }
+
+  /** A run that goes on from there. */
+  goBack(mark: LedgerMark): void {
+    this.checker.copyFrom(mark.checker);
+    for (let i = 0; i < this.retiredBy.length; i++) this.retiredBy[i] = mark.retiredBy[i] ?? 0;
+    this.issuedCount = mark.totals.issued;
+    this.answeredCount = mark.totals.answered;
+    this.retiredCount = mark.totals.retired;
+    this.checkpoints = mark.checkpoints;
+    this.resumes = mark.resumes;
+    this.#seq = mark.seq;
   }
 
   override get events(): number {

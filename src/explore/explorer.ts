@@ -142,8 +142,9 @@ class Search {
   }
 
   #run(chooser: Chooser): RunResult {
-    const listened = this.#recording.of(chooser);
-    return this.#twice?.run(this.#arena, listened) ?? this.#arena.run(listened);
+    const shared = this.#dfs?.shared ?? null;
+    const listened = this.#recording.of(chooser, this.#twice === null ? (shared ?? 0) : 0);
+    return this.#twice?.run(this.#arena, listened) ?? this.#arena.run(listened, shared);
   }
 
   #note({ preemptions }: RunResult): void {

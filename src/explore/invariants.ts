@@ -31,7 +31,14 @@ export interface RunEnd {
 
 /** What a monitor hears. All absent: it hears nothing. */
 export interface Monitor {
+  /** A new run. */
   reset?(): void;
+  /**
+   * A place that runs may go on from, no instruction in hand: the function that is returned brings the monitor back
+   * there, after `reset()`. Null: there is nothing to bring back. A monitor with `reset` and without this is never brought
+   * back: every run starts from the beginning.
+   */
+  mark?(): (() => void) | null;
   /** The vCPU has left the guest at the first access of instruction number `insn`. */
   begun?(insn: number, vcpu: number): void;
   /** What became of it: RIP moved past it, or it runs again. */
@@ -144,6 +151,8 @@ const ripOnce: Invariant = {
       reset() {
         served.length = 0;
       },
+      // Between two instructions nothing is served.
+      mark: () => null,
       begun(_insn, vcpu) {
         served[vcpu] = false;
       },
@@ -168,6 +177,8 @@ const responseOnce: Invariant = {
       reset() {
         waited.length = 0;
       },
+      // Between two instructions nothing is waited for.
+      mark: () => null,
       sent(v, p) {
         waited[v.vcpu_id] = hvm_ioreq_needs_completion({ ...p, state: STATE_IOREQ_READY });
       },

@@ -22,6 +22,12 @@ export class IrqSource {
     this.raised = this.merged = 0;
     this.#takenBefore = this.#machine.cpu.irqsTaken;
   }
+  /** A run that goes on where so many edges had come, the CPU's own state being back already. */
+  goBack(raised: number, merged: number, taken: number): void {
+    this.raised = raised;
+    this.merged = merged;
+    this.#takenBefore = (this.#machine.cpu.irqsTaken - taken) >>> 0;
+  }
   enabled(): boolean {
     return this.raised < this.most;
   }

@@ -19,10 +19,23 @@ export interface Finding {
 /** The monitors that hear of something, by what it is. */
 type Hearers = { readonly [K in keyof Monitor]-?: Monitor[] };
 
+/** A saved place of an `Observer`. */
+export interface ObserverMark {
+  readonly granted: boolean[];
+  readonly given: number[];
+  readonly back: (() => void)[];
+}
+
+function copyOver<T>(to: T[], from: readonly T[]): void {
+  to.length = from.length;
+  for (let i = 0; i < from.length; i++) to[i] = from[i] as T;
+}
+
 function hearersOf(monitors: readonly Monitor[]): Hearers {
   const of = (name: keyof Monitor): Monitor[] => monitors.filter((m) => m[name] !== undefined);
   return {
     reset: of('reset'),
+    mark: of('mark'),
     begun: of('begun'),
     settled: of('settled'),
     given: of('given'),
@@ -73,6 +86,28 @@ export class Observer extends NullTracer {
     this.#given.fill(0);
     this.#run.killed = false;
     for (const m of this.#hear.reset) m.reset?.();
+  }
+
+  /** Whether each monitor can be brought back to a saved place. */
+  get goesBack(): boolean {
+    return this.#hear.reset.every((m) => m.mark !== undefined);
+  }
+  /** Saves where the run is, which has broken nothing and killed nobody. */
+  take(mark: ObserverMark): void {
+    copyOver(mark.granted, this.#granted);
+    copyOver(mark.given, this.#given);
+    mark.back.length = 0;
+    for (const m of this.#hear.mark) {
+      const back = m.mark?.() ?? null;
+      if (back !== null) mark.back.push(back);
+    }
+  }
+  /** A run that goes on from there. */
+  goBack(mark: ObserverMark): void {
+    this.reset();
+    copyOver(this.#granted, mark.granted);
+    copyOver(this.#given, mark.given);
+    for (const back of mark.back) back();
   }
 
   #complain(invariant: string, message: string): void {

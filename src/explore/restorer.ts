@@ -8,7 +8,7 @@ import { RunLoop } from '../machine/run-loop.ts';
 import { Snapshot } from '../toolstack/snapshot.ts';
 import { p2m_ram_rw } from '../xen/hvm/p2m.ts';
 import type { Arena } from './arena.ts';
-import type { StartState } from './reset.ts';
+import type { Rewinder } from './rewinder.ts';
 import { accessWords, type Reference } from './undisturbed.ts';
 
 /** Instructions after which the guest counts as making no further access. */
@@ -17,7 +17,7 @@ const MOST_INSTRUCTIONS = 200_000;
 export class Restorer implements Disposable {
   readonly #arena: Arena;
   readonly #reference: Reference;
-  readonly #start: StartState;
+  readonly #rewinder: Rewinder;
   readonly #twin: Machine;
   readonly #loop: RunLoop;
   /** By device model: accesses in the run that is looked at, and in the twin. */
@@ -29,9 +29,9 @@ export class Restorer implements Disposable {
   #problem: string | null = null;
   #left = 0;
 
-  constructor(arena: Arena, reference: Reference, start: StartState) {
+  constructor(arena: Arena, reference: Reference, rewinder: Rewinder) {
     this.#arena = arena;
-    this.#start = start;
+    this.#rewinder = rewinder;
     this.#reference = reference;
     const { machine, scenario } = arena;
     const isDevice = (gpa: number): boolean =>
@@ -58,6 +58,20 @@ export class Restorer implements Disposable {
     this.#seen.fill(0);
     this.#early = null;
   }
+  /** Whether nothing was saved early: else the run has to go on to its end. */
+  get still(): boolean {
+    return this.#early === null;
+  }
+  /** Accesses so far, by device model, for `goBack()`. */
+  take(seen: number[]): void {
+    for (let i = 0; i < this.#seen.length; i++) seen[i] = this.#seen[i] as number;
+  }
+  /** A run that goes on from there. */
+  goBack(seen: readonly number[]): void {
+    this.reset();
+    for (let i = 0; i < this.#seen.length; i++) this.#seen[i] = seen[i] ?? 0;
+  }
+
   /** A device model of the run was accessed. */
   saw(server: number): void {
     this.#seen[server] = (this.#seen[server] ?? 0) + 1;
@@ -86,7 +100,7 @@ export class Restorer implements Disposable {
   #goesOn(): string | null {
     const { machine } = this.#arena;
     const twin = this.#twin;
-    this.#start.collect();
+    this.#rewinder.collect();
     const snapshot = new Snapshot(machine);
     snapshot.capture(machine);
     if (this.#early !== null) snapshot.servers.splice(0, this.#early.length, ...this.#early);

@@ -104,10 +104,11 @@ export function parseSchedule(text: string): Schedule {
 export class Recording {
   readonly choices: Choice[] = [];
 
-  /** `chooser`, listened to. */
-  of(chooser: Chooser): Chooser {
-    this.choices.length = 0;
+  /** `chooser`, listened to. @param shared - choices at decisions before it are those of the run before */
+  of(chooser: Chooser, shared = 0): Chooser {
+    while ((this.choices.at(-1)?.n ?? -1) >= shared) this.choices.pop();
     return (decision, arena) => {
+      while ((this.choices.at(-1)?.n ?? -1) >= decision.n) this.choices.pop();
       const actor = chooser(decision, arena);
       if (actor !== decision.options[0]) this.choices.push({ n: decision.n, actor });
       return actor;

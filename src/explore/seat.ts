@@ -39,10 +39,17 @@ export class Seat {
     parts.vcpu.arch.hvm.cpu = this.insnCpu;
   }
 
-  reset(deadline: number): void {
-    this.active = this.granted = this.atEntry = this.halted = this.open = false;
+  /** A new run, of at most `instructions`. */
+  reset(instructions: number): void {
+    this.goBack(false, this.parts.cpu.icount + instructions);
+  }
+
+  /** Between two calls, as it was when it had not looked for anything but `halted`. @param deadline - in instructions */
+  goBack(halted: boolean, deadline: number): void {
+    this.active = this.granted = this.atEntry = this.open = false;
+    this.halted = halted;
     this.loop.forget();
-    this.loop.deadline = this.parts.cpu.icount + deadline;
+    this.loop.deadline = deadline;
   }
 
   /** Each stay in the guest is granted; a vCPU that cannot go on gives way. */

@@ -84,6 +84,24 @@ export class VcpuBook {
     this.#history.fill(-1);
   }
 
+  /** Remembers what `other` does, which remembers as many. */
+  copyFrom(other: VcpuBook): void {
+    this.begin(other.insn);
+    for (let i = 0; i < other.trackCount; i++) Object.assign(this.addTrack(), other.tracks[i]);
+    this.lastRep = other.lastRep;
+    this.lastAccess = other.lastAccess;
+    this.lastLane = other.lastLane;
+    this.openCount = 0;
+    for (let i = 0; i < other.openCount; i++) {
+      const { access, issuedSeq, answeredSeq, stray } = other.open[i] as OpenPiece;
+      this.push(access, issuedSeq, stray);
+      (this.open[i] as OpenPiece).answeredSeq = answeredSeq;
+    }
+    this.unanswered = other.unanswered;
+    this.#history.set(other.#history);
+    this.#historyNext = other.#historyNext;
+  }
+
   /** A track for the next access index, to be filled by the caller. */
   addTrack(): Track {
     const index = this.trackCount++;

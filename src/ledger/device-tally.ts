@@ -31,6 +31,25 @@ export class DeviceTally {
     });
   }
 
+  /** A tally that goes on on its own from here. */
+  clone(): DeviceTally {
+    const copy = new DeviceTally(this.#devices);
+    copy.copyFrom(this);
+    return copy;
+  }
+
+  /** Counts as `other` does, which is of the same devices. @returns false if it is not */
+  copyFrom(other: DeviceTally): boolean {
+    if (other.#devices !== this.#devices) return false;
+    for (let i = 0; i < this.#countOf.length; i++) {
+      const { reads, writes } = other.#countOf[i] as Witness;
+      const mine = this.#countOf[i] as Witness;
+      mine.reads = reads;
+      mine.writes = writes;
+    }
+    return true;
+  }
+
   /** Adds an issued request to its device; accesses outside all ranges belong to nobody. */
   count(a: Access): void {
     const index = this.#find(a.space, a.addr);

@@ -23,6 +23,12 @@ export class IssueRules {
     this.#reporter = reporter;
   }
 
+  /** Goes on from where `other` is. */
+  copyFrom(other: IssueRules): void {
+    this.discarded = other.discarded;
+    if (!this.tally.copyFrom(other.tally)) this.tally = other.tally.clone();
+  }
+
   issue(book: VcpuBook, seq: number, a: Access): void {
     this.tally.count(a);
     let stray = false;

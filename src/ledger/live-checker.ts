@@ -97,6 +97,31 @@ export class LiveChecker implements EventSink {
     }
   }
 
+  /** Goes on from where `other` is, which remembers as much. */
+  copyFrom(other: LiveChecker): void {
+    this.#reporter.copyFrom(other.#reporter);
+    this.#issues.copyFrom(other.#issues);
+    this.#books.length = other.#books.length;
+    for (let vcpu = 0; vcpu < other.#books.length; vcpu++) {
+      const theirs = other.#books[vcpu];
+      if (theirs === undefined) this.#books[vcpu] = undefined;
+      else this.#book(vcpu).copyFrom(theirs);
+    }
+    copyCounts(this.#accesses, other.#accesses);
+    copyCounts(this.#requests, other.#requests);
+    this.#windows.clear();
+    for (const [window, times] of other.#windows) this.#windows.set(window, times);
+    this.#events = other.#events;
+    this.#lastSeq = other.#lastSeq;
+    this.#vcpus = other.#vcpus;
+    this.#state = other.#state;
+    this.#paused = other.#paused;
+    this.#checkpoints = other.#checkpoints;
+    this.#resumes = other.#resumes;
+    this.#finished = other.#finished;
+    this.#fresh = other.#fresh;
+  }
+
   /** True once anything was found wrong. */
   get failed(): boolean {
     return this.#reporter.total > 0;
@@ -358,4 +383,10 @@ export class LiveChecker implements EventSink {
     }
     return book;
   }
+}
+
+function copyCounts(to: StageCounts, from: StageCounts): void {
+  to.issued = from.issued;
+  to.answered = from.answered;
+  to.retired = from.retired;
 }

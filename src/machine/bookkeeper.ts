@@ -64,6 +64,11 @@ export class Bookkeeper extends NullTracer {
     this.onBegun?.(this.#insn);
   }
 
+  /** Whether no instruction with accesses is in progress. */
+  get still(): boolean {
+    return this.#open === 0;
+  }
+
   /** Whether nobody hears of single instructions, and none is in progress: `whole()` will do. */
   get quiet(): boolean {
     return this.#open === 0 && !this.early && this.onBegun === null && this.onSettled === null;

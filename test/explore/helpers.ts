@@ -34,7 +34,7 @@ export function searchAll(of: Scenario, preemptions: number, prune = true): Sear
   let schedules = 0;
   let pruned = 0;
   do {
-    if (arena.run(dfs.choose).end === 'cut') pruned++;
+    if (arena.run(dfs.choose, dfs.shared).end === 'cut') pruned++;
     else {
       schedules++;
       const names = arena.findings.map((f) => f.invariant).sort();

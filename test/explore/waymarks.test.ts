@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Runs that go on from the middle of the one before are the runs that start from the beginning: the same search twice,
+// run by run, with and without saved places; for every museum bug, its cure, and the further actors, on both CPUs.
+import { expect, it, vi } from 'vitest';
+import type { Arena } from '../../src/explore/arena.ts';
+import { Dfs } from '../../src/explore/dfs.ts';
+import { INVARIANTS, type Invariant } from '../../src/explore/invariants.ts';
+import { makeArena } from '../../src/explore/make-arena.ts';
+import type { Scenario } from '../../src/explore/scenario.ts';
+import { Recording } from '../../src/explore/schedule.ts';
+import { MUSEUM } from '../../src/toolstack/museum/index.ts';
+import { scenario } from './helpers.ts';
+
+// Many runs each, on a machine that may have other work.
+vi.setConfig({ testTimeout: 120_000 });
+
+/** One search, run by run. */
+class Walk {
+  readonly arena: Arena;
+  /** Decisions that the chooser was asked for. */
+  asked = 0;
+  readonly #dfs: Dfs;
+  readonly #saves: boolean;
+  readonly #recording = new Recording();
+
+  constructor(of: Scenario, preemptions: number, prune: boolean, saves: boolean) {
+    this.arena = makeArena(of);
+    this.arena.hashing = prune;
+    this.#dfs = new Dfs(preemptions, prune);
+    this.#saves = saves;
+  }
+
+  /** All that can be told of the next run. */
+  run(): unknown {
+    const { arena } = this;
+    const dfs = this.#dfs;
+    const shared = this.#saves ? dfs.shared : null;
+    const recorded = this.#recording.of(dfs.choose, shared ?? 0);
+    const result = arena.run((decision, it) => {
+      this.asked++;
+      return recorded(decision, it);
+    }, shared);
+    // Where a place is saved, the CPU is given its answer at once, elsewhere with its next entry.
+    const { vcpus } = arena.machine;
+    if (result.end !== 'cut') for (const { regs } of vcpus) regs.settle();
+    return {
+      result,
+      choices: this.#recording.choices.map(({ n, actor }) => [n, actor]),
+      history: arena.history.key(),
+      findings: [...arena.findings],
+      books: arena.ledger.checker.report(),
+      icounts: result.end === 'cut' ? null : vcpus.map(({ cpu }) => cpu.icount),
+      counts: arena.machine.counts(),
+    };
+  }
+  next(): boolean {
+    return this.#dfs.next();
+  }
+}
+
+/** @returns decisions asked for with saved places, and without */
+function compare(
+  of: Scenario,
+  preemptions: number,
+  prune: boolean,
+  most = 1500,
+): [asked: number, all: number] {
+  const short = new Walk(of, preemptions, prune, true);
+  const whole = new Walk(of, preemptions, prune, false);
+  using _a = short.arena;
+  using _b = whole.arena;
+  for (let runs = 0; runs < most; runs++) {
+    expect(short.run()).toEqual(whole.run());
+    const more = whole.next();
+    expect(short.next()).toBe(more);
+    if (!more) break;
+  }
+  return [short.asked, whole.asked];
+}
+
+it.each(MUSEUM.map((bug) => [bug.id, bug] as const))('%s, and its cure', (_id, bug) => {
+  const world = { ...scenario(bug.guest, bug.base, 3, 2), bug };
+  for (const cpu of ['real', 'scripted'] as const) {
+    for (const prune of [true, false]) {
+      compare({ ...world, cpu }, 2, prune, 400);
+      compare({ ...world, cpu, revision: bug.cure, bug: null }, 2, prune, 400);
+    }
+  }
+});
+
+it.each([
+  ['counter', 'exact', { kills: 1 }],
+  ['irq-counter', 'exact', { irqs: 2 }],
+  ['smp-counter', 'exact', { vcpus: 2 }],
+  ['smp-counter', 'before-b7e0d8978810', { vcpus: 2, kills: 1 }],
+] as const)('%s, %s, %j', (guest, revision, extras) => {
+  const world = { ...scenario(guest, revision, 2, 1), ...extras };
+  for (const prune of [true, false]) compare(world, 2, prune);
+});
+
+it.each(['counter', 'mmio-counter', 'rep-counter', 'rmw-ledger', 'write-ledger'])(
+  '%s: most of the way is not made again',
+  (guest) => {
+    const [asked, all] = compare(scenario(guest, 'exact', 4, 2), 2, true, 3000);
+    expect(asked).toBeLessThan(all * 0.75);
+  },
+);
+
+it('a monitor that cannot be brought back makes every run start from the beginning', () => {
+  let begun = 0;
+  let most = 0;
+  const counts: Invariant = {
+    name: 'counts',
+    meaning: 'counts the instructions of a run',
+    create: () => ({
+      reset: () => {
+        begun = 0;
+      },
+      begun: () => {
+        most = Math.max(most, ++begun);
+      },
+    }),
+  };
+  const dfs = new Dfs(1);
+  using arena = makeArena(scenario('counter', 'exact', 3, 1), undefined, [...INVARIANTS, counts]);
+  do {
+    const before = begun;
+    const { end } = arena.run(dfs.choose, dfs.shared);
+    if (end !== 'cut') expect(begun, `after ${before}`).toBeGreaterThanOrEqual(3);
+  } while (dfs.next());
+  expect(most).toBeGreaterThanOrEqual(3);
+});
+
+it('a monitor is brought back to where it was', () => {
+  const ended: number[] = [];
+  let begun = 0;
+  const counts: Invariant = {
+    name: 'counts',
+    meaning: 'counts the instructions of a run',
+    create: () => ({
+      reset: () => {
+        begun = 0;
+      },
+      mark: () => {
+        const at = begun;
+        return () => {
+          begun = at;
+        };
+      },
+      begun: () => {
+        begun++;
+      },
+      ended: () => {
+        ended.push(begun);
+      },
+    }),
+  };
+  const walk = (saves: boolean): number[] => {
+    ended.length = 0;
+    const dfs = new Dfs(2);
+    using arena = makeArena(scenario('counter', 'exact', 3, 1), undefined, [...INVARIANTS, counts]);
+    do arena.run(dfs.choose, saves ? dfs.shared : null);
+    while (dfs.next());
+    return ended.slice();
+  };
+  expect(walk(true)).toEqual(walk(false));
+});
