@@ -52,7 +52,7 @@ describe.each(['builtin', 'seabios'])('BIOS %s', (bios) => {
     skipWithout(bios, context);
     using session = new Session(withProbe('wide', floppy()), { bios });
     session.run(SETTLE_MS);
-    expect(lastLine(session)).toBe('B6 B4 00 00 A5 A5 2D B5 34 12 5A');
+    expect(lastLine(session)).toBe('F6 F4 00 00 A5 A5 2D B5 34 12 5A');
   });
 
   // The next two as QEMU shows them.

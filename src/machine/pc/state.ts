@@ -40,9 +40,14 @@ const channelSchema = z.strictObject({
   mode: int(5),
   bcd: int(1),
   gate: int(1),
-  count_load_time: time,
+  count_load_time: z.int(),
   count_stop_time: time,
   stopped_time: time,
+  count_register: z.int().min(1).max(0x10000),
+  null_count: flag,
+  stopped: flag,
+  triggered: flag,
+  next_load_time: z.int().min(-1),
 });
 
 export const pcStateSchema = z.strictObject({
@@ -57,7 +62,6 @@ export const pcStateSchema = z.strictObject({
     channels: z.tuple([channelSchema, channelSchema, channelSchema]).readonly(),
     speaker_data_on: int(1),
     next_ns: z.int().min(-1),
-    period_ns: time,
   }),
   rtc: z.strictObject({
     cmos_data: z.array(byte).length(14),

@@ -212,15 +212,30 @@ function ioport_read(irq: hvm_irq, s: vpic, addr: number): number {
   return s.readsel_isr ? s.isr : s.irr;
 }
 
+/** Both controllers after power-on, no line driven. */
+export function vpic_power_on(): hvm_irq {
+  return { vpic: [newVpic(true), newVpic(false)], isa_irq: 0 };
+}
+
+/** A byte to port 20h, 21h, A0h or A1h. */
+export function vpic_ioport_write(irq: hvm_irq, port: number, val: number): void {
+  ioport_write(irq, irq.vpic[port < 0xa0 ? 0 : 1], port, val);
+}
+
+/** A byte from one of them. */
+export function vpic_ioport_read(irq: hvm_irq, port: number): number {
+  return ioport_read(irq, irq.vpic[port < 0xa0 ? 0 : 1], port);
+}
+
 /** Puts both controllers into the domain. */
 export function vpic_init(d: domain): hvm_irq {
-  const irq: hvm_irq = { vpic: [newVpic(true), newVpic(false)], isa_irq: 0 };
-  irq.vpic.forEach((s, i) => {
-    register_byte_ports(d, i === 0 ? 0x20 : 0xa0, 2, {
-      read: (port) => ioport_read(irq, s, port),
-      write: (port, value) => ioport_write(irq, s, port, value),
+  const irq = vpic_power_on();
+  for (const first of [0x20, 0xa0]) {
+    register_byte_ports(d, first, 2, {
+      read: (port) => vpic_ioport_read(irq, port),
+      write: (port, value) => vpic_ioport_write(irq, port, value),
     });
-  });
+  }
   register_byte_ports(d, 0x4d0, 2, {
     read(port) {
       const s = irq.vpic[port === 0x4d0 ? 0 : 1];
