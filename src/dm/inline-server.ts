@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A device server on the vCPU's own thread: remembers its events, and runs as an actor or at once.
 import type { Actor, Steps, WaitFor } from '../util/actor.ts';
+import { clearList } from '../util/lists.ts';
 import { DeviceServer, type ServerConnection } from './server.ts';
 
 /** In the list of pending work: the buffered ring instead of a vCPU. */
@@ -45,7 +46,7 @@ export class InlineServer extends DeviceServer implements Actor {
 
   /** Drops a request in hand and all events: for a reset or a restore. Slots are not touched. */
   forget(): void {
-    this.#pending.length = 0;
+    clearList(this.#pending);
     this.#current = null;
     this.#waitFor = null;
   }

@@ -9,6 +9,7 @@
 import { ScriptedCpu } from '../cpu/scripted.ts';
 import type { AccessEvent } from '../dm/request.ts';
 import type { StartInfo } from '../ledger/events.ts';
+import type { LedgerReport } from '../ledger/live-checker.ts';
 import { chooseDevices } from '../machine/choose-devices.ts';
 import { type LoadedGuest, loadGuest } from '../machine/loader.ts';
 import { Machine } from '../machine/machine.ts';
@@ -16,6 +17,7 @@ import { TeeTracer } from '../machine/tee-tracer.ts';
 import { revisionOf } from '../toolstack/museum/index.ts';
 import { testimonyViolations } from '../toolstack/stress.ts';
 import { HvmError } from '../util/errors.ts';
+import { clearList } from '../util/lists.ts';
 import type { PointName, Points } from '../xen/common/points.ts';
 import type { vcpu } from '../xen/common/sched.ts';
 import type { Tracer } from '../xen/common/trace.ts';
@@ -333,7 +335,7 @@ export class Arena implements Points, Disposable {
     this.killer.reset();
     this.#world.reset();
     for (const answers of this.#answers) answers.forget();
-    this.#stack.length = 0;
+    clearList(this.#stack);
     this.#judged = 0;
     this.#current = from?.current ?? VCPU;
     this.#opportunities = from?.opportunities ?? 0;
@@ -378,6 +380,8 @@ export class Arena implements Points, Disposable {
     return { end, decisions: this.decision.n, preemptions: this.decision.preemptions };
   }
 
+  readonly #report = (): LedgerReport => this.ledger.checker.report();
+
   /** The run is over from inside a call. */
   #end(why: RunEnd['why'], detail: string): never {
     this.#ended(why, detail);
@@ -395,7 +399,7 @@ export class Arena implements Points, Disposable {
       testimony: testimonyViolations(machine.testimonies(), 0),
       irqs: irqSource,
     };
-    this.observer.ended(end, this.ledger.checker.report());
+    this.observer.ended(end, this.#report);
     return null;
   }
 

@@ -4,6 +4,7 @@ import type { AccessEvent } from '../dm/request.ts';
 import type { LedgerReport } from '../ledger/live-checker.ts';
 import type { Violation } from '../ledger/violations.ts';
 import { hex } from '../util/hex.ts';
+import { clearList } from '../util/lists.ts';
 import type { vcpu } from '../xen/common/sched.ts';
 import { hvm_ioreq_needs_completion } from '../xen/hvm/state.ts';
 import {
@@ -59,7 +60,8 @@ export interface Monitor {
   judged?(violation: Violation): void;
   /** A checkpoint was captured; problems: why it is no state the guest could have been in. */
   captured?(n: number, problems: readonly string[]): void;
-  ended?(end: RunEnd, report: LedgerReport): void;
+  /** @param report - of the ledger, made when it is asked for */
+  ended?(end: RunEnd, report: () => LedgerReport): void;
 }
 
 /** What is known of the run so far. */
@@ -149,7 +151,7 @@ const ripOnce: Invariant = {
     const served: boolean[] = [];
     return {
       reset() {
-        served.length = 0;
+        clearList(served);
       },
       // Between two instructions nothing is served.
       mark: () => null,
@@ -175,7 +177,7 @@ const responseOnce: Invariant = {
     const waited: boolean[] = [];
     return {
       reset() {
-        waited.length = 0;
+        clearList(waited);
       },
       // Between two instructions nothing is waited for.
       mark: () => null,

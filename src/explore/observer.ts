@@ -3,6 +3,7 @@
 import type { AccessEvent } from '../dm/request.ts';
 import type { LedgerReport } from '../ledger/live-checker.ts';
 import type { Violation } from '../ledger/violations.ts';
+import { clearList, copyList } from '../util/lists.ts';
 import type { vcpu } from '../xen/common/sched.ts';
 import { NullTracer } from '../xen/common/trace.ts';
 import { X86EMUL_RETRY, type x86emul_rc } from '../xen/hvm/x86_emulate.ts';
@@ -24,11 +25,6 @@ export interface ObserverMark {
   readonly granted: boolean[];
   readonly given: number[];
   readonly back: (() => void)[];
-}
-
-function copyOver<T>(to: T[], from: readonly T[]): void {
-  to.length = from.length;
-  for (let i = 0; i < from.length; i++) to[i] = from[i] as T;
 }
 
 function hearersOf(monitors: readonly Monitor[]): Hearers {
@@ -81,7 +77,7 @@ export class Observer extends NullTracer {
   }
 
   reset(): void {
-    this.findings.length = 0;
+    clearList(this.findings);
     this.#granted.fill(false);
     this.#given.fill(0);
     this.#run.killed = false;
@@ -94,9 +90,9 @@ export class Observer extends NullTracer {
   }
   /** Saves where the run is, which has broken nothing and killed nobody. */
   take(mark: ObserverMark): void {
-    copyOver(mark.granted, this.#granted);
-    copyOver(mark.given, this.#given);
-    mark.back.length = 0;
+    copyList(mark.granted, this.#granted);
+    copyList(mark.given, this.#given);
+    clearList(mark.back);
     for (const m of this.#hear.mark) {
       const back = m.mark?.() ?? null;
       if (back !== null) mark.back.push(back);
@@ -105,8 +101,8 @@ export class Observer extends NullTracer {
   /** A run that goes on from there. */
   goBack(mark: ObserverMark): void {
     this.reset();
-    copyOver(this.#granted, mark.granted);
-    copyOver(this.#given, mark.given);
+    copyList(this.#granted, mark.granted);
+    copyList(this.#given, mark.given);
     for (const back of mark.back) back();
   }
 
@@ -162,7 +158,7 @@ export class Observer extends NullTracer {
   captured(n: number, problems: readonly string[]): void {
     for (const m of this.#hear.captured) m.captured?.(n, problems);
   }
-  ended(end: RunEnd, report: LedgerReport): void {
+  ended(end: RunEnd, report: () => LedgerReport): void {
     for (const m of this.#hear.ended) m.ended?.(end, report);
   }
 

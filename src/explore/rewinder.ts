@@ -3,6 +3,7 @@
 import { IRQ_NONE } from '../cpu/backend.ts';
 import type { Witness } from '../ledger/events.ts';
 import type { Machine } from '../machine/machine.ts';
+import { clearList } from '../util/lists.ts';
 import type { hvm_ioreq_server, hvm_ioreq_vcpu } from '../xen/hvm/state.ts';
 import { MachineMark, toRest, VcpuMark } from './machine-mark.ts';
 
@@ -198,7 +199,7 @@ export class Rewinder {
 
   #takeRam({ offsets, pages }: MachineMark): void {
     this.collect();
-    offsets.length = 0;
+    clearList(offsets);
     for (const offset of this.#dirty) {
       const at = offsets.push(offset) - 1;
       pages[at] ??= new Int32Array(WORDS);

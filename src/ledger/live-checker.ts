@@ -101,7 +101,7 @@ export class LiveChecker implements EventSink {
   copyFrom(other: LiveChecker): void {
     this.#reporter.copyFrom(other.#reporter);
     this.#issues.copyFrom(other.#issues);
-    this.#books.length = other.#books.length;
+    if (this.#books.length > other.#books.length) this.#books.length = other.#books.length;
     for (let vcpu = 0; vcpu < other.#books.length; vcpu++) {
       const theirs = other.#books[vcpu];
       if (theirs === undefined) this.#books[vcpu] = undefined;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Counts and keeps violations: all are counted, the first ones are kept.
+import { copyList } from '../util/lists.ts';
 import type { Access } from './events.ts';
 import type { Violation, ViolationClass, ViolationKind } from './violations.ts';
 import { describeAccess, describeIdentity, VIOLATION_KINDS } from './violations.ts';
@@ -103,9 +104,4 @@ export class Reporter {
   accessesOf(group: ViolationClass): number {
     return this.#accesses.get(group) ?? 0;
   }
-}
-
-function copyList<T>(to: T[], from: readonly T[]): void {
-  to.length = from.length;
-  for (let i = 0; i < from.length; i++) to[i] = from[i] as T;
 }
