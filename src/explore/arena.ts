@@ -6,22 +6,17 @@
 // between any two operations of the vCPU, in any order: with one vCPU these are all the orders there are. With several,
 // one vCPU's call lies within a point of the other's, or between two of its calls; docs/explore.md says what that leaves.
 
-import { ScriptedCpu } from '../cpu/scripted.ts';
 import type { AccessEvent } from '../dm/request.ts';
 import type { StartInfo } from '../ledger/events.ts';
 import type { LedgerReport } from '../ledger/live-checker.ts';
-import { chooseDevices } from '../machine/choose-devices.ts';
-import { type LoadedGuest, loadGuest } from '../machine/loader.ts';
-import { Machine } from '../machine/machine.ts';
+import type { Machine } from '../machine/machine.ts';
 import { TeeTracer } from '../machine/tee-tracer.ts';
-import { revisionOf } from '../toolstack/museum/index.ts';
 import { testimonyViolations } from '../toolstack/stress.ts';
 import { HvmError } from '../util/errors.ts';
 import { clearList } from '../util/lists.ts';
 import type { PointName, Points } from '../xen/common/points.ts';
 import type { vcpu } from '../xen/common/sched.ts';
 import type { Tracer } from '../xen/common/trace.ts';
-import { p2m_ram_rw } from '../xen/hvm/p2m.ts';
 import { Answers, portAnswer } from './answers.ts';
 import {
   type Chooser,
@@ -35,19 +30,19 @@ import {
   type StepListener,
 } from './decision.ts';
 import { DirectLedger } from './direct-ledger.ts';
+import { explorableMachine } from './explorable-machine.ts';
 import { HistoryHash, StateHash } from './hash.ts';
 import { INVARIANTS, type Invariant, type RunEnd } from './invariants.ts';
 import { IrqSource } from './irq-source.ts';
 import { Killer } from './killer.ts';
+import { Lineup } from './lineup.ts';
 import { type Finding, Observer } from './observer.ts';
 import { Restorer } from './restorer.ts';
 import { Rewinder } from './rewinder.ts';
 import {
   extrasOf,
   FIRST_KILLER,
-  FIRST_SERVER,
   IRQ_SOURCE,
-  MOST_SERVERS,
   type Scenario,
   serverOf,
   TOOLSTACK,
@@ -68,12 +63,6 @@ const MOST_INSTRUCTIONS = 200_000;
 const BEYOND = 2;
 /** Thrown once no more is to be learnt; the run's end is noted. */
 const OVER: { readonly name: 'over' } = { name: 'over' };
-
-/** The interrupt source stands where the guest's timer would. */
-function withoutTimer(guest: LoadedGuest): LoadedGuest {
-  const { timer: _, ...manifest } = guest.manifest;
-  return { ...guest, manifest };
-}
 
 export class Arena implements Points, Disposable {
   scenario: Scenario;
@@ -102,6 +91,7 @@ export class Arena implements Points, Disposable {
   onHalted: ((seat: Seat) => boolean) | null = null;
   readonly #rewinder: Rewinder;
   readonly #waymarks: Waymarks;
+  readonly #lineup: Lineup;
   readonly #progress: Progress = { n: 0, preemptions: 0, current: VCPU, opportunities: 0 };
   readonly #world: WorldState;
   readonly #restorer: Restorer | null = null;
@@ -133,40 +123,16 @@ export class Arena implements Points, Disposable {
   ) {
     this.scenario = scenario;
     const { vcpus, kills, irqs } = extrasOf(scenario);
-    const loaded = loadGuest(scenario.guest, { iterations: 0, ...scenario.load });
-    const guest = irqs > 0 ? withoutTimer(loaded) : loaded;
     this.observer = new Observer(invariants, this.history, reference?.answers ?? []);
     this.ledger = new DirectLedger(this.history, () => this.#judge());
     const tracer = trace === null ? this.observer : new TeeTracer([this.observer, trace(this)]);
-    const scripted = scenario.cpu === 'scripted' && reference !== null;
-    const isDevice = (gpa: number): boolean =>
-      this.machine.domain.arch.hvm.p2m.type_at(gpa) !== p2m_ram_rw;
-    this.machine = new Machine({
-      ...(scripted
-        ? { cpu: (ram, id) => new ScriptedCpu(reference.scripts[id] ?? [], ram, isDevice) }
-        : {}),
-      guest,
-      devices: chooseDevices(guest, scenario.devices),
-      revision: scenario.bug ? revisionOf(scenario.bug) : scenario.revision,
+    this.machine = explorableMachine(scenario, reference?.scripts ?? null, {
       ledger: this.ledger,
       points: this,
       trace: tracer,
-      vcpus,
     });
     const { machine } = this;
     try {
-      if (machine.servers.length > MOST_SERVERS) {
-        throw new HvmError(
-          'HVM_USAGE',
-          `${machine.servers.length} device models: at most ${MOST_SERVERS} can be explored`,
-        );
-      }
-      if (machine.pc !== null && (vcpus > 1 || irqs > 0)) {
-        throw new HvmError(
-          'HVM_USAGE',
-          `guest '${guest.name}' runs on a PC, which has interrupts and one vCPU of its own: expected no --vcpus and no --interrupts`,
-        );
-      }
       this.killer = new Killer(machine, kills);
       this.irqSource = new IrqSource(machine, irqs);
       this.toolstack = this.#newToolstack();
@@ -174,7 +140,7 @@ export class Arena implements Points, Disposable {
       this.seats = machine.vcpus.map((it) => new Seat(machine, it, this.#world, this.history));
       this.#listen();
       this.#info = {
-        guest: guest.name,
+        guest: machine.guest.name,
         revision: scenario.revision,
         seed: 0,
         vcpus,
@@ -187,6 +153,7 @@ export class Arena implements Points, Disposable {
       const restores = reference !== null && this.observer.restores && vcpus === 1;
       this.#restorer = restores ? new Restorer(this, reference, this.#rewinder) : null;
       this.#waymarks = this.#newWaymarks();
+      this.#lineup = new Lineup(this);
     } catch (error) {
       machine[Symbol.dispose]();
       throw error;
@@ -413,11 +380,6 @@ export class Arena implements Points, Disposable {
     }
   }
 
-  /** Accesses that a vCPU has carried to their end beyond those asked for. */
-  #beyond(seat: Seat): number {
-    return (this.ledger.retiredBy[seat.id] ?? 0) - this.scenario.ios;
-  }
-
   /** Nobody is inside a call: others run as long as the chooser wants. @returns the vCPU that goes on; null: the end */
   #next(): Seat | null {
     const { seats, toolstack } = this;
@@ -429,7 +391,7 @@ export class Arena implements Points, Disposable {
         continue;
       }
       this.#released(seat);
-      const beyond = this.#beyond(seat);
+      const beyond = this.#lineup.beyond(seat);
       if (beyond < 0) done = false;
       // A shutdown that nobody heeds: the guest has one more chance to.
       else if (beyond >= BEYOND)
@@ -529,34 +491,6 @@ export class Arena implements Points, Disposable {
     return h.key();
   }
 
-  /** Fills the decision's options. @returns how many there are */
-  #whoCanGo(top: Seat | null): number {
-    const { toolstack, killer, irqSource, seats } = this;
-    const { servers } = this.machine;
-    const { options } = this.decision;
-    let count = 0;
-    for (const seat of seats) {
-      if (seat === top || (!seat.active && this.#mayGo(seat))) options[count++] = seat.actor;
-    }
-    for (let i = 0; i < servers.length; i++) {
-      if (servers[i]?.runnable() && killer.alive(i)) options[count++] = FIRST_SERVER + i;
-    }
-    if (toolstack.enabled()) options[count++] = TOOLSTACK;
-    if (irqSource.enabled()) options[count++] = IRQ_SOURCE;
-    if (killer.most > 0) {
-      for (let i = 0; i < servers.length; i++) {
-        if (killer.enabled(i)) options[count++] = FIRST_KILLER + i;
-      }
-    }
-    return count;
-  }
-
-  /** A vCPU that has done all it should waits for the others. */
-  #mayGo(seat: Seat): boolean {
-    if (!seat.canGo()) return false;
-    return !seat.parts.vcpu.in_guest || this.toolstack.at !== AT_REST || this.#beyond(seat) < 0;
-  }
-
   /**
    * Lets others run here as long as the chooser wants.
    * @param top - whose place it is; null: nobody's, all are between two calls
@@ -569,7 +503,7 @@ export class Arena implements Points, Disposable {
     for (;;) {
       if (++this.#opportunities > MOST_OPPORTUNITIES)
         this.#end('unending', 'the guest does not come to an end: the same goes round and round');
-      const count = this.#whoCanGo(top);
+      const count = this.#lineup.fill(options, top);
       if (count === 0) return null;
       let choice = options[0] as number;
       const last = this.#current;

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Who could go on: the actors that a decision is between, in the order of their numbers.
+import type { Arena } from './arena.ts';
+import { FIRST_KILLER, FIRST_SERVER, IRQ_SOURCE, TOOLSTACK } from './scenario.ts';
+import type { Seat } from './seat.ts';
+import { AT_REST } from './toolstack.ts';
+
+export class Lineup {
+  readonly #arena: Arena;
+
+  constructor(arena: Arena) {
+    this.#arena = arena;
+  }
+
+  /**
+   * @param options - filled from the beginning; what is behind the count that is returned is of earlier decisions
+   * @param top - the vCPU whose place it is; null: all are between two calls
+   * @returns how many can go on
+   */
+  fill(options: number[], top: Seat | null): number {
+    const { machine, toolstack, killer, irqSource, seats } = this.#arena;
+    const { servers } = machine;
+    let count = 0;
+    for (let i = 0; i < seats.length; i++) {
+      const seat = seats[i] as Seat;
+      if (seat === top || (!seat.active && this.#mayGo(seat))) options[count++] = seat.actor;
+    }
+    for (let i = 0; i < servers.length; i++) {
+      if (servers[i]?.runnable() && killer.alive(i)) options[count++] = FIRST_SERVER + i;
+    }
+    if (toolstack.enabled()) options[count++] = TOOLSTACK;
+    if (irqSource.enabled()) options[count++] = IRQ_SOURCE;
+    if (killer.most > 0) {
+      for (let i = 0; i < servers.length; i++) {
+        if (killer.enabled(i)) options[count++] = FIRST_KILLER + i;
+      }
+    }
+    return count;
+  }
+
+  /** Accesses that a vCPU has carried to their end beyond those asked for; below 0: so many are to come. */
+  beyond(seat: Seat): number {
+    const { ledger, scenario } = this.#arena;
+    return (ledger.retiredBy[seat.id] ?? 0) - scenario.ios;
+  }
+
+  /** A vCPU that has done all it should waits for the others. */
+  #mayGo(seat: Seat): boolean {
+    if (!seat.canGo()) return false;
+    const { toolstack } = this.#arena;
+    return !seat.parts.vcpu.in_guest || toolstack.at !== AT_REST || this.beyond(seat) < 0;
+  }
+}
