@@ -23,7 +23,7 @@ function document(args, codes) {
     [join(ROOT, 'dist/cli/main.js'), ...args, '--json', '--quiet'],
     { encoding: 'utf8', maxBuffer: 1 << 28 },
   );
-  if (!codes.includes(status))
+  if (!codes.includes(status) || stdout === '')
     throw new CannotRun(`trapline ${args.join(' ')}: exit code ${status}: ${stderr}`, 1);
   return JSON.parse(stdout);
 }
