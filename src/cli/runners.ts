@@ -16,7 +16,7 @@ import type { RaceRunner } from './commands/race.ts';
 import type { ReplayRunner } from './commands/replay.ts';
 import type { RunRunner } from './commands/run.ts';
 import type { ServeRunner } from './commands/serve.ts';
-import type { StressRunner } from './commands/stress.ts';
+import type { StressRunner } from './stress-request.ts';
 import { TerminalInput } from './terminal-input.ts';
 
 export const host = {

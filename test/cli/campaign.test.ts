@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { merge } from '../../src/cli/commands/merge.ts';
-import type { StressRequest, StressResult } from '../../src/cli/commands/stress.ts';
 import { stressCommand } from '../../src/cli/commands/stress.ts';
+import type { StressRequest, StressResult } from '../../src/cli/stress-request.ts';
 import { campaignSchema } from '../../src/toolstack/campaign/shapes.ts';
 import { cli, FakeIo, stressResult as resultOf } from '../helpers/cli.ts';
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // stress --duration without --seeds: as many checkpoints as fit.
 import { describe, expect, it } from 'vitest';
-import type { StressResult } from '../../src/cli/commands/stress.ts';
 import { stressCommand } from '../../src/cli/commands/stress.ts';
 import { stressSchema } from '../../src/cli/schemas.ts';
+import type { StressResult } from '../../src/cli/stress-request.ts';
 import { cli, FakeIo, stressResult as resultOf } from '../helpers/cli.ts';
 
 describe('--duration of a single run', () => {

@@ -11,7 +11,6 @@ import type { RaceResult } from '../../src/cli/commands/race.ts';
 import { raceCommand } from '../../src/cli/commands/race.ts';
 import type { RunResult } from '../../src/cli/commands/run.ts';
 import { runCommand } from '../../src/cli/commands/run.ts';
-import type { StressResult } from '../../src/cli/commands/stress.ts';
 import { stressCommand } from '../../src/cli/commands/stress.ts';
 import type { Outcome } from '../../src/cli/exit-codes.ts';
 import { OUTCOMES } from '../../src/cli/exit-codes.ts';
@@ -22,6 +21,7 @@ import {
   runSchema,
   stressSchema,
 } from '../../src/cli/schemas.ts';
+import type { StressResult } from '../../src/cli/stress-request.ts';
 import { cli, FakeIo } from '../helpers/cli.ts';
 
 const stressed: StressResult = {

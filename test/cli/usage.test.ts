@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Wrong usage: one line, exit 2, with a suggestion where there is one; with --json one document.
 import { describe, expect, it } from 'vitest';
-import type { StressRequest } from '../../src/cli/commands/stress.ts';
 import { stressCommand } from '../../src/cli/commands/stress.ts';
 import { errorSchema } from '../../src/cli/schemas.ts';
+import type { StressRequest } from '../../src/cli/stress-request.ts';
 import { BugError, HvmError } from '../../src/util/errors.ts';
 import { cli } from '../helpers/cli.ts';
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Runs the command line in process: streams captured, clock turned by hand, signals sent by the test.
 import type { CliCommand } from '../../src/cli/command.ts';
-import type { StressRequest, StressResult } from '../../src/cli/commands/stress.ts';
 import type { CliIo } from '../../src/cli/io.ts';
 import { runCli } from '../../src/cli/program.ts';
+import type { StressRequest, StressResult } from '../../src/cli/stress-request.ts';
 import { ManualClock } from '../../src/util/clock.ts';
 
 /** A world of its own for one or several runs. */

@@ -17,7 +17,7 @@ import { OUTCOMES } from '../exit-codes.ts';
 import { formatCount } from '../format.ts';
 import type { ReportOptions } from '../report.ts';
 import { withReport } from '../report.ts';
-import type { StressRequest, StressRunner } from './stress.ts';
+import type { StressRequest, StressRunner } from '../stress-request.ts';
 
 /** Without --resume nothing is kept. */
 class Memory implements CampaignStore, Disposable {

@@ -11,7 +11,7 @@ import type { ExitCode } from '../exit-codes.ts';
 import { OUTCOMES } from '../exit-codes.ts';
 import { formatCount, formatDuration, formatTable } from '../format.ts';
 import type { Styler } from '../output.ts';
-import type { StressRequest } from './stress.ts';
+import type { StressRequest } from '../stress-request.ts';
 
 export interface ChainFlags {
   image?: string;

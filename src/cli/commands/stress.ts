@@ -3,20 +3,18 @@
 import { Option } from 'commander';
 import { stressPage } from '../../report/stress-page.ts';
 import type { MuseumBug } from '../../toolstack/museum/index.ts';
-import type { ThreadsOptions } from '../../toolstack/stress.ts';
 import { ASSERT } from '../../util/assert.ts';
 import { HvmError } from '../../util/errors.ts';
 import type { RevisionName } from '../../xen/hvm/revision.ts';
 import type { CampaignFlags } from '../campaign-options.ts';
 import { addCampaignOptions, campaignRequest } from '../campaign-options.ts';
-import type { CliCommand, Invocation, RunHooks } from '../command.ts';
+import type { CliCommand, Invocation } from '../command.ts';
 import { runHooks } from '../command.ts';
 import { timedHooks } from '../duration.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { OUTCOMES } from '../exit-codes.ts';
-import { formatCount, formatDuration, formatTable } from '../format.ts';
 import { addFsyncOption } from '../image-options.ts';
-import type { GuestOptions, GuestRequest, LimitOptions } from '../options.ts';
+import type { GuestOptions, LimitOptions } from '../options.ts';
 import {
   addGuest,
   addLimitOptions,
@@ -26,16 +24,16 @@ import {
   revisionOption,
   seedOption,
 } from '../options.ts';
-import type { Styler } from '../output.ts';
 import { addPcOptions, type PcFlags, pcGuestRequest } from '../pc-options.ts';
 import type { ReportOptions } from '../report.ts';
 import { addReportOption, withReport } from '../report.ts';
 import type { StressDocument } from '../schemas.ts';
 import { stressSchema } from '../schemas.ts';
 import { addScriptOptions, type ScriptFlags, scriptOf } from '../script-options.ts';
+import type { StressRequest, StressRunner } from '../stress-request.ts';
+import { renderStress } from '../stress-text.ts';
 import type { ThreadsFlags } from '../threads-options.ts';
 import { addThreadsOptions, threadsRequest } from '../threads-options.ts';
-import { renderViolations, renderWindows } from '../violations.ts';
 import { stressCampaign } from './stress-campaign.ts';
 import {
   type ChainFlags,
@@ -44,38 +42,6 @@ import {
   stressChain,
   wantsChain,
 } from './stress-chain.ts';
-
-/** What was asked for on the command line, with every default filled in. */
-export interface StressRequest extends GuestRequest {
-  revision: RevisionName;
-  /** In place of `revision`, or null. */
-  bug: MuseumBug | null;
-  seed: number;
-  checkpoints: number;
-  /** null: what suits the machine. */
-  spacing: number | null;
-  /** null: what the guest's manifest says, else no bound. */
-  maxInstructions: number | null;
-  timeoutMs: number | null;
-  /** null: the history is judged but not written. */
-  ledgerPath: string | null;
-  /** By the clock, for --json and --report. */
-  measure: boolean;
-  /** null: everything on one thread. */
-  threads: ThreadsOptions | null;
-}
-
-/** Everything of the document that the run knows. */
-export type StressResult = Omit<
-  StressDocument,
-  'schema' | 'durationAskedMs' | 'durationMs' | 'checkpointsPerSecond'
->;
-
-/** @throws HvmError before anything is written when the request makes no sense */
-export type StressRunner = (
-  request: StressRequest,
-  hooks: RunHooks,
-) => Promise<StressResult> | StressResult;
 
 type StressOptions = GuestOptions &
   PcFlags &
@@ -95,84 +61,6 @@ type StressOptions = GuestOptions &
 
 /** Of each run, unless a duration bounds it. */
 const CHECKPOINTS = 10_000;
-
-function verdictLine(document: StressDocument): string {
-  const { crash, outcome, verdict } = document;
-  switch (outcome) {
-    case 'success':
-      return document.checkpoints < document.checkpointsAsked
-        ? `the guest ended by itself after ${formatCount(document.checkpoints)} of ${formatCount(document.checkpointsAsked)} checkpoints; every access happened exactly once`
-        : 'every access happened exactly once';
-    case 'failure':
-      return document.violationsTotal > 0
-        ? 'accesses went wrong: see above'
-        : `the guest reports ${verdict ?? 'nothing'}`;
-    case 'crashed':
-      return `the guest crashed its domain: ${crash?.reason ?? 'no reason recorded'}`;
-    case 'limit':
-      return 'a limit was reached first; nothing went wrong until then';
-    case 'interrupted':
-      return 'interrupted; this is what was seen until then';
-    case 'skip':
-      return 'the guest reports that it cannot run here';
-    case 'error':
-      return 'the guest reports that its own test is wrong';
-  }
-}
-
-function scriptRow({ script }: StressDocument): string[][] {
-  if (script === null) return [];
-  const { done, steps } = script;
-  const how = done === steps ? 'to its end' : `${done} of ${steps} steps when the run ended`;
-  return [['script', how]];
-}
-
-/** The end beside that of a run without checkpoints. */
-function endRow({ end }: StressDocument): string[][] {
-  if (end === null) return [];
-  const where = `of an undisturbed run of ${formatCount(end.instructions)} instructions`;
-  return [
-    ['end', end.identical ? `that ${where}` : `not that ${where}`],
-    ['', `screen, memory, registers, devices, output, ${formatCount(end.accesses)} accesses`],
-  ];
-}
-
-/** The result as text. */
-export function renderStress(document: StressDocument, style: Styler): string {
-  const { accesses, checkpoints, durationMs } = document;
-  const rows = [
-    [
-      'checkpoints',
-      `${formatCount(checkpoints)} in ${formatDuration(durationMs)} (${formatCount(document.checkpointsPerSecond)}/s)`,
-    ],
-    ...(document.threads ? [['', 'in threads: no other run is the same']] : []),
-    ...(document.durationAskedMs === null || document.threads
-      ? []
-      : [['', 'bounded by time: how many they are does not follow from the seed']]),
-    ['instructions', formatCount(document.instructions)],
-    [
-      'accesses',
-      `issued ${formatCount(accesses.issued)}, answered ${formatCount(accesses.answered)}, retired ${formatCount(accesses.retired)}`,
-    ],
-    ['lost', formatCount(document.lost)],
-    ['duplicated', formatCount(document.duplicated)],
-    ...document.deviceModels.map(({ server, why }) => ['device model', `${server} ${why}`]),
-    ...scriptRow(document),
-    ...endRow(document),
-  ];
-  const windows = renderWindows(document.windows);
-  const { guest, outcome, reproduce, revision, seed } = document;
-  return [
-    style('bold', `stress ${guest}, revision ${revision}, seed ${seed}`),
-    formatTable(rows, { indent: '  ' }),
-    ...(windows.length === 0 ? [] : ['  windows hit', ...windows]),
-    ...renderViolations(document, style),
-    ...(reproduce === null
-      ? []
-      : [`  ${document.threads ? 'another run' : 'again'}: ${reproduce}`]),
-    style(outcome === 'success' ? 'good' : 'bad', verdictLine(document)),
-  ].join('\n');
-}
 
 const NO_CHAIN: ChainRunner = () => {
   throw new HvmError('HVM_USAGE', '--restore fresh: not here');
