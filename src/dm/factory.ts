@@ -11,6 +11,8 @@ export interface DeviceFactory {
   readonly defaultRange: string;
   /** Where it sits when asked for as `name@mmio`; absent if it has no memory form by default. */
   readonly defaultMmioRange?: string;
+  /** It is a host bridge at ports CF8h to CFFh: it is asked for PCI configuration space. */
+  readonly pciConfiguration?: boolean;
   /** A new device in its state after power-on. */
   create(context: DeviceContext): Device;
 }

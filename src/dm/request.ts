@@ -15,6 +15,9 @@ import type { IoSize } from './device.ts';
 import { readElements, writeElements } from './elements.ts';
 import type { IoSpace } from './range.ts';
 
+/** First port of the data of PCI configuration mechanism 1. */
+const CONFIG_DATA = 0xcfc;
+
 /** One access a device model made, as reported to an observer. Reused: copy what you keep. */
 export interface AccessEvent {
   /** Name of the ioreq server. */
@@ -50,7 +53,7 @@ export class RequestInHand {
   observer: AccessObserver | null = null;
   /** Elements whose guest memory was not RAM: read as all ones, not written. */
   badPointers = 0;
-  /** Requests no device could be asked about: PCI configuration space, impossible sizes. */
+  /** Requests no device could be asked about: PCI configuration space without a host bridge, impossible sizes. */
   refused = 0;
   readonly #bus: Bus;
   readonly #ram: GuestRam;
@@ -79,8 +82,9 @@ export class RequestInHand {
    * @returns elements to access: 0 if the request is none for a bus. Its answer is then all ones.
    */
   begin(vcpu: number): number {
-    const { type, size, count, dir, data_is_ptr } = this.req;
     this.#event.vcpu = vcpu;
+    if (this.req.type === IOREQ_TYPE_PCI_CONFIG) this.#configuration();
+    const { type, size, count, dir, data_is_ptr } = this.req;
     const isBus = type === IOREQ_TYPE_PIO || type === IOREQ_TYPE_COPY;
     const isSize = size === 1 || size === 2 || size === 4 || size === 8;
     if (isBus && isSize) return count;
@@ -91,6 +95,15 @@ export class RequestInHand {
       this.req.data_hi = 0xffffffff;
     }
     return 0;
+  }
+
+  /** A host bridge has the address latched, as the monitor has: it is asked at the data port that the guest used. */
+  #configuration(): void {
+    const { req } = this;
+    const port = CONFIG_DATA + (req.addr & 3);
+    if (this.#bus.attachmentAt('pio', port, req.size) === null) return;
+    req.type = IOREQ_TYPE_PIO;
+    req.addr = port;
   }
 
   /** Whether elements of this request end in guest memory: `store()` is then due after `access()`. */

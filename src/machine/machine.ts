@@ -51,7 +51,14 @@ import { ramSegments } from './memory-map.ts';
 import { pcSegments } from './pc/memory.ts';
 import { Pc } from './pc/platform.ts';
 import { type PlacedDevice, PostedIo } from './posted-io.ts';
-import { createServer, deviceLabel, enableServer, giveRange, serverOfDevice } from './servers.ts';
+import {
+  createServer,
+  deviceLabel,
+  enableServer,
+  givePci,
+  giveRange,
+  serverOfDevice,
+} from './servers.ts';
 import { StraightIo } from './straight-io.ts';
 import { TeeTracer } from './tee-tracer.ts';
 import { type RemoteServers, threadHost } from './threads/remote-servers.ts';
@@ -294,6 +301,7 @@ export class Machine implements Disposable {
       if (id !== last) this.#connect(factory.name, servers);
       last = id;
       giveRange(d, id, label, range);
+      if (factory.pciConfiguration === true) givePci(d, id, label);
       this.#ranges.push({ name: label, space: range.space, first: range.start, last: range.end });
       if (remote !== null) return;
       const own = factory.create(context);

@@ -16,6 +16,7 @@ import {
   HVM_IOREQSRV_BUFIOREQ_LEGACY,
   MAX_NR_IOREQ_SERVERS,
   XEN_DMOP_IO_RANGE_MEMORY,
+  XEN_DMOP_IO_RANGE_PCI,
   XEN_DMOP_IO_RANGE_PORT,
   XENMEM_resource_ioreq_server_frame_bufioreq,
   XENMEM_resource_ioreq_server_frame_ioreq,
@@ -63,6 +64,16 @@ export function createServer(d: domain, sameThread: boolean): ServerParts {
     vcpuPorts: d.vcpu.map((v) => sv[v.vcpu_id]?.ioreq_evtchn ?? 0),
     ringPort: info.bufioreq_port ?? 0,
   };
+}
+
+/** Every function of every bus of segment 0, as Xen keys them. */
+const PCI_FUNCTIONS = { first: 0, last: 0xffff };
+
+/** The server is asked for PCI configuration space, too. @throws HvmError HVM_RANGE when the domain refuses */
+export function givePci(d: domain, id: number, label: string): void {
+  const { first, last } = PCI_FUNCTIONS;
+  const rc = hvm_map_io_range_to_ioreq_server(d, DOM0, id, XEN_DMOP_IO_RANGE_PCI, first, last);
+  if (rc !== 0) throw new HvmError('HVM_RANGE', `${label}: the domain refuses PCI (${rc})`);
 }
 
 /** @throws HvmError HVM_RANGE when the domain refuses the range */

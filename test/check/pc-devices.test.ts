@@ -8,6 +8,7 @@ import { Cmos } from '../../src/dm/devices/cmos.ts';
 import { FwCfg } from '../../src/dm/devices/fw-cfg.ts';
 import { I8042 } from '../../src/dm/devices/i8042.ts';
 import { I8237 } from '../../src/dm/devices/i8237.ts';
+import { PciHost } from '../../src/dm/devices/pci-host.ts';
 import type { DeviceFactory } from '../../src/dm/factory.ts';
 
 /** A board on which nothing happens. */
@@ -42,6 +43,33 @@ const DEVICES: readonly [
     { readEffects: 'all' },
   ],
   ['i8237', '0x0-0xf', () => new PortView(new I8237(memory), 0, true), { readEffects: 'all' }],
+  [
+    'pci-host',
+    '0xcf8-0xcff',
+    () => new PciHost(board, true),
+    {
+      examples: [
+        { name: 'a 440FX at device 0', steps: 'w4@0=0x80000000 r4@4=0x12378086 r2@6=0x1237' },
+        { name: 'nothing at device 2', steps: 'w4@0=0x80001000 r4@4=0xffffffff' },
+        { name: 'nor without the enable bit', steps: 'w4@0=0 r4@4=0xffffffff' },
+        { name: 'nor on bus 1', steps: 'w4@0=0x80010000 r4@4=0xffffffff' },
+        { name: 'the vendor stays', steps: 'w4@0=0x80000000 w4@4=0 r4@4=0x12378086' },
+        {
+          name: 'PAM0 keeps the two bits of F0000 to FFFFF, PAM1 four',
+          steps: 'w4@0=0x80000058 w2@5=0xffff r2@5=0x3330',
+        },
+        {
+          name: 'a PIIX3 at device 1, with its routes off',
+          steps: 'w4@0=0x80000800 r4@4=0x70008086 w4@0=0x80000860 r4@4=0x80808080',
+        },
+        { name: 'its IDE as an AT has it', steps: 'w4@0=0x80000908 r4@4=0x01018000' },
+        {
+          name: 'the address is a double word',
+          steps: 'w4@0=0x80000000 w1@0=8 r1@0=0xff r4@0=0x80000000',
+        },
+      ],
+    },
+  ],
   ['post', '0x80', () => new PostPort(), {}],
   ['unserved-calls', '0x568-0x56b', () => new UnservedCalls(() => undefined), {}],
 ];

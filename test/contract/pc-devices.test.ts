@@ -11,6 +11,7 @@ import { HostFolderDevice } from '../../src/dm/devices/host-folder.ts';
 import { I8042 } from '../../src/dm/devices/i8042.ts';
 import { type DmaChannel, I8237 } from '../../src/dm/devices/i8237.ts';
 import { memoryImage } from '../../src/dm/devices/medium.ts';
+import { PciHost } from '../../src/dm/devices/pci-host.ts';
 import { Vga } from '../../src/dm/devices/vga/vga.ts';
 import { deviceContract } from './device.ts';
 
@@ -75,6 +76,7 @@ for (const [port, rangeBytes] of [
     { rangeBytes },
   );
 }
+deviceContract('pci-host', () => new PciHost(board, true), { rangeBytes: 8 });
 deviceContract(
   'fw-cfg',
   () => new FwCfg([{ name: 'vgaroms/x', bytes: () => Uint8Array.of(1, 2, 3) }]),

@@ -45,6 +45,8 @@ export const pcConfigSchema = z.strictObject({
   flashBytes: whole,
   /** A VGA BIOS that the BIOS asks for by name, below the flash chip in memory; 0 bytes: none. */
   optionRom: z.strictObject({ name: z.string(), bytes: whole }),
+  /** A chip set with PCI: a BIOS chip of more than 128 KiB needs one. */
+  pci: z.boolean().default(false),
   /** Local time at power-on, seconds since 1970. */
   startSeconds: z.int(),
   floppies: z.array(mediumSchema.nullable()).max(2),

@@ -39,6 +39,8 @@ export interface PcOptions {
 
 export const PC_MEMORY = 0x1000000;
 export const PC_START_SECONDS = 1577880000;
+/** As much of a BIOS is seen below 1 MiB; a larger one asks a host bridge for the rest. */
+const WITHOUT_CHIP_SET = 0x20000;
 /** No bound but the caller's. */
 const NO_LIMIT = 2 ** 52;
 
@@ -69,6 +71,7 @@ export function loadPc(options: PcOptions): LoadedGuest {
       name: vgaBios?.name ?? '',
       bytes: shadow ? (vgaBios?.bytes.length ?? 0) : 0,
     },
+    pci: bios.bytes.length > WITHOUT_CHIP_SET,
     startSeconds: options.startSeconds ?? PC_START_SECONDS,
     floppies: (options.floppies ?? []).map((p) => (p === null ? null : readFloppy(p, writable))),
     disks: (options.disks ?? []).map((p) => readMedium(p, writable)),

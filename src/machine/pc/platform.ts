@@ -13,6 +13,7 @@ import { FwCfg } from '../../dm/devices/fw-cfg.ts';
 import { HostFolderDevice } from '../../dm/devices/host-folder.ts';
 import { I8042 } from '../../dm/devices/i8042.ts';
 import { type BusMemory, I8237 } from '../../dm/devices/i8237.ts';
+import { PciHost } from '../../dm/devices/pci-host.ts';
 import { Serial } from '../../dm/devices/serial.ts';
 import { verdict } from '../../dm/devices/verdict.ts';
 import { Vga } from '../../dm/devices/vga/vga.ts';
@@ -232,6 +233,14 @@ export class Pc implements Disposable {
       const bytes = (): Uint8Array => this.ram.bytes.subarray(at, at + optionRom.bytes);
       const files = [{ name: `vgaroms/${optionRom.name}`, bytes }];
       add('fw-cfg', '0x510-0x511', () => new FwCfg(files));
+    }
+    if (this.config.pci) {
+      const create = (): PciHost => new PciHost(board, this.config.disks.length > 0);
+      const defaultRange = '0xcf8-0xcff';
+      specs.push({
+        factory: { name: 'pci-host', summary: '', defaultRange, pciConfiguration: true, create },
+        range: parseIoRange(defaultRange, () => 1),
+      });
     }
     const { dos } = this.config;
     if (dos !== null) {
