@@ -16,7 +16,7 @@ import { readElements, writeElements } from './elements.ts';
 import type { IoSpace } from './range.ts';
 
 /** First port of the data of PCI configuration mechanism 1. */
-const CONFIG_DATA = 0xcfc;
+export const CONFIG_DATA = 0xcfc;
 
 /** One access a device model made, as reported to an observer. Reused: copy what you keep. */
 export interface AccessEvent {

@@ -2,7 +2,7 @@
 // Writes the ledger: gives every request an identity when it is sent, and follows it from the device to the register.
 import type { InsnCpu } from '../cpu/insn-cpu.ts';
 import type { MachineCpu } from '../cpu/machine-cpu.ts';
-import type { AccessEvent } from '../dm/request.ts';
+import { type AccessEvent, CONFIG_DATA } from '../dm/request.ts';
 import { type Access, createAccess, FOLD_START, foldElement } from '../ledger/events.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { vcpu } from '../xen/common/sched.ts';
@@ -11,6 +11,7 @@ import { hvm_io_pending } from '../xen/hvm/ioreq.ts';
 import { X86EMUL_RETRY, type x86emul_rc } from '../xen/hvm/x86_emulate.ts';
 import {
   IOREQ_READ,
+  IOREQ_TYPE_PCI_CONFIG,
   IOREQ_TYPE_PIO,
   type ioreq_dir,
   type ioreq_t,
@@ -125,8 +126,10 @@ export class Bookkeeper extends NullTracer {
     a.count = p.count;
     a.lane = split ? p.addr - whole.gpa : 0;
     a.whole = split ? whole.size : 0;
-    a.space = p.type === IOREQ_TYPE_PIO ? 'pio' : 'mmio';
-    a.addr = p.addr;
+    // The guest reached configuration space by a port, and so does the device model.
+    const configuration = p.type === IOREQ_TYPE_PCI_CONFIG;
+    a.space = p.type === IOREQ_TYPE_PIO || configuration ? 'pio' : 'mmio';
+    a.addr = configuration ? CONFIG_DATA + (p.addr & 3) : p.addr;
     a.size = p.size;
     a.dir = p.dir === IOREQ_READ ? 'r' : 'w';
     a.hasData = false;

@@ -7,6 +7,10 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, type TestContext, test } from 'vitest';
+import { checkLedger } from '../../src/ledger/checker.ts';
+import type { Watch } from '../../src/toolstack/limits.ts';
+import { stress } from '../../src/toolstack/stress.ts';
+import { hostClock } from '../../src/util/clock.ts';
 import { fat12 } from './fat12.ts';
 import { Session } from './session.ts';
 
@@ -35,6 +39,13 @@ function skipWithout(bios: string, context: TestContext): void {
   process.stderr.write('SKIPPED: BIOS seabios is not installed\n');
   context.skip("Debian's package is called seabios");
 }
+
+const watch: Watch = {
+  signal: new AbortController().signal,
+  tick: () => undefined,
+  clock: hostClock,
+  idle: (ms, then) => void setTimeout(then, ms),
+};
 
 const lastLine = (session: Session): string => session.text().split('\n').at(-1) ?? '';
 const floppy = (): Uint8Array => new Uint8Array(1474560);
@@ -101,6 +112,29 @@ test('PCI, as far as a BIOS insists on it', (context) => {
   const nothing = 'FF FF FF FF FF FF FF FF FF';
   expect(shows('builtin').slice(-nothing.length)).toBe(nothing);
   expect(shows('builtin').slice(0, 2)).toBe('01');
+});
+
+test('configuration space under checkpoints, and its books', {
+  timeout: 120_000,
+}, async (context) => {
+  skipWithout('seabios', context);
+  const ledgerPath = join(scratch, 'pci.jsonl');
+  const report = await stress(
+    {
+      guest: withProbe('pci', floppy()),
+      load: { machine: 'pc', pc: { bios: BIG_SEABIOS } },
+      devices: [],
+      revision: 'exact',
+      ...{ seed: 1, ledgerPath, checkpoints: 500, spacing: 20_000 },
+      maxInstructions: null,
+      timeoutMs: null,
+    },
+    watch,
+  );
+  expect(report.violations).toEqual([]);
+  expect(report.end?.identical).toBe(true);
+  // What the host bridge counted is what the books hold of its ports.
+  expect(await checkLedger(ledgerPath)).toMatchObject({ ok: true });
 });
 
 test('what is not there is named, and what a BIOS looks for before it boots is not', () => {
