@@ -35,6 +35,7 @@
 %include "bios/vpal.inc"
 %include "bios/vfont.inc"
 %include "bios/vinfo.inc"
+%include "bios/vstate.inc"
 %include "bios/int13.inc"
 %include "bios/floppy.inc"
 %include "bios/fdc.inc"

@@ -98,6 +98,14 @@ describe.each(['builtin', 'seabios'])('BIOS %s', (bios) => {
   });
 });
 
+test('colours after a monochrome mode, and the state of the adapter saved and restored', () => {
+  using session = new Session(withProbe('vga', floppy()));
+  session.run(SETTLE_MS);
+  // The mode, a colour, where the picture begins, how memory is read, the kind of palette; register 1 of a monochrome mode,
+  // register 6 of a colour mode.
+  expect(lastLine(session)).toBe('1C 13 33 22 11 01 0E 40 41 08 14');
+});
+
 // A BIOS chip that is larger than what lies below 1 MiB comes with a chip set; else there is no PCI.
 const BIG_SEABIOS = '/usr/share/seabios/bios-256k.bin';
 test('PCI, as far as a BIOS insists on it', (context) => {

@@ -82,6 +82,13 @@ export const GC_COUNT = 9;
 export const CRTC_COUNT = 25;
 export const ATTR_COUNT = 21;
 
+/** The bits that there are; reserved ones read as 0, by which programs tell a VGA from what came after it. */
+export const SEQ_BITS: readonly number[] = [0x03, 0x3d, 0x0f, 0x3f, 0x0e];
+export const GC_BITS: readonly number[] = [0x0f, 0x0f, 0x0f, 0x1f, 0x03, 0x7b, 0x0f, 0x0f, 0xff];
+/** From register 10h on; the palette before has six bits each. */
+export const ATTR_BITS: readonly number[] = [0xef, 0xff, 0x3f, 0x0f, 0x0f];
+export const ATTR_PALETTE_BITS = 0x3f;
+
 /** The 64 colours of an EGA, two bits each of red, green and blue. */
 function egaColour(index: number): number[] {
   const level = (high: number, low: number): number =>

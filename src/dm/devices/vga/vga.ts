@@ -251,7 +251,7 @@ export class Vga extends RegisterDevice<R.VgaState> implements PortDevice {
         break;
       case 0x3c5:
         if (state.seqIndex >= R.SEQ_COUNT) break;
-        state.seq[state.seqIndex] = value & (state.seqIndex === R.SEQ_MAP_MASK ? 0x0f : 0x3f);
+        state.seq[state.seqIndex] = value & (R.SEQ_BITS[state.seqIndex] ?? 0);
         this.#remap();
         break;
       case 0x3c6:
@@ -271,7 +271,7 @@ export class Vga extends RegisterDevice<R.VgaState> implements PortDevice {
         break;
       case 0x3cf:
         if (state.gcIndex >= R.GC_COUNT) break;
-        state.gc[state.gcIndex] = value;
+        state.gc[state.gcIndex] = value & (R.GC_BITS[state.gcIndex] ?? 0);
         this.#remap();
         break;
       case 0x3b4:
@@ -294,7 +294,9 @@ export class Vga extends RegisterDevice<R.VgaState> implements PortDevice {
     const { state } = this;
     const index = state.attrIndex & 0x1f;
     if (!state.attrData) state.attrIndex = value & 0x3f;
-    else if (index < R.ATTR_COUNT) state.attr[index] = value & (index < 16 ? 0x3f : 0xff);
+    else if (index < R.ATTR_COUNT) {
+      state.attr[index] = value & (R.ATTR_BITS[index - R.ATTR_MODE] ?? R.ATTR_PALETTE_BITS);
+    }
     state.attrData = !state.attrData;
   }
 

@@ -334,3 +334,20 @@ describe('states', () => {
     expect(b.vga.save()).toEqual(before);
   });
 });
+
+test('reserved bits of sequencer, graphics and attribute registers read as 0', () => {
+  const bench = new Bench().mode(TEXT_80);
+  const behind = (port: number, count: number): number[] =>
+    Array.from({ length: count }, (_, index) => {
+      bench.out(port, index, 0xff);
+      return bench.in(port + 1);
+    });
+  expect(behind(0x3ce, 10)).toEqual([0x0f, 0x0f, 0x0f, 0x1f, 0x03, 0x7b, 0x0f, 0x0f, 0xff, 0]);
+  expect(behind(0x3c4, 6)).toEqual([0x03, 0x3d, 0x0f, 0x3f, 0x0e, 0]);
+  const attribute = Array.from({ length: 22 }, (_, index) => {
+    bench.in(0x3da);
+    bench.out(0x3c0, index).out(0x3c0, 0xff).out(0x3c0, index);
+    return bench.in(0x3c1);
+  });
+  expect(attribute).toEqual([...new Array(16).fill(0x3f), 0xef, 0xff, 0x3f, 0x0f, 0x0f, 0]);
+});
