@@ -480,6 +480,9 @@ export class Fdc extends RegisterDevice<State> implements PortDevice, Timed {
     const [first = 0, select = 0, cylinder = 0, , , size = 0, last = 0] = command;
     let [, , , head = 0, sector = 0] = command;
     const drive = this.drives[select & 3];
+    const multiTrack = (first & 0x80) !== 0;
+    // A last sector that the track does not have: the chip finds no data; see docs/decisions.md.
+    const ofTrack = drive?.format?.sectorsPerTrack ?? 0;
     let at = cylinder;
     let fault: SectorFault | null = size === 2 ? null : { st1: 0x04, st2: 0 };
     if (kind === 0x02) sector = 1;
@@ -495,13 +498,13 @@ export class Fdc extends RegisterDevice<State> implements PortDevice, Timed {
         fault = { st1: ST1_OVERRUN, st2: 0 };
         break;
       }
-      const atEnd = sector === last;
+      const atEnd = sector === last || (multiTrack && sector === ofTrack && last > ofTrack);
       if (!atEnd) sector = (sector + 1) & 0xff;
       else {
         sector = 1;
         // With MT the other side follows side 0; the cylinder is over otherwise.
-        const more = (first & 0x80) !== 0 && head === 0;
-        head = (first & 0x80) !== 0 ? head ^ 1 : head;
+        const more = multiTrack && head === 0;
+        head = multiTrack ? head ^ 1 : head;
         if (!more) at++;
         if (!more && kind === 0x16) break;
         if (!more && !terminal) fault = { st1: ST1_END, st2: 0 };

@@ -92,6 +92,16 @@ describe('fdc', () => {
     expect(dma.read(0x08, 1)).toBe(0x04);
   });
 
+  test('so it does where the last sector is said to be one that the track does not have', () => {
+    // What SeaBIOS asks for when 18 sectors are read from sector 2 on.
+    setDma(0x46, 0x1000, 18 * 512);
+    expect(command(0xe6, 0, 0, 0, 2, 2, 19, 0x1b, 0xff)).toEqual([0x00, 0, 0, 0, 1, 2, 2]);
+    expect([memory[0x1000], memory[0x1000 + 17 * 512]]).toEqual([1, 18]);
+    // Not without the multi-track bit.
+    setDma(0x46, 0x1000, 18 * 512);
+    expect(command(0x66, 0, 0, 0, 2, 2, 19, 0x1b, 0xff).slice(0, 2)).toEqual([0x40, 0x04]);
+  });
+
   test('says where a transfer ended that the count did not end', () => {
     setDma(0x46, 0, 4 * 512);
     expect(command(0x46, 0, 0, 0, 17, 2, 18, 0x1b, 0xff)).toEqual([0x40, 0x80, 0, 1, 0, 1, 2]);
