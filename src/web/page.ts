@@ -1,69 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The page itself: one document without anything from elsewhere.
+import { SCRIPT } from './page-script.ts';
+import { STYLE } from './page-style.ts';
 
 export const PAGE = `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>trapline</title>
-<style>
-body { margin: 0; padding: 1rem; font: 15px/1.4 system-ui, sans-serif; background: #16181d; color: #e8e8ea; }
-main { display: grid; grid-template-columns: minmax(320px, 2fr) minmax(240px, 1fr); gap: 1rem; }
-@media (max-width: 800px) { main { grid-template-columns: minmax(0, 1fr); } }
-h1 { font-size: 1.1rem; margin: 0 0 .7rem; }
-#screen { width: 100%; height: auto; aspect-ratio: 4 / 3; background: #000; image-rendering: pixelated; display: block; border: 2px solid #444; box-sizing: border-box; }
-#screen:focus { outline: none; border-color: #7db4ff; }
-button { font: inherit; padding: .3rem .8rem; margin: .6rem .4rem 0 0; background: #2b303b; color: inherit; border: 1px solid #666; border-radius: 4px; }
-button:hover { background: #3a4150; }
-#state { margin: .6rem 0 0; color: #c3c7d0; }
-#events { margin: 0; height: 60vh; overflow: auto; font: 13px/1.35 monospace; background: #0e0f13; padding: .5rem; box-sizing: border-box; white-space: pre-wrap; overflow-wrap: anywhere; }
-h2 { font-size: .95rem; margin: 0 0 .4rem; }
-</style>
-<h1 id="what">trapline</h1>
+<style>${STYLE}</style>
+<header><h1>trapline serve</h1><p id="what"></p></header>
 <main>
-<section>
-<img id="screen" tabindex="0" alt="The guest's screen" width="640" height="400">
-<div id="buttons">
-<button id="pause">Pause</button><button id="resume">Resume</button><button id="step">Step</button><button id="checkpoint">Checkpoint</button><button id="restore">Restore</button>
+<section id="left" aria-label="Machine">
+<div id="stage" tabindex="0" role="application" aria-label="Screen and keyboard of the machine" aria-describedby="hint">
+<img id="screen" alt="" draggable="false">
 </div>
-<p id="state" role="status">Click the screen, then type.</p>
+<p id="hint">Keys go to the machine while its screen has the focus; <kbd>Ctrl</kbd> <kbd>]</kbd> leaves it.</p>
+<div id="buttons" role="toolbar" aria-label="Control of the machine">
+<button id="run" type="button" aria-keyshortcuts="p"><span id="run-word">Pause</span> <kbd aria-hidden="true">P</kbd></button>
+<button id="step" type="button" aria-keyshortcuts="s">Step <kbd aria-hidden="true">S</kbd></button>
+<button id="checkpoint" type="button" aria-keyshortcuts="c">Checkpoint <kbd aria-hidden="true">C</kbd></button>
+<button id="restore" type="button" aria-keyshortcuts="r">Restore <kbd aria-hidden="true">R</kbd></button>
+<button id="full" type="button" aria-keyshortcuts="f">Full screen <kbd aria-hidden="true">F</kbd></button>
+</div>
+<div id="state" class="card">
+<span id="phase" role="status" data-phase="lost">starting</span><span id="why" role="status"></span>
+<dl>
+<div><dt>instructions</dt><dd id="instructions" class="mono">0</dd></div>
+<div><dt>guest time</dt><dd id="time" class="mono">0.00 s</dd></div>
+<div><dt>checkpoint</dt><dd id="kept" class="mono">none</dd></div>
+</dl>
+<dl id="registers" aria-label="Registers"></dl>
+</div>
+<form id="typing"><label for="line">Type a line</label><input id="line" aria-label="Type a line" autocomplete="off" autocapitalize="off" spellcheck="false" placeholder="dir, {F1}, {Ctrl-C}"><button type="submit">Send</button></form>
+<div id="trouble" role="alert"></div>
 </section>
-<section><h2>I/O events</h2><pre id="events"></pre></section>
+<section id="io" class="card" aria-labelledby="io-title">
+<div class="bar"><h2 id="io-title">I/O events</h2><label class="unseen" for="filter">Show only</label><input id="filter" type="search" placeholder="only: vga, 3d5, out" autocomplete="off" spellcheck="false"></div>
+<div id="events" role="log" aria-live="off" aria-labelledby="io-title" tabindex="0">
+<table><thead><tr><th scope="col">what</th><th scope="col">where</th><th scope="col">value</th><th scope="col">times</th><th scope="col">device</th></tr></thead><tbody id="rows"></tbody></table>
+</div>
+<details id="missing"><summary>Wanted, and not there: <span id="missing-count">nothing</span></summary><ul id="missing-list"></ul></details>
+</section>
 </main>
-<script>
-const token = new URLSearchParams(location.search).get('token');
-const of = (path) => path + '?token=' + token;
-const element = (id) => document.getElementById(id);
-const post = async (path, body) => {
-  const answer = await fetch(of(path), { method: 'POST', body });
-  return answer.text();
-};
-// One after another: keys must not overtake each other.
-let sending = Promise.resolve();
-const send = (path, body) => (sending = sending.then(() => post(path, body)).catch(() => ''));
-const source = new EventSource(of('/events'));
-const on = (kind, then) => source.addEventListener(kind, (e) => then(JSON.parse(e.data)));
-on('screen', (png) => { element('screen').src = 'data:image/png;base64,' + png; });
-on('text', (text) => { element('screen').alt = text || 'Graphics'; });
-on('state', (text) => { element('state').textContent = text; });
-on('what', (text) => { element('what').textContent = text; });
-on('io', (lines) => {
-  const log = element('events');
-  const all = log.textContent.split('\\n').concat(lines);
-  log.textContent = all.slice(-300).join('\\n');
-  log.scrollTop = log.scrollHeight;
-});
-source.onerror = () => { element('state').textContent = 'The machine has gone.'; };
-const NAMES = { ArrowUp: 'Up', ArrowDown: 'Down', ArrowLeft: 'Left', ArrowRight: 'Right', Escape: 'Esc' };
-element('screen').addEventListener('keydown', (e) => {
-  if (['Shift', 'Control', 'Alt', 'Meta', 'AltGraph', 'Dead'].includes(e.key)) return;
-  const held = (e.ctrlKey ? 'Ctrl-' : '') + (e.altKey ? 'Alt-' : '');
-  const plain = [...e.key].length === 1 && held === '';
-  send('/key', plain ? (e.key === '{' || e.key === '\\\\' ? '\\\\' + e.key : e.key) : '{' + held + (NAMES[e.key] || e.key) + '}');
-  e.preventDefault();
-});
-for (const button of document.querySelectorAll('button'))
-  button.addEventListener('click', async () => { element('state').textContent = await send('/button', button.id); });
-element('screen').focus();
-</script>
+<script>${SCRIPT}</script>
 `;

@@ -7,10 +7,10 @@ import type { AddressInfo } from 'node:net';
 import { HvmError } from '../util/errors.ts';
 import { PAGE } from './page.ts';
 
-/** What the page can ask for. */
+/** What the page can ask for. An HvmError is told to whoever asked. */
 export interface Commands {
   key(names: string): void;
-  button(name: string): string;
+  button(name: string): void;
 }
 
 const HOST = '127.0.0.1';
@@ -49,9 +49,14 @@ export class WebServer implements Disposable {
 
   /** Tells every page. @param keep - and those that come later */
   send(kind: string, data: unknown, keep: boolean): void {
-    const message = `event: ${kind}\ndata: ${JSON.stringify(data)}\n\n`;
+    const message = event(kind, data);
     if (keep) this.#last.set(kind, message);
     for (const listener of this.#listeners) listener.write(message);
+  }
+
+  /** What a page that comes later is told first, of this kind. */
+  remember(kind: string, data: unknown): void {
+    this.#last.set(kind, event(kind, data));
   }
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
@@ -89,8 +94,9 @@ export class WebServer implements Disposable {
     request.on('end', () => {
       try {
         if (path === '/key') this.#commands.key(body);
-        const said = path === '/button' ? this.#commands.button(body) : '';
-        answer(response, 200, 'text/plain; charset=utf-8', said);
+        else if (path === '/button') this.#commands.button(body);
+        else return answer(response, 404, 'text/plain', 'Nothing here.\n');
+        answer(response, 200, 'text/plain; charset=utf-8', '');
       } catch (error) {
         if (!(error instanceof HvmError)) throw error;
         answer(response, 400, 'text/plain; charset=utf-8', error.message);
@@ -103,6 +109,10 @@ export class WebServer implements Disposable {
     this.#server.close();
     this.#server.closeAllConnections();
   }
+}
+
+function event(kind: string, data: unknown): string {
+  return `event: ${kind}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
 function answer(response: ServerResponse, status: number, type: string, body: string): void {

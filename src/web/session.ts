@@ -12,14 +12,19 @@ import { suspend } from '../toolstack/image/suspend.ts';
 import type { Watch } from '../toolstack/limits.ts';
 import { Pace } from '../toolstack/pace.ts';
 import { Snapshot } from '../toolstack/snapshot.ts';
-import type { IoLines } from './io-lines.ts';
+import { HvmError } from '../util/errors.ts';
+import type { IoLine, IoLines } from './io-lines.ts';
 import { type Commands, WebServer } from './server.ts';
+import { endWords, shownOf } from './shown.ts';
 
 /** Instructions between two looks at the page's wishes. */
 const SLICE = 100_000;
 const REST_MS = 20;
 /** From one picture or list of accesses to the next. */
 const PICTURE_MS = 80;
+/** Accesses that a page which comes later is told. */
+const RECENT = 100;
+const BUTTONS = ['pause', 'resume', 'step', 'checkpoint', 'restore'];
 
 export class WebSession implements Commands, Disposable {
   readonly server: WebServer;
@@ -36,6 +41,8 @@ export class WebSession implements Commands, Disposable {
   /** Why it will not go on; null: it can. */
   #ended: string | null = null;
   #shown: Uint8Array = new Uint8Array();
+  #said = '';
+  #recent: IoLine[] = [];
   #pictureMs = 0;
 
   /** @param lines - hears the machine's accesses */
@@ -53,17 +60,30 @@ export class WebSession implements Commands, Disposable {
     this.#keys.push(...keysOf(names));
   }
 
-  /** Done between two instructions: here it is only noted. */
-  button(name: string): string {
+  /**
+   * Done between two instructions: here it is only noted.
+   * @throws HvmError HVM_USAGE for what cannot be done, in words for the page
+   */
+  button(name: string): void {
+    if (!BUTTONS.includes(name)) {
+      throw new HvmError('HVM_USAGE', `button '${name}': expected ${BUTTONS.join(', ')}`);
+    }
+    const refused = this.#refusal(name);
+    if (refused !== '') throw new HvmError('HVM_USAGE', `${name} refused: ${refused}`);
     this.#wishes.push(name);
-    return this.#said(name);
   }
 
-  #said(name: string): string {
-    if (name === 'restore' && this.#snapshot === null && !this.#wishes.includes('checkpoint')) {
-      return 'There is no checkpoint yet.';
-    }
-    return `${name} …`;
+  /** Why a button can do nothing now; empty: it can. */
+  #refusal(name: string): string {
+    if (name === 'restore') return this.#noWayBack;
+    const ended = this.#ended !== null && !this.#wishes.includes('restore');
+    return ended && name !== 'pause' ? `the machine has ended (${this.#ended})` : '';
+  }
+
+  get #noWayBack(): string {
+    if (this.#machine.domain.crashed !== null) return 'a crashed machine does not come back';
+    const none = this.#snapshot === null && !this.#wishes.includes('checkpoint');
+    return none ? 'there is no checkpoint yet' : '';
   }
 
   /** Until the signal. */
@@ -108,7 +128,7 @@ export class WebSession implements Commands, Disposable {
     this.#loop.deadline = deadline;
     const stop = this.#loop.run();
     if (stop === 'deadline' || stop === 'halted') return;
-    this.#ended = this.#machine.domain.crashed?.reason ?? `the guest has ended (${stop})`;
+    this.#ended = endWords(stop, this.#machine);
   }
 
   #grant(wish: string): void {
@@ -126,8 +146,7 @@ export class WebSession implements Commands, Disposable {
         break;
       case 'checkpoint':
         if (this.#ended !== null) break;
-        this.#snapshot ??= new Snapshot(this.#machine);
-        this.#ended = suspend(this.#machine, this.#loop, this.#snapshot, () => {});
+        this.#checkpoint();
         break;
       case 'restore':
         if (this.#snapshot === null || domain.crashed !== null) break;
@@ -139,16 +158,34 @@ export class WebSession implements Commands, Disposable {
     }
   }
 
+  #checkpoint(): void {
+    const snapshot = this.#snapshot ?? new Snapshot(this.#machine);
+    const stop = suspend(this.#machine, this.#loop, snapshot, () => {});
+    if (stop === null) this.#snapshot = snapshot;
+    else this.#ended = endWords(stop, this.#machine);
+  }
+
   /** @param now - without waiting for the next picture's time */
   #tell(now: boolean): void {
     const ms = this.#watch.clock.nowMs();
     if (!now && ms - this.#pictureMs < PICTURE_MS) return;
     this.#pictureMs = ms;
-    const lines = this.#lines.take();
-    if (lines.length > 0) this.server.send('io', lines, false);
-    const how = this.#ended ?? (this.#paused ? 'paused' : 'running');
-    const kept = this.#snapshot === null ? '' : `, checkpoint at ${this.#snapshot.icount}`;
-    this.server.send('state', `${how}, ${this.#now} instructions${kept}`, true);
+    const io = this.#lines.take();
+    if (io.lines.length > 0) {
+      this.server.send('io', io, false);
+      this.#recent = [...this.#recent, ...io.lines].slice(-RECENT);
+      this.server.remember('io', { lines: this.#recent, left: 0 });
+    }
+    const state = shownOf(this.#machine, {
+      phase: this.#ended !== null ? 'ended' : this.#paused ? 'paused' : 'running',
+      why: this.#ended ?? '',
+      instructions: this.#now,
+      checkpoint: this.#snapshot?.icount ?? null,
+      noWayBack: this.#noWayBack,
+    });
+    const said = JSON.stringify(state);
+    if (said !== this.#said) this.server.send('state', state, true);
+    this.#said = said;
     this.#picture(this.#pc.vga.frame());
   }
 

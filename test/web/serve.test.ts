@@ -62,14 +62,33 @@ describe('the page of a running PC', { timeout: 2 * GENEROUS }, () => {
       what,
     );
   };
-  const state = async (what: string): Promise<string> => {
+  const phase = async (what: string): Promise<void> => {
     await page.waitForFunction(
-      (wanted) => document.getElementById('state')?.textContent?.startsWith(wanted) ?? false,
+      (wanted) => document.getElementById('phase')?.textContent === wanted,
       what,
     );
-    return (await page.textContent('#state')) ?? '';
   };
-  const count = (text: string): number => Number(/(\d+) instructions/.exec(text)?.[1]);
+  const says = async (id: string, text: string): Promise<void> => {
+    await page.waitForFunction(
+      ([of = '', wanted = '']) =>
+        document.getElementById(of)?.textContent?.includes(wanted) ?? false,
+      [id, text],
+    );
+  };
+  const count = async (): Promise<number> =>
+    Number((await page.textContent('#instructions'))?.replaceAll(',', ''));
+  const isOff = async (id: string): Promise<boolean> =>
+    (await page.getAttribute(`#${id}`, 'aria-disabled')) === 'true';
+  const boxes = (): Promise<string> =>
+    page.evaluate(() =>
+      JSON.stringify(
+        ['stage', 'buttons', 'state', 'typing', 'io', 'events'].map((id) => {
+          const { x, y, width, height } =
+            document.getElementById(id)?.getBoundingClientRect() ?? {};
+          return [id, x, y, width, height];
+        }),
+      ),
+    );
 
   test('is on 127.0.0.1 and shows what is typed', async () => {
     expect(address).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/\?token=[0-9a-f]{32}$/);
@@ -86,48 +105,116 @@ describe('the page of a running PC', { timeout: 2 * GENEROUS }, () => {
     expect(size).toEqual([640, 400]);
   });
 
-  test('the accesses scroll beside it', async () => {
-    await page.waitForFunction(() =>
-      /^in {2}060 {2}[0-9a-f]{2}$/m.test(document.getElementById('events')?.textContent ?? ''),
+  test('the accesses scroll beside it, with the names of their ports, and can be sifted', async () => {
+    const row = (text: string): string => `#rows tr[data-text^="${text}"]`;
+    await page.waitForSelector(row('in 060 keyboard data'), { state: 'attached' });
+    await page.fill('#filter', 'keyboard');
+    const seen = await page.$$eval('#rows tr[data-text]:not([hidden])', (rows) =>
+      rows.map((one) => one.textContent ?? ''),
+    );
+    expect(seen.length).toBeGreaterThan(0);
+    expect(seen.filter((text) => !text.includes('keyboard'))).toEqual([]);
+    await page.fill('#filter', '');
+  });
+
+  test('pauses, goes by single instructions, and resumes, by mouse and by key', async () => {
+    await page.focus('#stage');
+    await page.keyboard.press('Control+]');
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('run');
+    const before = await boxes();
+    await page.keyboard.press('p');
+    await phase('paused');
+    await says('run-word', 'Resume');
+    const at = await count();
+    await page.click('#step');
+    await says('instructions', (at + 1).toLocaleString('en'));
+    await page.keyboard.press('s');
+    await says('instructions', (at + 2).toLocaleString('en'));
+    expect(await page.textContent('#registers')).toMatch(/CS:IP[0-9A-F]{4}:[0-9A-F]{4}/);
+    expect(await boxes()).toBe(before);
+    await page.click('#run');
+    await phase('running');
+    await page.waitForFunction(
+      (least) =>
+        Number(document.getElementById('instructions')?.textContent?.replaceAll(',', '')) > least,
+      at + 2,
     );
   });
 
-  test('pauses, goes by single instructions, and resumes', async () => {
-    await page.click('#pause');
-    const before = count(await state('paused'));
-    await page.click('#step');
-    await page.waitForFunction(
-      (text) => document.getElementById('state')?.textContent?.includes(text) ?? false,
-      ` ${before + 1} instructions`,
-    );
-    await page.click('#resume');
-    expect(count(await state('running'))).toBeGreaterThan(before);
+  test('there is no way back without a checkpoint, and the machine says so', async () => {
+    expect(await isOff('restore')).toBe(true);
+    // As somebody does whose page has not yet heard that the checkpoint is not there.
+    await page.evaluate(() => {
+      const button = document.getElementById('restore');
+      button?.removeAttribute('aria-disabled');
+      button?.click();
+    });
+    await says('trouble', 'there is no checkpoint yet');
+    await page.fill('#line', '{Nothing}');
+    await page.click('#typing button');
+    await says('trouble', "'{Nothing}' cannot be typed");
   });
 
   test('goes back to a checkpoint, as often as asked', async () => {
     await page.click('#checkpoint');
-    await page.waitForFunction(() =>
-      document.getElementById('state')?.textContent?.includes('checkpoint at'),
-    );
+    await says('kept', 'at ');
+    expect(await isOff('restore')).toBe(false);
+    expect(await page.textContent('#trouble')).toBe('');
     for (const typed of ['abc', 'xyz']) {
-      await page.focus('#screen');
+      await page.focus('#stage');
       await page.keyboard.type(typed);
       await shows(`Hi {x}\\${typed}\n`);
       await page.click('#restore');
       await shows('Hi {x}\\\n');
     }
+    await page.fill('#line', 'by line');
+    await page.press('#line', 'Enter');
+    await shows('Hi {x}\\by line\n');
+    await page.click('#restore');
+    await shows('Hi {x}\\\n');
   });
 
-  test('is readable, wide and narrow, and without errors', async () => {
-    expect(await page.evaluate(faintTexts)).toEqual([]);
-    expect(await page.evaluate(tooWide)).toBeLessThanOrEqual(0);
-    await page.setViewportSize({ width: 400, height: 700 });
-    expect(await page.evaluate(tooWide)).toBeLessThanOrEqual(0);
-    expect(problems).toEqual([]);
-    if (process.env.TRAPLINE_KEEP_PICTURES !== undefined) {
-      await page.setViewportSize({ width: 1200, height: 800 });
-      await page.screenshot({ path: join(process.env.TRAPLINE_KEEP_PICTURES, 'serve.png') });
-    }
+  test.each(['light', 'dark'] as const)(
+    'is readable and fits in %s, wide and narrow',
+    async (colorScheme) => {
+      await page.emulateMedia({ colorScheme });
+      for (const [width, height] of [
+        [1440, 900],
+        [820, 1180],
+        [390, 844],
+      ] as const) {
+        await page.setViewportSize({ width, height });
+        expect(await page.evaluate(faintTexts), `${width}`).toEqual([]);
+        expect(await page.evaluate(tooWide), `${width}`).toBeLessThanOrEqual(0);
+        const { stage, io } = await page.evaluate(() => ({
+          stage: document.getElementById('stage')?.getBoundingClientRect().toJSON() as DOMRect,
+          io: document.getElementById('io')?.getBoundingClientRect().toJSON() as DOMRect,
+        }));
+        // Beside each other, or one above the other.
+        if (width > 1060) expect(io.left).toBeGreaterThan(stage.right);
+        else expect(io.top).toBeGreaterThan(stage.bottom);
+      }
+      expect(problems.filter((text) => !text.includes('400'))).toEqual([]);
+    },
+  );
+
+  test.each([
+    [1440, 900, 1, 1],
+    [1920, 1080, 1, 2],
+    [1440, 900, 1.5, 4 / 3],
+    [820, 1180, 2, 1],
+  ])('a pixel is a whole number of dots in %d by %d at %d', async (width, height, dots, scale) => {
+    const other = await browser.newPage({ viewport: { width, height }, deviceScaleFactor: dots });
+    await other.goto(address);
+    await other.waitForFunction(
+      () => (document.getElementById('screen') as HTMLImageElement).naturalWidth > 0,
+    );
+    await other.waitForFunction((wanted) => {
+      const screen = document.getElementById('screen') as HTMLImageElement;
+      return Math.abs(screen.width / screen.naturalWidth - wanted) < 0.01;
+    }, scale);
+    expect(await other.evaluate(() => document.getElementById('screen')?.className)).toBe('');
+    await other.close();
   });
 
   test('nobody gets in without the token, and a key that is none is refused', async () => {
@@ -139,13 +226,19 @@ describe('the page of a running PC', { timeout: 2 * GENEROUS }, () => {
     const post = (path: string, body: string): Promise<Response> =>
       fetch(`${origin}${path}?token=${token}`, { method: 'POST', body });
     expect((await post('/key', '{NoKey}')).status).toBe(400);
-    expect((await post('/button', 'no-button')).status).toBe(200);
+    expect((await post('/button', 'no-button')).status).toBe(400);
+    expect((await post('/other', '')).status).toBe(404);
     expect((await fetch(`${origin}/other?token=${token}`)).status).toBe(404);
   });
 
-  test('SIGTERM ends it', async () => {
+  test('SIGTERM ends it, and the page says that the machine is gone', async () => {
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGTERM');
     expect(await ended).toBe(143);
+    await phase('no contact');
+    expect(await isOff('step')).toBe(true);
+    await page.fill('#line', 'x');
+    await page.press('#line', 'Enter');
+    await says('trouble', 'cannot be reached');
   });
 });
