@@ -12,6 +12,7 @@
         "native/decode.cc",
         "native/translate.cc",
         "native/limits.cc",
+        "native/operand_size.cc",
         "native/fast_call.cc",
         "native/posted.cc",
         "native/trap_entry.cc",

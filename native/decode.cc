@@ -151,7 +151,8 @@ uint32_t Vcpu::extentOf(const Head& head) {
   } else {
     switch (head.opcode) {
       case 0x62: return 0x10000;                // BOUND: looked at part by part, see helperOperand()
-      case 0x87: return head.operandBytes;      // XCHG
+      case 0x86: return 1;                      // XCHG
+      case 0x87: return head.operandBytes;
       case 0xd9: return group == 4 || group == 6 ? environment : 0;
       case 0xdb: return group == 5 || group == 7 ? 10 : 0;
       case 0xdd: return group == 4 || group == 6 ? environment + 80 : 0;

@@ -200,11 +200,11 @@ uint64_t Vcpu::helperOperand(uint64_t linear, uint32_t size, uintptr_t retaddr) 
   if (isMarked(linear)) {
     __real_cpu_restore_state_x86_64(cpu_, retaddr, false);
     const Head head = headAt(segment(SEG_CS).base + env<uint64_t>(ENV_EIP));
-    if (head.twoBytes || head.opcode != 0x62 || head.wideAddress) return withinLimit(linear, size, retaddr);
-    // BOUND: behind a word at FFFE comes one at 0.
+    if (head.twoBytes || head.opcode != 0x62) return withinLimit(linear, size, retaddr);
+    // BOUND is always marked. With 16-bit addresses a word at 0 comes behind one at FFFE.
     const int index = __builtin_ctzll(linear >> MARK);
     const Segment& s = segment(index);
-    const uint64_t offset = (linear - s.base) & 0xffff;
+    const uint64_t offset = (linear - s.base) & (head.wideAddress ? 0xffffffff : 0xffff);
     if (offset + size - 1 > s.limit) overLimit(index, retaddr);
     return static_cast<uint32_t>(s.base + offset);
   }

@@ -8,6 +8,7 @@ using namespace layout;
 
 namespace {
 constexpr int INVALID_OPCODE = 6;
+constexpr int INT3 = 0xcc;
 }  // namespace
 
 void Vcpu::beforeTranslating(uint64_t pc) {
@@ -15,12 +16,19 @@ void Vcpu::beforeTranslating(uint64_t pc) {
   illegalAt_ = isIllegal(head) || lockIsIllegal(head) ? pc : ~0ull - 1;
   const bool unary = !head.twoBytes && (head.opcode == 0xf6 || head.opcode == 0xf7) && head.modrm >= 0;
   // The library does not know that /1 is TEST as well as /0.
-  modrmAt_ = unary && (head.modrm & 0x38) == 0x08 ? head.at : ~0ull;
-  modrm_ = head.modrm & ~0x38;
+  otherAt_ = unary && (head.modrm & 0x38) == 0x08 ? head.at : ~0ull;
+  other_ = head.modrm & ~0x38;
+  // Nor that there is ICEBP: an INT3 with another vector, see vectorOf().
+  if (!head.twoBytes && head.opcode == ICEBP) {
+    otherAt_ = head.opcodeAt;
+    other_ = INT3;
+  }
   // It makes wrong flags of LOCK NEG.
   ignoredLocksAt_ = pc;
   ignoredLocks_ = unary && head.lock && (head.modrm & 0x38) == 0x18 ? head.opcodeAt - pc : 0;
   beginOperands(head);
+  guardBranch(head);
+  beginRelease(head);
   const int opcode = head.twoBytes ? 0x0f : head.opcode;
   if (opcode == PUSHA || opcode == 0xa6 || opcode == 0xa7) reorderedTranslated_ = true;
   if (opcode != POPA) return;
@@ -157,14 +165,12 @@ const StringTwin STRING_TWINS[] = {
 };
 }  // namespace
 
-namespace {
 // Where a call keeps the function it calls.
-void*& calledBy(void* op) {
-  const uint32_t head = field<uint32_t>(op, 0);
+void*& Vcpu::calledBy(void* call) {
+  const uint32_t head = field<uint32_t>(call, 0);
   const uint32_t position = ((head >> 8) & 15) + ((head >> 12) & 15);
-  return field<void*>(op, OP_ARGS + 8 * position);
+  return field<void*>(call, OP_ARGS + 8 * position);
 }
-}  // namespace
 
 // RCL, RCR and SETcc compute the flags into the place of their operands before they reach memory, but the side table
 // still says how they were to be computed when the instruction began: whoever leaves at the access, for a trap or a
@@ -204,6 +210,7 @@ void Vcpu::afterInsn(void* db, uint64_t pc, void* before) {
     field<uint32_t>(db, DB_IS_JMP) = DISAS_TOO_MANY;
   }
   const int opcode = field<uint64_t>(db, DB_PC_NEXT) > pc ? opcodeAt(pc) : -1;
+  if (opcode == ENTER) mendEnter(pc);
   if (opcode < 0x6c || opcode > 0x6f) return;
   void* tcg = field<void*>(uc_, UC_TCG_CTX);
   bool storeSeen = opcode >= 0x6e;

@@ -50,7 +50,7 @@ constexpr uint32_t IRQ_WINDOW = ~1u;
 
 void onException(uc_engine*, uint32_t vector, void* self) {
   auto* vcpu = static_cast<Vcpu*>(self);
-  if (vcpu->delivered(vector)) x86_cpu_do_interrupt_x86_64(vcpu->cpu());
+  if (vcpu->delivered(vcpu->vectorOf(vector))) x86_cpu_do_interrupt_x86_64(vcpu->cpu());
 }
 bool onInvalid(uc_engine*, void* self) {
   auto* vcpu = static_cast<Vcpu*>(self);
@@ -538,6 +538,14 @@ void Vcpu::rollback() {
 void Vcpu::requestKick() {
   kick_.store(true);
   __atomic_store_n(&field<uint16_t>(cpu_, CPU_ICOUNT_DECR_HIGH), static_cast<uint16_t>(0xffff), __ATOMIC_SEQ_CST);
+}
+
+// ICEBP is shown to the translator as INT3.
+uint32_t Vcpu::vectorOf(uint32_t raised) {
+  constexpr uint32_t DEBUG = 1, BREAKPOINT = 3;
+  if (raised != BREAKPOINT || opcodeAt(segment(SEG_CS).base + interruptEip_) != ICEBP) return raised;
+  cpuField<int32_t>(CPU_EXCEPTION_INDEX) = DEBUG;
+  return DEBUG;
 }
 
 bool Vcpu::delivered(uint32_t vector) {

@@ -122,6 +122,7 @@ class Vcpu {
   [[noreturn]] void halt(int length);
   void tripleFault() { ended_ = EXIT_SHUTDOWN; }
   // An exception is about to be delivered; false: the owner takes it instead.
+  uint32_t vectorOf(uint32_t raised);
   bool delivered(uint32_t vector);
   void fault() { faulted_ = true; }
   void setInterruptEip(uint64_t eip) { interruptEip_ = eip; }
@@ -135,7 +136,7 @@ class Vcpu {
   // What the translator is to see at `linear` instead of the guest's byte, or -1.
   int byteInstead(uint64_t linear) {
     if (linear - illegalAt_ < 2) return linear == illegalAt_ ? 0x0f : 0x0b;
-    if (linear == modrmAt_) return modrm_;
+    if (linear == otherAt_) return other_;
     return linear - ignoredLocksAt_ < ignoredLocks_ && codeByte(linear) == 0xf0 ? 0xf3 : -1;
   }
   void endTranslation(void* tb);
@@ -151,6 +152,9 @@ class Vcpu {
   static bool isMarked(uint64_t linear) { return linear >> 33 != 0; }
   uint64_t withinLimit(uint64_t marked, uint32_t size, uintptr_t retaddr);
   uint64_t helperOperand(uint64_t linear, uint32_t size, uintptr_t retaddr);
+  // See operand_size.cc.
+  void checkBranch(uintptr_t retaddr);
+  int64_t released(uintptr_t from, int64_t bytes);
   void undoPopa();
   [[noreturn]] void contain();  // the library was about to abort the process
   void* cpu() const { return cpu_; }
@@ -216,6 +220,8 @@ class Vcpu {
   };
   static constexpr int PUSHA = 0x60;
   static constexpr int POPA = 0x61;
+  static constexpr int ENTER = 0xc8;
+  static constexpr int ICEBP = 0xf1;
   static constexpr uint32_t MAX_ACCESSES = 256;  // FXSAVE to a device makes about 70
   static constexpr int64_t COUNT_PLACEHOLDER = 0x5ca1ab1e;
   static constexpr size_t STACK_BYTES = 256 * 1024;
@@ -274,6 +280,20 @@ class Vcpu {
   [[noreturn]] void overLimit(int index, uintptr_t retaddr);
   void checkInsDestination(uint32_t size, uintptr_t retaddr);
   bool stackHasEnded();
+  // Near branches: with a distance of the operand size or of 8 bits, RET, and through a register or memory.
+  enum class Branch { None, Near, Short, Return, Indirect };
+  static Branch branchOf(const Head& head);
+  static void*& calledBy(void* call);
+  uint64_t stackMask();
+  uint64_t stackPointer();
+  uint32_t codeWord(uint64_t linear, int bytes);
+  uint32_t branchTarget(const Head& head, Branch kind);
+  bool isTaken(const Head& head);
+  bool effectiveAddress(const Head& head, int* base, uint32_t* offset);
+  bool peek(int base, uint32_t offset, uint32_t* value);
+  void guardBranch(const Head& head);
+  void mendEnter(uint64_t pc);
+  void beginRelease(const Head& head);
   [[noreturn]] void shutDown();
   uint32_t blockIndex(uintptr_t retaddr, uint32_t* blockCount);
   uint32_t readFlags();
@@ -324,10 +344,11 @@ class Vcpu {
   bool fetchedDevice_ = false;
   uint64_t fetchAddress_ = 0;
   uint64_t illegalAt_ = ~0ull - 1;  // the instruction being translated is taken as UD2
-  uint64_t modrmAt_ = ~0ull;        // its ModRM byte is taken as modrm_
-  int modrm_ = 0;
+  uint64_t otherAt_ = ~0ull;        // its byte there is taken as other_
+  int other_ = 0;
   uint64_t ignoredLocksAt_ = 0;     // its LOCK prefixes are taken as others that mean nothing
   uint64_t ignoredLocks_ = 0;
+  bool releasesMore_ = false;       // it is a RET of 8000 bytes or more
   bool limited_ = false;            // limits are checked in it
   bool wrapsBetween_ = false;       // the parts of its operand
   bool pushesOrPops_ = false;

@@ -78,6 +78,7 @@ void __wrap_tcg_gen_ext32u_i64_x86_64(void* tcg, uintptr_t to, uintptr_t from) {
 }
 void __real_tcg_gen_addi_i64_x86_64(void* tcg, uintptr_t to, uintptr_t from, int64_t value);
 void __wrap_tcg_gen_addi_i64_x86_64(void* tcg, uintptr_t to, uintptr_t from, int64_t value) {
+  value = Vcpu::active()->released(from, value);
   __real_tcg_gen_addi_i64_x86_64(tcg, to, from, value);
   Vcpu::active()->addressMoved(to, from, value);
 }

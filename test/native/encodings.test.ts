@@ -84,3 +84,14 @@ test.each([
   expect(m.cpu.regs.rflags & (CF | OF)).toBe(flags);
   expect(m.cpu.regs.gpr(RBX)).toBe(0);
 });
+
+test('ICEBP is interrupt 1, INT3 still 3', () => {
+  m.real(asm16('f1ccf4', 'icebp; int3; hlt'));
+  expect(m.toHandler()).toBe(1);
+  expect(m.stack(0, 16)).toBe(CODE + 1);
+  m.leaveHandler();
+  expect(m.toHandler()).toBe(3);
+  expect(m.stack(0, 16)).toBe(CODE + 2);
+  m.leaveHandler();
+  m.runTo(EXIT_HLT);
+});

@@ -87,36 +87,60 @@ function build(program: string, oracle: Oracle): void {
   if (status !== 0) throw new Error(`native/oracle/${oracle}.cc does not compile: ${stderr}`);
 }
 
-/** Carries requests out. @throws NoOracle */
-export function ask(oracle: Oracle, requests: readonly OracleRequest[]): OracleResult[] {
-  if (process.platform !== 'linux' || process.arch !== 'x64')
-    throw new NoOracle(`no second CPU on ${process.platform} ${process.arch}`);
-  if (oracle === 'kvm') {
+/** A second CPU that can be asked again and again. */
+export class SecondCpu implements Disposable {
+  readonly #oracle: Oracle;
+  readonly #folder: string;
+
+  /** @throws NoOracle */
+  constructor(oracle: Oracle) {
+    this.#oracle = oracle;
+    if (process.platform !== 'linux' || process.arch !== 'x64')
+      throw new NoOracle(`no second CPU on ${process.platform} ${process.arch}`);
+    if (oracle === 'kvm') {
+      try {
+        accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
+      } catch {
+        throw new NoOracle('no usable /dev/kvm on this machine');
+      }
+    }
+    this.#folder = mkdtempSync(join(tmpdir(), 'trapline-oracle-'));
     try {
-      accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
-    } catch {
-      throw new NoOracle('no usable /dev/kvm on this machine');
+      build(this.#program, oracle);
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
     }
   }
-  const folder = mkdtempSync(join(tmpdir(), 'trapline-oracle-'));
-  try {
-    const program = join(folder, oracle);
-    build(program, oracle);
-    const { status, signal, stdout, stderr } = spawnSync(program, {
+  get #program(): string {
+    return join(this.#folder, this.#oracle);
+  }
+
+  /** Carries requests out. @throws NoOracle */
+  ask(requests: readonly OracleRequest[]): OracleResult[] {
+    const { status, signal, stdout, stderr } = spawnSync(this.#program, {
       input: Buffer.concat(requests.map(encode)),
       encoding: 'utf8',
       maxBuffer: 1 << 28,
     });
     if (status === UNUSABLE) throw new NoOracle(stderr.trim());
     if (status !== 0)
-      throw new Error(`native/oracle/${oracle}.cc ended with ${status ?? signal}: ${stderr}`);
+      throw new Error(`native/oracle/${this.#oracle}.cc ended with ${status ?? signal}: ${stderr}`);
     const results = stdout.trimEnd().split('\n\n').map(decode);
     if (results.length !== requests.length)
       throw new Error(`${results.length} results of ${requests.length}`);
     return results;
-  } finally {
-    rmSync(folder, { recursive: true });
   }
+
+  [Symbol.dispose](): void {
+    rmSync(this.#folder, { recursive: true });
+  }
+}
+
+/** Asks once. @throws NoOracle */
+export function ask(oracle: Oracle, requests: readonly OracleRequest[]): OracleResult[] {
+  using cpu = new SecondCpu(oracle);
+  return cpu.ask(requests);
 }
 
 export function encode(request: OracleRequest): Buffer {

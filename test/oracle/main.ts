@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Entry of `npm run oracle`. Exit code 0: nothing differs without a known cause; 1: something does; 2: an argument;
-// 5: no second CPU here.
+// 5: no second CPU here. `--random N [--seed S]`: random instructions in place of the cells and forms.
 import process from 'node:process';
+import { parseArgs } from 'node:util';
 import type { Case } from './case.ts';
 import { cellCases } from './cells.ts';
 import { formCases } from './forms.ts';
 import { NoOracle } from './helper.ts';
 import { askKvm, askProcessor, kvmExecutes, type Report } from './judge.ts';
+import { compareRandom } from './random-run.ts';
 import { equalOf, tableOf, unexplained } from './table.ts';
 
 const out = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -21,11 +23,56 @@ function show(title: string, report: Report): boolean {
   return bad.length === 0;
 }
 
+/** N random instructions in 16-bit code, and as many in 32-bit code. */
+function randomly(count: number, seed: number): number {
+  let good = true;
+  for (const bits of [16, 32] as const) {
+    const { compared, faults, differences } = compareRandom(bits, count, seed);
+    good &&= differences.length === 0;
+    out(
+      `${bits}-bit code, seed ${seed}: ${compared} random instructions on the processor, ${faults} of them faults; ${differences.length} differ`,
+    );
+    for (const { name, text, start } of differences) out(`DIFFERS ${name}: ${text}; ${start}`);
+  }
+  return good ? 0 : 1;
+}
+
+/** A whole number from 1, or null. */
+function wholeNumber(text: string): number | null {
+  const value = Number(text);
+  return Number.isSafeInteger(value) && value > 0 ? value : null;
+}
+
 function main(args: readonly string[]): number {
-  if (args.length > 0) {
-    error(`oracle: unknown argument ${args[0]}; there are none`);
+  let values: { random?: string; seed: string };
+  try {
+    ({ values } = parseArgs({
+      args: [...args],
+      options: { random: { type: 'string' }, seed: { type: 'string', default: '1' } },
+    }));
+  } catch (reason) {
+    error(`oracle: ${(reason as Error).message}`);
     return 2;
   }
+  if (values.random === undefined) return cellsAndForms();
+  const count = wholeNumber(values.random);
+  const seed = wholeNumber(values.seed);
+  if (count === null || seed === null) {
+    error(
+      `oracle: --random '${values.random}' --seed '${values.seed}': expected whole numbers above 0`,
+    );
+    return 2;
+  }
+  try {
+    return randomly(count, seed);
+  } catch (reason) {
+    if (!(reason instanceof NoOracle)) throw reason;
+    error(`oracle: ${reason.message}: nothing was compared`);
+    return 5;
+  }
+}
+
+function cellsAndForms(): number {
   const sets: [string, readonly Case[]][] = [
     ['cells of the exactness matrix', cellCases()],
     ['forms of the CPU contract', formCases()],

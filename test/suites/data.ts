@@ -30,14 +30,22 @@ export function absence(suite: string, env: NodeJS.ProcessEnv = process.env): st
   return `the suite ${suite} is not at ${folder}; TRAPLINE_GUESTS names the folder it is in`;
 }
 
+export type Suite = 'sst-80286-real' | 'sst-80386-real' | 'artlav-80186';
+const SUITES: readonly Suite[] = ['sst-80286-real', 'sst-80386-real', 'artlav-80186'];
+
 /** The suites in a folder: it holds one of them, or folders that do. */
-export function suiteFolders(folder: string): Record<'sst-80286-real' | 'artlav-80186', string[]> {
-  const found = { 'sst-80286-real': [] as string[], 'artlav-80186': [] as string[] };
-  for (const one of [folder, join(folder, 'sst-80286-real'), join(folder, 'artlav-80186')]) {
+export function suiteFolders(folder: string): Record<Suite, string[]> {
+  const found: Record<Suite, string[]> = {
+    'sst-80286-real': [],
+    'sst-80386-real': [],
+    'artlav-80186': [],
+  };
+  for (const one of [folder, ...SUITES.map((suite) => join(folder, suite))]) {
     const names =
       existsSync(one) && lstatSync(join(one, '.')).isDirectory() ? readdirSync(one) : [];
-    const tests = names.includes('metadata.json') && names.some((name) => name.endsWith('.MOO.gz'));
-    if (tests) found['sst-80286-real'].push(one);
+    // Those of a 386 come without a metadata.json.
+    if (names.some((name) => /\.MOO(?:\.gz)?$/.test(name)))
+      found[names.includes('metadata.json') ? 'sst-80286-real' : 'sst-80386-real'].push(one);
     if (names.some((name) => /^res_.*\.bin$/.test(name))) found['artlav-80186'].push(one);
   }
   return found;

@@ -4,8 +4,8 @@
 import process from 'node:process';
 import { ARTLAV, type RomResult, romsIn, runRom } from './artlav.ts';
 import { absence, guestsFolder, suiteFolders } from './data.ts';
-import { Sst286 } from './sst286.ts';
-import { type FileResult, runSstFile, SST286, sstFiles } from './sst286-suite.ts';
+import { SstCpu } from './sst-cpu.ts';
+import { type FileResult, runSstFile, SST286, SST386, sstFiles } from './sst-suite.ts';
 import { causeLines, FILE_HEAD, fileRow, ROM_HEAD, romRow, sumOf } from './table.ts';
 
 const out = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -13,7 +13,8 @@ const error = (line: string): void => void process.stderr.write(`${line}\n`);
 const HELP = `Usage: npm run suites -- [DIR...] [--json]
 
   DIR     a folder with the suites (default: TRAPLINE_GUESTS, or ../shared/guests), or with one of them: the .MOO.gz files and
-          metadata.json of SingleStepTests/80286, or the .bin files of the 80186 ROMs
+          metadata.json of SingleStepTests/80286, the .MOO.gz files of SingleStepTests/80386, or the .bin files of the
+          80186 ROMs
   --json  one document instead of text`;
 
 function main(args: readonly string[]): number {
@@ -36,6 +37,10 @@ function main(args: readonly string[]): number {
 
   const roms: RomResult[] = [];
   const files: FileResult[] = [];
+  const bySuite: Record<typeof SST286 | typeof SST386, FileResult[]> = {
+    [SST286]: [],
+    [SST386]: [],
+  };
   const bad: string[] = [];
   const say = (line: string): void => (json ? undefined : out(line));
   const romFolders = folders.flatMap((folder) => folder[ARTLAV]);
@@ -47,20 +52,24 @@ function main(args: readonly string[]): number {
       bad.push(...result.differences.slice(0, 1).map((first) => `${rom.rom}: ${first}`));
       say(romRow(result));
     }
-  const testFolders = folders.flatMap((folder) => folder[SST286]);
-  if (testFolders.length > 0) say(`${roms.length > 0 ? '\n' : ''}${SST286}\n${FILE_HEAD}`);
-  using cpu = new Sst286();
-  for (const folder of testFolders)
-    for (const file of sstFiles(folder)) {
-      const result = runSstFile(cpu, folder, file);
-      files.push(result);
-      if (result.unexplained !== null) bad.push(`${file}: ${result.unexplained}`);
-      say(fileRow(result));
-    }
+  using cpu = new SstCpu();
+  for (const suite of [SST286, SST386] as const) {
+    const testFolders = folders.flatMap((folder) => folder[suite]);
+    if (testFolders.length === 0) continue;
+    say(`${roms.length + files.length > 0 ? '\n' : ''}${suite}\n${FILE_HEAD}`);
+    for (const folder of testFolders)
+      for (const file of sstFiles(folder)) {
+        const result = runSstFile(cpu, folder, file);
+        files.push(result);
+        bySuite[suite].push(result);
+        if (result.unexplained !== null) bad.push(`${file}: ${result.unexplained}`);
+        say(fileRow(result));
+      }
+  }
   const total = sumOf(files);
   if (json) {
     const { tests, passed, causes } = total;
-    const document = { [ARTLAV]: roms, [SST286]: files, total: { tests, passed, causes } };
+    const document = { [ARTLAV]: roms, ...bySuite, total: { tests, passed, causes } };
     out(JSON.stringify({ ...document, unexplained: bad }, null, 2));
   } else {
     if (files.length > 0) out(fileRow(total));
@@ -73,8 +82,8 @@ function main(args: readonly string[]): number {
 
 function nothingIn(folder: string): string | null {
   const found = suiteFolders(folder);
-  if (found[SST286].length + found[ARTLAV].length > 0) return null;
-  return `neither suite is in ${folder}: no .MOO.gz files with a metadata.json, no ROMs`;
+  if (Object.values(found).some((folders) => folders.length > 0)) return null;
+  return `no suite is in ${folder}: no .MOO or .MOO.gz files, no ROMs`;
 }
 
 process.exitCode = main(process.argv.slice(2));

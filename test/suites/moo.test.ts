@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The reader, the comparison and the proofs of causes, with containers made here: no third-party data is needed.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ioOf } from './bus.ts';
 import { type Cause, causesOf } from './causes.ts';
 import { absence } from './data.ts';
 import { type MooTest, readMoo } from './moo.ts';
-import { Sst286 } from './sst286.ts';
+import { SstCpu } from './sst-cpu.ts';
+import { flagsMaskOf386 } from './sst-suite.ts';
 
 const chunk = (name: string, ...body: Uint8Array[]): Buffer => {
   const data = Buffer.concat(body);
@@ -113,9 +117,99 @@ describe('the reader', () => {
   });
 });
 
+describe('of a 386', () => {
+  /** cr0 cr3 eax ebx ecx edx esi edi ebp esp cs ds es fs gs ss eip eflags dr6 dr7 */
+  const REGS_32 = [
+    0x7ffefff0,
+    0,
+    0x12345600,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0xabcd0100,
+    CS,
+    0x3000,
+    0x4000,
+    0,
+    0,
+    0x2000,
+    0x100,
+    0xfffc0002,
+    0,
+    0,
+  ];
+  const dwords = (...values: number[]): Buffer => Buffer.concat(values.map(u32));
+  const CODE_32 = [0xe4, 0x61, 0xf4];
+  /** The same instruction; `mask`: of the flags. */
+  const of386 = (eflags: number, mask?: number): Buffer =>
+    Buffer.concat([
+      chunk('MOO ', u32(1), u32(1), Buffer.from('386E')),
+      ...(mask === undefined ? [] : [chunk('RM32', dwords(1 << 17, mask))]),
+      chunk(
+        'TEST',
+        u32(0),
+        chunk('BYTS', u32(3), Uint8Array.from(CODE_32)),
+        chunk(
+          'INIT',
+          chunk('RG32', dwords(0xfffff, ...REGS_32)),
+          ram(...CODE_32.map((byte, i): [number, number] => [CODE + i, byte])),
+        ),
+        chunk(
+          'FINA',
+          chunk('RG32', dwords((1 << 2) | (1 << 16) | (1 << 17), 0x123456ff, 0x103, eflags)),
+          ram(),
+        ),
+        chunk('CYCL', u32(2), cycle(9, 0x61, 0, 2, 1), cycle(8, 0, 0xff34, 2, 2)),
+        chunk('HASH', Uint8Array.of(0xcd)),
+      ),
+    ]);
+  const differences = (file: Buffer): readonly string[] => {
+    using cpu = new SstCpu();
+    return cpu.run(readMoo(file)[0] as MooTest, 0xffff).differences;
+  };
+
+  it('reads registers of 32 bits, selectors of 16, and the ports of its bus', () => {
+    const [test] = readMoo(of386(0xfffc0002));
+    expect(test?.initial.regs).toMatchObject({
+      ax: 0x12345600,
+      sp: 0xabcd0100,
+      cs: CS,
+      ss: 0x2000,
+    });
+    expect(test?.final.regs).toEqual({ ax: 0x123456ff, ip: 0x103, flags: 0xfffc0002 });
+    expect(differences(of386(0xfffc0002))).toEqual([]);
+  });
+  it('compares flags up to NT, but for those that a mask leaves out', () => {
+    expect(differences(of386(0xfffc4003))).toEqual(['flags 2, not fffc4003']);
+    expect(differences(of386(0xfffc0003, ~1 >>> 0))).toEqual([]);
+  });
+  it('takes undefined flags from the list of opcodes, whichever way they are said', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'trapline-suite-'));
+    try {
+      const rows = [
+        'op,ex,mnemonic,f_umask',
+        '21,,and,0010',
+        '80,4,and,FFEF',
+        '0FAF,,imul,00D4',
+        '90,,nop,',
+      ];
+      writeFileSync(join(folder, '80386.csv'), rows.join('\n'));
+      const masks = ['21', '6621', '676621', '6780.4', '80.5', '660FAF', '90'].map((file) =>
+        flagsMaskOf386(folder, file).toString(16),
+      );
+      expect(masks).toEqual(['ffef', 'ffef', 'ffef', 'ffef', 'ffff', 'ff2b', 'ffff']);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
 describe('the comparison', () => {
   const differences = (test: MooTest, mask = 0xffff): readonly string[] => {
-    using cpu = new Sst286();
+    using cpu = new SstCpu();
     return cpu.run(test, mask).differences;
   };
   it('finds nothing where all is as recorded', () => expect(differences(only())).toEqual([]));
@@ -140,7 +234,7 @@ describe('the comparison', () => {
     expect(differences({ ...test, cycles: [] })).toEqual(['ports: in 61.1=ff, not none']);
   });
   it('leaves nothing behind for the next test', () => {
-    using cpu = new Sst286();
+    using cpu = new SstCpu();
     const runaway = codeTest([0xeb, 0xfe]);
     expect(cpu.run(runaway, 0xffff).end).toBe('budget');
     expect(cpu.run(only(), 0xffff).differences).toEqual([]);
@@ -149,7 +243,7 @@ describe('the comparison', () => {
 
 describe('causes', () => {
   const causes = (test: MooTest): readonly Cause[] => {
-    using cpu = new Sst286();
+    using cpu = new SstCpu();
     return causesOf(cpu, test, cpu.run(test, 0xffff), 0xffff);
   };
   // LOCK IN AL,61h

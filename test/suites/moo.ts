@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Reader of MOO, the container of the single-instruction tests: chunks of a four-letter name, a length and data.
 
-/** Registers of a test, in the order of the bits that say which are present. */
-export const REGISTERS = [
+/** Registers of a test of a 16-bit processor, in the order of the bits that say which are present. */
+const REGISTERS_16 = [
   'ax',
   'bx',
   'cx',
@@ -18,16 +18,42 @@ export const REGISTERS = [
   'ip',
   'flags',
 ] as const;
-export type RegisterName = (typeof REGISTERS)[number];
-export type RegisterValues = Readonly<Record<RegisterName, number>>;
+/** The same of a 386; EAX is `ax` and so on. */
+const REGISTERS_32 = [
+  'cr0',
+  'cr3',
+  'ax',
+  'bx',
+  'cx',
+  'dx',
+  'si',
+  'di',
+  'bp',
+  'sp',
+  'cs',
+  'ds',
+  'es',
+  'fs',
+  'gs',
+  'ss',
+  'ip',
+  'flags',
+  'dr6',
+  'dr7',
+] as const;
+export type RegisterName = (typeof REGISTERS_16)[number] | (typeof REGISTERS_32)[number];
+export type RegisterValues = Readonly<Partial<Record<RegisterName, number>>>;
+const SELECTORS: readonly RegisterName[] = ['cs', 'ds', 'es', 'fs', 'gs', 'ss'];
 
 /** Registers and memory; `ram` holds address and value in turn. */
 export interface MooState {
-  regs: Partial<Record<RegisterName, number>>;
+  regs: RegisterValues;
   ram: readonly number[];
+  /** Bits of registers that are defined; all others are. */
+  masks?: RegisterValues;
 }
 
-/** One clock of the bus. `status`: 9 I/O read, 10 I/O write; `tState`: 1 is Ts, where an access begins. */
+/** One clock of the bus. `status`: see bus.ts; `tState`: 1 is where an access begins. */
 export interface MooCycle {
   pins: number;
   address: number;
@@ -37,6 +63,8 @@ export interface MooCycle {
 }
 
 export interface MooTest {
+  /** Of the file: `C286`, `386E`. */
+  cpu: string;
   index: number;
   name: string;
   /** The instruction with its prefixes, and the HLT behind it. */
@@ -64,20 +92,31 @@ function eachChunk(data: Buffer, chunk: (name: string, body: Buffer) => void): v
   }
 }
 
+/** The registers of one of the chunks REGS, RMSK, RG32, RM32. */
+function registersOf(name: string, body: Buffer): RegisterValues {
+  const wide = name === 'RG32' || name === 'RM32';
+  const size = wide ? 4 : 2;
+  const present = body.readUIntLE(0, size);
+  const regs: Partial<Record<RegisterName, number>> = {};
+  let at = size;
+  (wide ? REGISTERS_32 : REGISTERS_16).forEach((register, bit) => {
+    if (((present >>> bit) & 1) === 0) return;
+    const value = body.readUIntLE(at, size);
+    regs[register] = SELECTORS.includes(register) ? value & 0xffff : value;
+    at += size;
+  });
+  if (at !== body.length) throw new RangeError(`MOO: ${name} of another length than its bits say`);
+  return regs;
+}
+
 function stateOf(data: Buffer): MooState {
-  const regs: MooState['regs'] = {};
+  let regs: RegisterValues = {};
+  let masks: RegisterValues | undefined;
   const ram: number[] = [];
   eachChunk(data, (name, body) => {
-    if (name === 'REGS') {
-      const present = body.readUInt16LE(0);
-      let at = 2;
-      REGISTERS.forEach((register, bit) => {
-        if (((present >>> bit) & 1) === 0) return;
-        regs[register] = body.readUInt16LE(at);
-        at += 2;
-      });
-      if (at !== body.length) throw new RangeError('MOO: REGS of another length than its bits say');
-    } else if (name === 'RAM ') {
+    if (name === 'REGS' || name === 'RG32') regs = registersOf(name, body);
+    else if (name === 'RMSK' || name === 'RM32') masks = registersOf(name, body);
+    else if (name === 'RAM ') {
       const count = body.readUInt32LE(0);
       if (body.length !== 4 + 5 * count) throw new RangeError('MOO: RAM of a wrong length');
       for (let i = 0; i < count; i++) {
@@ -85,7 +124,7 @@ function stateOf(data: Buffer): MooState {
       }
     }
   });
-  return { regs, ram };
+  return masks === undefined ? { regs, ram } : { regs, ram, masks };
 }
 
 function cyclesOf(body: Buffer): MooCycle[] {
@@ -109,9 +148,10 @@ function counted(body: Buffer): Buffer {
   return body.subarray(4);
 }
 
-function testOf(body: Buffer): MooTest {
+function testOf(cpu: string, body: Buffer): MooTest {
   const empty: MooState = { regs: {}, ram: [] };
   const test: MooTest = {
+    cpu,
     index: body.readUInt32LE(0),
     name: '',
     bytes: new Uint8Array(),
@@ -148,10 +188,18 @@ export function readMoo(data: Buffer): MooTest[] {
   if (data.toString('latin1', 0, 4) !== 'MOO ') throw new RangeError('MOO: no such file');
   const tests: MooTest[] = [];
   let announced = -1;
+  let cpu = '';
+  let masks: RegisterValues | undefined;
   eachChunk(data, (name, body) => {
-    if (name === 'MOO ') announced = body.readUInt32LE(4);
-    else if (name === 'TEST') tests.push(testOf(body));
+    if (name === 'MOO ') {
+      announced = body.readUInt32LE(4);
+      cpu = body.toString('latin1', 8, 12).trim();
+    } else if (name === 'RMSK' || name === 'RM32') masks = registersOf(name, body);
+    else if (name === 'TEST') tests.push(testOf(cpu, body));
   });
+  // Of the file for every test, and of a test for itself.
+  if (masks !== undefined)
+    for (const { final } of tests) final.masks = { ...masks, ...final.masks };
   if (tests.length !== announced) {
     throw new RangeError(`MOO: ${tests.length} tests where ${announced} were announced`);
   }

@@ -7,8 +7,8 @@ import process from 'node:process';
 import { describe, expect, it, type TestContext } from 'vitest';
 import { ARTLAV, ROMS, romsIn, runRom } from './artlav.ts';
 import { absence, guestsFolder, projectRoot } from './data.ts';
-import { Sst286 } from './sst286.ts';
-import { runSstFile, SST286, sstFiles } from './sst286-suite.ts';
+import { SstCpu } from './sst-cpu.ts';
+import { runSstFile, SST286, sstFiles } from './sst-suite.ts';
 import { fileRow, romRow } from './table.ts';
 
 const LINES = readFileSync(join(projectRoot(), 'docs', 'cpu-suites.md'), 'utf8').split('\n');
@@ -49,7 +49,7 @@ describe(SST286, () => {
   it('has files', () => expect(here.length).toBeGreaterThanOrEqual(1));
   it.for(here)('%s', { timeout: 240_000 }, (file, context) => {
     needs(context, SST286);
-    using cpu = new Sst286();
+    using cpu = new SstCpu();
     const result = runSstFile(cpu, folder, file);
     expect(result.unexplained).toBeNull();
     expect(LINES).toContain(fileRow(result));

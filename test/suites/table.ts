@@ -2,7 +2,7 @@
 // The results of both suites as text: what `npm run suites` prints, docs/cpu-suites.md shows and suites.test.ts pins.
 import type { RomResult } from './artlav.ts';
 import { CAUSES } from './causes.ts';
-import type { FileResult } from './sst286-suite.ts';
+import type { FileResult } from './sst-suite.ts';
 
 export const ROM_HEAD = romLine('rom', 'bytes', 'halt');
 export const FILE_HEAD = fileLine('file', ['tests', 'passed', 'ports'], 'not passed, by cause');
