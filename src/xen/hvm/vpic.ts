@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The pair of 8259A interrupt controllers inside the monitor: ports 20h, 21h, A0h, A1h, 4D0h, 4D1h.
 // Behaviour of Xen 4.14.5 xen/arch/x86/hvm/vpic.c, and of irq.c as far as ISA lines go.
-// Differences: the CPU is asked for an interrupt window instead of being kicked; no lock, no local APIC; wide accesses are bytes.
+// Differences: the CPU is asked for an interrupt window instead of being kicked; no lock, no local APIC; wide accesses are bytes;
+// a poll is answered by one controller alone, and bit 7 says whether there is a request.
 // Data sheet: Intel 8259A, order number 231468-003.
 import type { domain } from '../common/sched.ts';
 import { register_byte_ports } from './byte_ports.ts';
@@ -203,10 +204,18 @@ function ioport_write(irq: hvm_irq, s: vpic, addr: number, val: number): void {
   update_int_output(irq, s);
 }
 
+/** One controller alone acknowledges: bit 7, and the line, if there is a request. */
+function poll(irq: hvm_irq, s: vpic): number {
+  const line = get_highest_priority_irq(s);
+  if (line < 0) return 0;
+  intack_line(irq, s, line);
+  return 0x80 | line;
+}
+
 function ioport_read(irq: hvm_irq, s: vpic, addr: number): number {
   if (s.poll) {
     s.poll = false;
-    return intack(irq, s) & 0xff;
+    return poll(irq, s);
   }
   if ((addr & 1) !== 0) return s.imr;
   return s.readsel_isr ? s.isr : s.irr;
