@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Entry of `npm run guests:stress [-- --bios NAME] [--checkpoints N] [--json] [GUEST...]`: third-party guests under
-// checkpoints, in one process and over killed ones, compared with an undisturbed run of itself. `--doc FILE...` writes the table of docs/guests.md from documents of
-// --json. Exit code 0: nothing differs; 1: something does; 2: usage; 5: the guests are not here.
+// Entry of `npm run guests:stress [-- --bios NAME] [--checkpoints N] [--one-process] [--json] [GUEST...]`:
+// third-party guests under checkpoints, in one process and over killed ones, compared with undisturbed runs.
+// `--doc FILE...` writes the table of docs/guests.md from documents of --json.
+// Exit code 0: nothing differs; 1: something does; 2: usage; 5: the guests are not here.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -90,14 +91,17 @@ async function main(args: string[]): Promise<number> {
   const bios = values['--bios'] ?? 'builtin';
   // A .COM program brings DOS services of our own, which are part of our BIOS.
   const all = STRESS_GUESTS.filter(({ name }) => bios === 'builtin' || !/\.com$/.test(name));
-  const names = given.filter((arg) => arg !== '--json');
+  const names = given.filter((arg) => arg !== '--json' && arg !== '--one-process');
   const unknown = names.find((name) => !all.some((guest) => guest.name === name));
   const known = BIOSES.includes(bios) && Number.isInteger(checkpoints) && checkpoints > 0;
   if (unknown !== undefined || !known) {
     const list = all.map(({ name }) => name).join(', ');
-    error(`expected --bios ${BIOSES.join(' or ')}, --checkpoints N, --json and guests: ${list}`);
+    error(
+      `expected --bios ${BIOSES.join(' or ')}, --checkpoints N, --one-process, --json and guests: ${list}`,
+    );
     return 2;
   }
+  const chained = given.includes('--one-process') ? null : chain;
   const guests = all.filter(({ name }) => names.length === 0 || names.includes(name));
   const missing = guests.map(({ image }) => absence(image.split('/')[0] ?? '')).find((why) => why);
   if (missing) {
@@ -108,7 +112,7 @@ async function main(args: string[]): Promise<number> {
   const rows: StressRow[] = [];
   try {
     for (const guest of guests) {
-      const row = await stressGuest(guest, { bios, checkpoints, scratch, chain });
+      const row = await stressGuest(guest, { bios, checkpoints, scratch, chain: chained });
       rows.push(row);
       process.stderr.write(`${row.guest}: ${row.problem ?? 'as undisturbed'}\n`);
     }
