@@ -32,6 +32,8 @@ const RESEND = 0xfe;
 /** Which answers wait for a byte at port 60h, by controller command. */
 const TAKES_A_BYTE = [0x60, 0xd1, 0xd2, 0xd3, 0xd4];
 /** Commands of the keyboard that a second byte follows: LEDs, scan code set, typematic. */
+/** The number of a scan code set, as the controller translates it like a scan code. */
+const SET_TRANSLATED = [0, 0x43, 0x41, 0x3f];
 const KEYBOARD_TAKES_A_BYTE = [0xed, 0xf0, 0xf3];
 
 interface State {
@@ -149,6 +151,10 @@ export class I8042 extends RegisterDevice<State> implements PortDevice, Timed {
   /** A byte of set 1 as the keyboard is to send it now. */
   #coded(byte: number): number[] {
     return (this.state.mode & MODE_TRANSLATE) !== 0 || this.state.set === 1 ? [byte] : toSet2(byte);
+  }
+
+  get #translates(): boolean {
+    return (this.state.mode & MODE_TRANSLATE) !== 0;
   }
 
   /** Answers of the keyboard are never translated. A guest that never reads them loses those beyond its buffer. */
@@ -296,7 +302,8 @@ export class I8042 extends RegisterDevice<State> implements PortDevice, Timed {
     if (command !== 0 && byte < 0xed) {
       this.#send(ACK);
       if (command === 0xed) state.leds = byte & 7;
-      else if (command === 0xf0 && byte === 0) this.#send(state.set);
+      else if (command === 0xf0 && byte === 0)
+        this.#send(this.#translates ? (SET_TRANSLATED[state.set] ?? 0) : state.set);
       else if (command === 0xf0 && byte <= 3) state.set = byte;
       return;
     }
@@ -310,7 +317,7 @@ export class I8042 extends RegisterDevice<State> implements PortDevice, Timed {
         this.#send(0xee);
         break;
       case 0xf2: // the second byte is translated where the others are
-        this.#send(ACK, 0xab, (state.mode & MODE_TRANSLATE) !== 0 ? 0x41 : 0x83);
+        this.#send(ACK, 0xab, this.#translates ? 0x41 : 0x83);
         break;
       case 0xf4:
         state.scanning = true;
