@@ -21,6 +21,9 @@ const CONTROL_NO_IRQ = 0x02;
 const CONTROL_RESET = 0x04;
 const SELECT_LBA = 0x40;
 const SELECT_SLAVE = 0x10;
+const POWER_ACTIVE = 0xff;
+/** Of SET FEATURES: write cache, transfer mode, look-ahead, defaults at a reset; on and off. */
+const FEATURES = [0x02, 0x82, 0x03, 0xaa, 0x55, 0xcc, 0x66];
 const HEADS = 16;
 const SECTORS = 63;
 
@@ -270,9 +273,16 @@ export class Ata extends RegisterDevice<State> implements PortDevice {
       case 0xe1:
       case 0xe2:
       case 0xe3:
+      case 0xe6:
       case 0xe7:
-      case 0xef:
         this.#end();
+        break;
+      case 0xe5: // never in standby
+        state.count = POWER_ACTIVE;
+        this.#end();
+        break;
+      case 0xef:
+        this.#end(FEATURES.includes(state.feature) ? 0 : ERROR_ABORT);
         break;
       default:
         if (command >>> 4 === 1) this.#end();
