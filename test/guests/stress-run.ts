@@ -41,6 +41,8 @@ export interface StressWishes {
   scratch: string;
 }
 
+/** Of those checkpoints one in so many is taken over killed processes, each of which commits them to an image. */
+const PART = 10;
 /** So many times a guest goes on in a fresh process, and instructions at most between two checkpoints besides. */
 const PROCESSES = 10;
 const LINGER = 10_000;
@@ -103,10 +105,11 @@ async function chained(
   // A program that ends by itself is over before there is anything to kill.
   if (guest.spacing !== undefined) return null;
   const folder = join(scratch, 'chain');
+  const part = Math.ceil(checkpoints / PART);
   return await chain(
     {
-      ...{ guest: image, load, devices: [], revision: 'exact', seed: 1, checkpoints, folder },
-      perProcess: Math.max(1, Math.floor(checkpoints / PROCESSES)),
+      ...{ guest: image, load, devices: [], revision: 'exact', seed: 1, checkpoints: part, folder },
+      perProcess: Math.max(2, Math.floor(part / PROCESSES)),
       ...{ linger: LINGER, fsync: false, threads: null },
     },
     watch,
