@@ -72,6 +72,10 @@ export const LONG_COMMANDS: Readonly<Record<string, Instead>> = {
     says: 'scripts/fuzz-cpu.mjs',
   },
   'npm run oracle': { why: MINUTES, elsewhere: ['test/oracle/cells.test.ts'] },
+  'npm run oracle -- --random 100000 --seed 1': {
+    why: MINUTES,
+    elsewhere: ['test/oracle/random.test.ts'],
+  },
   'npm run guests:stress': { why: MINUTES, elsewhere: ['test/guests/stress.test.ts'] },
   'npm run suites -- ../80286/v1_real_mode ../virtualxt/tools/tests/286': {
     why: MINUTES,
