@@ -3,12 +3,13 @@
 import { describe, expect, test } from 'vitest';
 import { checkDevice, type DeviceRules, formatCheck } from '../../src/check/index.ts';
 import { PortView } from '../../src/dm/devices/board.ts';
-import { PostPort, UnservedCalls } from '../../src/dm/devices/board-ports.ts';
+import { PostPort } from '../../src/dm/devices/board-ports.ts';
 import { Cmos } from '../../src/dm/devices/cmos.ts';
 import { FwCfg } from '../../src/dm/devices/fw-cfg.ts';
 import { I8042 } from '../../src/dm/devices/i8042.ts';
 import { I8237 } from '../../src/dm/devices/i8237.ts';
 import { PciHost } from '../../src/dm/devices/pci-host.ts';
+import { UnservedCalls } from '../../src/dm/devices/unserved.ts';
 import type { DeviceFactory } from '../../src/dm/factory.ts';
 
 /** A board on which nothing happens. */

@@ -36,11 +36,9 @@ const channel: DmaChannel = {
 const program = { name: 'PROBE.COM', bytes: Uint8Array.of(0xcd, 0x20), tail: '', environment: [] };
 const folder = { list: () => [], hidden: () => [], read: () => new Uint8Array(0) };
 
-deviceContract(
-  'host-folder',
-  (context) => new HostFolderDevice(context, program, folder, () => {}),
-  { rangeBytes: 8 },
-);
+deviceContract('host-folder', (context) => new HostFolderDevice(context, program, folder), {
+  rangeBytes: 8,
+});
 deviceContract('cmos', () => new Cmos(CMOS), { rangeBytes: 2 });
 deviceContract('post', () => new PostPort(), { rangeBytes: 1 });
 deviceContract('bios-log', (context) => new BiosLog(context.output), { rangeBytes: 1 });

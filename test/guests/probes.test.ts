@@ -157,7 +157,7 @@ test('what is not there is named, and what a BIOS looks for before it boots is n
     'INT 16h with AX=2142h': 1,
     'INT 1Ah with AX=B101h': 1,
     'INT 21h with AX=0901h': 1,
-    'INT 33h with AX=0000h': 1,
+    'INT 33h with AX=0000h (mouse)': 1,
     'instruction 0F 0B': expect.any(Number),
   });
 });

@@ -75,35 +75,3 @@ export class BiosLog extends RegisterDevice<{ bytes: number; digest: number }> {
     return { bytes: this.state.bytes };
   }
 }
-
-/** Here the lower half is the first two bytes of an instruction that the processor does not have. */
-const INVALID_OPCODE = 6;
-
-/** A double word at 568h: an interrupt in the upper half, the caller's AX in the lower one (guests/bios/lacks.inc). */
-export class UnservedCalls extends RegisterDevice<{ calls: number }> {
-  readonly #lacks: (what: string) => void;
-
-  /** @param lacks - told of each call, in words */
-  constructor(lacks: (what: string) => void) {
-    super('unserved-calls', { calls: 0 });
-    this.#lacks = lacks;
-  }
-  read(): number {
-    return 0xffffffff;
-  }
-  write(offset: number, size: IoSize, value: number): void {
-    if (offset !== 0 || size !== 4) return;
-    const hex = (number: number, digits: number): string =>
-      number.toString(16).toUpperCase().padStart(digits, '0');
-    const interrupt = (value >>> 16) & 0xff;
-    this.#lacks(
-      interrupt === INVALID_OPCODE
-        ? `instruction ${hex(value & 0xff, 2)} ${hex((value >>> 8) & 0xff, 2)}`
-        : `INT ${hex(interrupt, 2)}h with AX=${hex(value & 0xffff, 4)}h`,
-    );
-    this.state.calls++;
-  }
-  override witness(): DeviceWitness {
-    return { calls: this.state.calls };
-  }
-}

@@ -44,7 +44,6 @@ export interface HostProgram {
 const DATA = 0;
 const COMMAND = 2;
 const EXIT = 4;
-const MISSING = 6;
 
 const PROGRAM = 1;
 const OPEN = 3;
@@ -67,7 +66,6 @@ const SET_TIME = 19;
 const SIZE = 20;
 const FREE = 21;
 const FULL_NAME = 22;
-const MISSING_INT = 23;
 
 const MOST_REQUEST = 4096 + 256;
 const MOST_READ = 4096;
@@ -104,24 +102,16 @@ const POWER_ON: State = {
 export class HostFolderDevice extends RegisterDevice<State> {
   readonly #context: DeviceContext;
   readonly #program: HostProgram;
-  readonly #missing: (what: string) => void;
   readonly volume: dos.DosVolume;
   readonly #searches: DosSearches;
   #files: (string[] | null)[] = [];
 
-  /** @param missing - told of each call that is not there */
-  constructor(
-    context: DeviceContext,
-    program: HostProgram,
-    folder: HostFolder,
-    missing: (what: string) => void,
-  ) {
+  constructor(context: DeviceContext, program: HostProgram, folder: HostFolder) {
     super('host-folder', POWER_ON);
     this.#context = context;
     this.#program = program;
     this.volume = new dos.DosVolume(withProgram(folder, program));
     this.#searches = new DosSearches(this.volume);
-    this.#missing = missing;
   }
 
   /** What the program ended with; null: it has not. */
@@ -176,8 +166,6 @@ export class HostFolderDevice extends RegisterDevice<State> {
     } else if (offset === EXIT) {
       state.exitCode = value & 0xff;
       this.#context.endGuest(state.exitCode === 0 ? 'success' : 'failure');
-    } else if (offset === MISSING) {
-      this.#missing(`INT 21h function ${hex(value >>> 8)}`);
     }
   }
 
@@ -281,11 +269,6 @@ export class HostFolderDevice extends RegisterDevice<State> {
         const names = this.#path(text(request)).join('\\');
         return Buffer.from(`C:\\${names}\0`, 'latin1');
       }
-      case MISSING_INT: {
-        const [number = 0, al = 0, ah = 0] = request;
-        this.#missing(missingInt(number, ah, al));
-        return [];
-      }
       default:
         throw new dos.DosError(dos.NO_FUNCTION);
     }
@@ -372,26 +355,6 @@ function withProgram(folder: HostFolder, { name, bytes }: HostProgram): HostFold
         : folder.read(path, offset, count),
   };
 }
-
-const hex = (byte: number): string =>
-  `${(byte & 0xff).toString(16).toUpperCase().padStart(2, '0')}h`;
-
-/** INT 06h is what the processor calls when it does not know an instruction. */
-function missingInt(number: number, ah: number, al: number): string {
-  if (number === 6) return 'an instruction that the processor does not know';
-  const call = number === 0x2f ? `${hex(ah).slice(0, 2)}${hex(al)}` : hex(ah);
-  const what = KNOWN[number];
-  return `INT ${hex(number)} function ${call}${what === undefined ? '' : ` (${what})`}`;
-}
-
-/** What programs expect behind interrupts that nobody has here. */
-const KNOWN: Readonly<Record<number, string>> = {
-  47: 'services that other programs install',
-  51: 'mouse',
-  91: 'network',
-  92: 'network',
-  103: 'expanded memory',
-};
 
 /** A little-endian number; what the request has not counts as 0. */
 function field(request: Buffer, at: number, bytes: number): number {

@@ -5,7 +5,7 @@ import type { MachineCpu } from '../../cpu/machine-cpu.ts';
 import { type DeviceContext, NO_INPUT } from '../../dm/device.ts';
 import { Ata } from '../../dm/devices/ata.ts';
 import { type Board, type PortDevice, PortView, type Timed } from '../../dm/devices/board.ts';
-import { BiosLog, Port92, PostPort, UnservedCalls } from '../../dm/devices/board-ports.ts';
+import { BiosLog, Port92, PostPort } from '../../dm/devices/board-ports.ts';
 import { Cmos } from '../../dm/devices/cmos.ts';
 import { debugcon } from '../../dm/devices/debugcon.ts';
 import { Fdc } from '../../dm/devices/fdc.ts';
@@ -15,6 +15,7 @@ import { I8042 } from '../../dm/devices/i8042.ts';
 import { type BusMemory, I8237 } from '../../dm/devices/i8237.ts';
 import { PciHost } from '../../dm/devices/pci-host.ts';
 import { Serial } from '../../dm/devices/serial.ts';
+import { UnservedCalls } from '../../dm/devices/unserved.ts';
 import { verdict } from '../../dm/devices/verdict.ts';
 import { Vga } from '../../dm/devices/vga/vga.ts';
 import type { DeviceFactory } from '../../dm/factory.ts';
@@ -247,15 +248,14 @@ export class Pc implements Disposable {
       add('host-folder', '0x560-0x567', (context) => {
         const program = { ...dos, bytes: new Uint8Array(Buffer.from(dos.program, 'base64')) };
         const folder = dos.folder === null ? EMPTY_FOLDER : hostFolder(dos.folder);
-        const lacks = (what: string): void => this.lacks(what);
-        this.#program = new HostFolderDevice(context, program, folder, lacks);
+        this.#program = new HostFolderDevice(context, program, folder);
         return this.#program;
       });
     }
     add('post', '0x80', () => new PostPort((code) => this.#progress(code)));
     add('port92', '0x92', () => new Port92(board));
     add('bios-log', '0x402', () => new BiosLog((byte) => this.#log(byte)));
-    if (this.#builtin) {
+    if (this.#builtin || dos !== null) {
       add('unserved-calls', '0x568-0x56b', () => new UnservedCalls((what) => this.lacks(what)));
     }
     PORTS.forEach(({ range, irq }, index) => {

@@ -84,6 +84,15 @@ start:
         call hex
         mov al, [1Dh]
         call hex
+        mov ah, 52h             ; AUX, CON and PRN: with the interpreter 2, 6 and 2 handles
+        int 21h
+        les bx, [es:bx + 4]
+        mov ax, [es:bx + 6]
+        add ax, [es:bx + 6 + 2 * 3Bh]
+        mov ah, [es:bx + 6 + 3Bh]
+        call number             ; 6 * 256 + 4
+        mov al, [es:bx + 6 + 20h]
+        call hex                ; A of AUX
         mov es, [2Ch]           ; what was asked for comes first
         mov si, 0
         push ds
