@@ -151,6 +151,9 @@ test('what is not there is named, and what a BIOS looks for before it boots is n
   expect(Object.fromEntries(session.machine.pc?.missing ?? [])).toEqual({
     'IN from port 0x388': 2,
     'INT 10h with AX=005Eh': 1,
+    'INT 10h with AX=1011h': 1,
+    'INT 10h with AX=1105h': 1,
+    'INT 10h with AX=1200h': 1,
     'INT 10h with AX=FE00h': 1,
     'INT 13h with AX=4100h': 1,
     'INT 15h with AX=EE01h': 1,

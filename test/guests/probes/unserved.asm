@@ -12,6 +12,13 @@
         int 10h
         mov ax, 005Eh
         int 10h
+        mov ax, 1011h           ; functions that are there, of kinds that are not
+        int 10h
+        mov ax, 1105h
+        int 10h
+        mov ax, 1200h
+        mov bl, 80h
+        int 10h
         mov ax, 4100h
         mov bx, 55AAh
         mov dl, 0               ; extensions of a floppy
