@@ -8,6 +8,7 @@
 // words that are pushed and popped: those are marked as aligned, and the one at FFFF is not.
 #include <algorithm>
 
+#include "tcg_ops.h"
 #include "vcpu.h"
 
 namespace trapline {
@@ -20,17 +21,6 @@ constexpr int MARK = 33;  // the first of six bits, one for each segment registe
 
 // Of those that access the stack alone.
 constexpr int PUSH_AND_POP[] = {0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f, 0x60, 0x61, 0x68, 0x6a, 0x9c, 0x9d, 0xc2, 0xc3, 0xe8};
-
-void* argOf(void* op, int i) { return field<void*>(op, OP_ARGS + 8 * static_cast<size_t>(i)); }
-uint32_t codeOf(void* op) { return field<uint32_t>(op, 0) & 0xff; }
-// A queue element's second link names the link before it, whose own second link leads back to an element.
-void* opBefore(void* op) {
-  struct Link {
-    void* next;
-    Link* previous;
-  };
-  return field<Link>(op, OP_LINK).previous->previous->next;
-}
 }  // namespace
 
 bool Vcpu::isPushOrPop(const Head& head) {

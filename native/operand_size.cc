@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Class Vcpu: what an operand size of 32 bits means in 16-bit code. A near branch has a target of 32 bits then, and the
-// processor looks whether the code segment has it before anything of the instruction is done; ENTER gives EBP all of ESP.
+// processor looks whether the code segment has it before anything of the instruction is done; ENTER knows two widths.
 // The library does neither; and of RET it takes the number of bytes to release for a signed one.
+#include "tcg_ops.h"
 #include "vcpu.h"
 
 extern "C" {
@@ -168,7 +169,7 @@ void Vcpu::guardBranch(const Head& head) {
   void* arguments[] = {tcg + field<uintptr_t>(tcg, TCG_CPU_ENV), tcg + nothing};
   // The library calls only functions that it knows: one of the same kind stands in for ours.
   tcg_gen_callN_x86_64(tcg, reinterpret_cast<void*>(&helper_fldt_ST0_x86_64), nullptr, 2, arguments);
-  calledBy(beforeInsn()) = reinterpret_cast<void*>(&trapline_check_branch);
+  calledBy(lastOp(tcg)) = reinterpret_cast<void*>(&trapline_check_branch);
   dropTemp(nothing);
 }
 
@@ -183,20 +184,54 @@ int64_t Vcpu::released(uintptr_t from, int64_t bytes) {
   return bytes + 0x10000;
 }
 
-// Behind the translation of an instruction.
-void Vcpu::mendEnter(uint64_t pc) {
-  const Head head = headAt(pc);
-  if (head.twoBytes || head.opcode != ENTER || head.operandBytes != 4 || (env<uint32_t>(ENV_HFLAGS) & HF_SS32) != 0) return;
+// ENTER whose operands are not as wide as the stack pointer. With 32 bits on a stack of 16, the frame pointer is SP less
+// some bytes under the upper half of ESP, and all of it goes into EBP; the library lets all of ESP borrow, and changes half
+// of EBP. With 16 bits on a stack of 32 only BP changes; the library changes all of EBP.
+// Called before the library translates the instruction, so that it has no use for the temporary, and behind it.
+void Vcpu::beginEnter(const Head& head) {
+  const bool stack32 = (env<uint32_t>(ENV_HFLAGS) & HF_SS32) != 0;
+  enterTemp_ = !head.twoBytes && head.opcode == ENTER && (head.operandBytes == 4) != stack32 ? newTemp() : 0;
+  if (enterTemp_ == 0 || !stack32) return;
   auto* tcg = field<char*>(uc_, UC_TCG_CTX);
   const auto base = reinterpret_cast<uintptr_t>(tcg);
-  const uintptr_t esp = field<uintptr_t>(tcg, TCG_CPU_REGS + 8 * RSP);
-  const uintptr_t ebp = field<uintptr_t>(tcg, TCG_CPU_REGS + 8 * RBP);
-  const uintptr_t upper = newTemp();
-  tcg_gen_shri_i64_x86_64(tcg, upper, esp, 16);
-  tcg_gen_shli_i64_x86_64(tcg, upper, upper, 16);
-  tcg_gen_op2_x86_64(tcg, OP_EXT16U_I64, base + ebp, base + ebp);
-  tcg_gen_op3_x86_64(tcg, OP_OR_I64, base + ebp, base + ebp, base + upper);
-  dropTemp(upper);
+  const uintptr_t ebp = base + field<uintptr_t>(tcg, TCG_CPU_REGS + 8 * RBP);
+  tcg_gen_op2_x86_64(tcg, OP_EXT16U_I64, base + enterTemp_, ebp);
+  tcg_gen_op3_x86_64(tcg, OP_SUB_I64, base + enterTemp_, ebp, base + enterTemp_);
+}
+
+void Vcpu::mendEnter(void* lastOpBefore) {
+  if (enterTemp_ == 0) return;
+  auto* tcg = field<char*>(uc_, UC_TCG_CTX);
+  const auto base = reinterpret_cast<uintptr_t>(tcg);
+  const uintptr_t temp = std::exchange(enterTemp_, 0);
+  if ((env<uint32_t>(ENV_HFLAGS) & HF_SS32) == 0) mendFrame(lastOpBefore, tcg + temp);
+  const uintptr_t ebp = base + field<uintptr_t>(tcg, TCG_CPU_REGS + 8 * RBP);
+  tcg_gen_op2_x86_64(tcg, OP_EXT16U_I64, ebp, ebp);
+  tcg_gen_op3_x86_64(tcg, OP_OR_I64, ebp, ebp, base + temp);
+  dropTemp(temp);
+}
+
+// Behind where the frame pointer is computed: it and `upper` get the upper half of ESP.
+void Vcpu::mendFrame(void* lastOpBefore, void* upper) {
+  auto* tcg = field<char*>(uc_, UC_TCG_CTX);
+  void* const esp = tcg + field<uintptr_t>(tcg, TCG_CPU_REGS + 8 * RSP);
+  void* frame = nullptr;
+  void* at = lastOpBefore == nullptr ? firstOp(tcg) : opBehind(lastOpBefore);
+  for (; at != nullptr && frame == nullptr; at = opBehind(at)) {
+    const bool sum = codeOf(at) == OP_SUB_I64 || codeOf(at) == OP_ADD_I64;
+    if (sum && argOf(at, 1) == esp && argOf(at, 0) != esp) frame = argOf(at, 0);
+  }
+  if (frame == nullptr || at == nullptr) return contain();
+  const auto insert = [&](int code, void* to, void* from, void* other) {
+    void* op = tcg_op_insert_before_x86_64(tcg, at, code);
+    argOf(op, 0) = to;
+    argOf(op, 1) = from;
+    if (other != nullptr) argOf(op, 2) = other;
+  };
+  insert(OP_EXT16U_I64, upper, esp, nullptr);
+  insert(OP_SUB_I64, upper, esp, upper);
+  insert(OP_EXT16U_I64, frame, frame, nullptr);
+  insert(OP_OR_I64, frame, frame, upper);
 }
 
 }  // namespace trapline

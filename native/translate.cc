@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Class Vcpu: a hand in the translation of guest code: counting, string port access, and instructions the library
 // translates wrongly or not at all.
+#include "tcg_ops.h"
 #include "vcpu.h"
 
 namespace trapline {
@@ -29,6 +30,7 @@ void Vcpu::beforeTranslating(uint64_t pc) {
   beginOperands(head);
   guardBranch(head);
   beginRelease(head);
+  beginEnter(head);
   const int opcode = head.twoBytes ? 0x0f : head.opcode;
   if (opcode == PUSHA || opcode == 0xa6 || opcode == 0xa7) reorderedTranslated_ = true;
   if (opcode != POPA) return;
@@ -42,20 +44,6 @@ void Vcpu::beforeTranslating(uint64_t pc) {
     tcg_gen_op3_x86_64(tcg, OP_ST_I64, reg, envTemp, offset);
   }
 }
-
-namespace {
-struct Link {
-  void* next;
-  Link* previous;
-};
-Link& linkOf(void* op) { return field<Link>(op, OP_LINK); }
-void* lastOp(void* tcg) {
-  // A queue head is a link whose `previous` names the last element's link; that one's predecessor points at the element.
-  return field<Link>(tcg, TCG_OPS).previous->previous->next;
-}
-void* firstOp(void* tcg) { return field<Link>(tcg, TCG_OPS).next; }
-int opcodeOf(void* op) { return static_cast<int>(field<uint32_t>(op, 0) & 0xff); }
-}  // namespace
 
 // In 16-bit code IP goes from FFFF to 0. The library goes on to 10000, in the middle of a block and by the address of
 // what stands behind a jump that is not taken. Blocks end there, and no block begins there.
@@ -165,21 +153,14 @@ const StringTwin STRING_TWINS[] = {
 };
 }  // namespace
 
-// Where a call keeps the function it calls.
-void*& Vcpu::calledBy(void* call) {
-  const uint32_t head = field<uint32_t>(call, 0);
-  const uint32_t position = ((head >> 8) & 15) + ((head >> 12) & 15);
-  return field<void*>(call, OP_ARGS + 8 * position);
-}
-
 // RCL, RCR and SETcc compute the flags into the place of their operands before they reach memory, but the side table
 // still says how they were to be computed when the instruction began: whoever leaves at the access, for a trap or a
 // page fault, would compute them twice. The table is told that they are computed.
 void Vcpu::flagsBeforeAccess(uint64_t pc, void* insnStart) {
   if (insnStart == nullptr || field<uint64_t>(insnStart, OP_ARGS) != pc) return;
   bool computed = false;
-  for (void* op = linkOf(insnStart).next; op != nullptr; op = linkOf(op).next) {
-    const int code = opcodeOf(op);
+  for (void* op = opBehind(insnStart); op != nullptr; op = opBehind(op)) {
+    const int code = codeOf(op);
     if (code >= OP_QEMU_LD_I32 && code <= OP_QEMU_ST_I64) {
       if (computed) field<uint64_t>(insnStart, OP_ARGS + 8) = CC_OP_EFLAGS;
       return;
@@ -193,6 +174,7 @@ void Vcpu::flagsBeforeAccess(uint64_t pc, void* insnStart) {
 void Vcpu::afterInsn(void* db, uint64_t pc, void* before) {
   const uint32_t index = insnsInBlock_++;
   endOperands();
+  mendEnter(before);
   if (fetchedDevice_) {
     translating_ = false;
     if (index == 0) {
@@ -210,14 +192,13 @@ void Vcpu::afterInsn(void* db, uint64_t pc, void* before) {
     field<uint32_t>(db, DB_IS_JMP) = DISAS_TOO_MANY;
   }
   const int opcode = field<uint64_t>(db, DB_PC_NEXT) > pc ? opcodeAt(pc) : -1;
-  if (opcode == ENTER) mendEnter(pc);
-  if (opcode < 0x6c || opcode > 0x6f) return;
+    if (opcode < 0x6c || opcode > 0x6f) return;
   void* tcg = field<void*>(uc_, UC_TCG_CTX);
   bool storeSeen = opcode >= 0x6e;
-  void* op = before == nullptr ? firstOp(tcg) : linkOf(before).next;
+  void* op = before == nullptr ? firstOp(tcg) : opBehind(before);
   void* dummy = nullptr;
-  for (; op != nullptr; op = linkOf(op).next) {
-    const int code = opcodeOf(op);
+  for (; op != nullptr; op = opBehind(op)) {
+    const int code = codeOf(op);
     if (!storeSeen && (code == OP_QEMU_ST_I64 || code == OP_QEMU_ST_I32)) {
       storeSeen = true;
       dummy = op;

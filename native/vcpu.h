@@ -283,7 +283,6 @@ class Vcpu {
   // Near branches: with a distance of the operand size or of 8 bits, RET, and through a register or memory.
   enum class Branch { None, Near, Short, Return, Indirect };
   static Branch branchOf(const Head& head);
-  static void*& calledBy(void* call);
   uint64_t stackMask();
   uint64_t stackPointer();
   uint32_t codeWord(uint64_t linear, int bytes);
@@ -292,7 +291,9 @@ class Vcpu {
   bool effectiveAddress(const Head& head, int* base, uint32_t* offset);
   bool peek(int base, uint32_t offset, uint32_t* value);
   void guardBranch(const Head& head);
-  void mendEnter(uint64_t pc);
+  void beginEnter(const Head& head);
+  void mendEnter(void* lastOpBefore);
+  void mendFrame(void* lastOpBefore, void* upper);
   void beginRelease(const Head& head);
   [[noreturn]] void shutDown();
   uint32_t blockIndex(uintptr_t retaddr, uint32_t* blockCount);
@@ -348,6 +349,7 @@ class Vcpu {
   int other_ = 0;
   uint64_t ignoredLocksAt_ = 0;     // its LOCK prefixes are taken as others that mean nothing
   uint64_t ignoredLocks_ = 0;
+  uintptr_t enterTemp_ = 0;         // it is an ENTER of two widths
   bool releasesMore_ = false;       // it is a RET of 8000 bytes or more
   bool limited_ = false;            // limits are checked in it
   bool wrapsBetween_ = false;       // the parts of its operand

@@ -148,6 +148,24 @@ describe('ENTER with EBP in a stack of 16 bits', () => {
   });
 });
 
+describe('ENTER with a frame pointer', () => {
+  test('of 32 bits, where SP goes round: the upper half of ESP stays', () => {
+    start(asm16('66c8080001f4', 'o32 enter 8,1; hlt'), 2, { [RSP]: 0x10000, [RBP]: 0x11234567 });
+    m.runTo(EXIT_HLT);
+    const { regs } = m.cpu;
+    expect(regs.gpr(RBP)).toBe(0x1fffc);
+    expect(regs.gpr(RSP)).toBe(0x1fff0);
+    expect([0xfffc, 0xfff8].map((at) => m.ram.read(at, 4))).toEqual([0x11234567, 0x1fffc]);
+  });
+  test('of 16 bits on a stack of 32: only BP changes', () => {
+    m.flat32(asm32('66c8080000f4', 'o16 enter 8,0; hlt'));
+    m.cpu.regs.setGpr(RBP, 0xabcd1234);
+    m.runTo(EXIT_HLT);
+    expect(m.cpu.regs.gpr(RBP)).toBe(0xabcd0000 + STACK - 2);
+    expect(m.cpu.regs.gpr(RSP)).toBe(STACK - 10);
+  });
+});
+
 test('RET releases up to FFFF bytes', () => {
   m.flat32(asm32('c200f0', 'ret 0xf000'));
   m.ram.write(STACK, 4, CODE + 16);

@@ -35,8 +35,8 @@ interface Shape {
   readonly lock?: boolean;
   /** Its immediate is a count; the result of a greater one is undefined. */
   readonly atMost16?: boolean;
-  /** ENTER: level 0. */
-  readonly flatFrame?: boolean;
+  /** ENTER: more than one level copies frames, which a processor of today does otherwise where they overlap. */
+  readonly fewFrames?: boolean;
   /** Memory only: as a register it is another instruction. */
   readonly memory?: boolean;
 }
@@ -99,8 +99,7 @@ const SHAPES: readonly Shape[] = [
   { opcode: 0xc3 },
   { opcode: 0xc6, modrm: true, extensions: [0], immediate: 1 },
   { opcode: 0xc7, modrm: true, extensions: [0], immediate: 'v' },
-  // Without frames within frames: the library pushes another frame pointer where SP goes round (docs/cpu.md).
-  { opcode: 0xc8, immediate: 3, flatFrame: true },
+  { opcode: 0xc8, immediate: 3, fewFrames: true },
   { opcode: 0xc9 },
   { opcode: 0xd4, immediate: 1, undefined: OF | AF | CF },
   { opcode: 0xd5, immediate: 1, undefined: OF | AF | CF },
@@ -197,7 +196,7 @@ export function randomInsn(random: Random, bits: 16 | 32): RandomInsn {
     immediate === 'v' ? (wide ? 4 : 2) : immediate === 'address' ? (address32 ? 4 : 2) : immediate;
   const value = bytes(random, count);
   if (shape.atMost16 === true) value[0] = random.below(17);
-  if (shape.flatFrame === true) value[2] = 0;
+  if (shape.fewFrames === true) value[2] = random.below(2);
   if (immediate === 'address' && address32 && random.below(8) > 0) value[2] = value[3] = 0;
   return {
     bytes: [
