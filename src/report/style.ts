@@ -43,6 +43,8 @@ details{margin-top:8px;font-size:13px}
 summary{cursor:pointer;color:var(--muted)}
 table{border-collapse:collapse;margin-top:6px;font-variant-numeric:tabular-nums}
 th,td{text-align:right;padding:2px 10px 2px 0;font-weight:400}
+table:not(.actors table) :is(th,td):not(:first-child){white-space:nowrap}
+.card>ul{margin:0;padding-left:20px}
 td.good{color:var(--green)}td.bad{color:var(--red)}
 .wide{overflow-x:auto}
 th{color:var(--muted)}th:first-child,td:first-child{text-align:left}

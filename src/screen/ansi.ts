@@ -29,13 +29,22 @@ function cellSpot(frame: TextFrame, row: number, column: number): Spot {
   };
 }
 
-/** The rows of the terminal that `frame` fills: text cell by cell, pixels two to a character. */
-function spots(frame: Frame, columns: number, rows: number): Spot[][] {
+/** The first row or column shown: where the page is larger than the terminal, what holds the cursor. */
+const firstShown = (page: number, terminal: number, cursor: number): number =>
+  Math.max(0, Math.min(page - terminal, cursor - terminal + 1));
+
+/** The rows of the terminal that `frame` fills from cell `first` on: text cell by cell, pixels two to a character. */
+function spots(
+  frame: Frame,
+  columns: number,
+  rows: number,
+  first: { row: number; column: number },
+): Spot[][] {
   const part = (n: number, size: number, i: number): number => Math.floor((i * size) / n);
   if (frame.kind === 'text') {
     return Array.from({ length: Math.min(rows, frame.rows) }, (_, row) =>
       Array.from({ length: Math.min(columns, frame.columns) }, (_c, column) =>
-        cellSpot(frame, row, column),
+        cellSpot(frame, first.row + row, first.column + column),
       ),
     );
   }
@@ -72,7 +81,12 @@ export class AnsiScreen {
       text += `${ESC}0m${ESC}2J`;
     }
     this.#size = size;
-    const next = spots(frame, columns, rows);
+    const cursor = frame.kind === 'text' ? frame.cursor : null;
+    const first = {
+      row: frame.kind === 'text' ? firstShown(frame.rows, rows, cursor?.row ?? 0) : 0,
+      column: frame.kind === 'text' ? firstShown(frame.columns, columns, cursor?.column ?? 0) : 0,
+    };
+    const next = spots(frame, columns, rows, first);
     let ink = -1;
     let paper = -1;
     next.forEach((line, row) => {
@@ -88,9 +102,10 @@ export class AnsiScreen {
       });
     });
     this.#shown = next;
-    const cursor = frame.kind === 'text' ? frame.cursor : null;
-    const seen = cursor !== null && cursor.row < rows && cursor.column < columns;
-    const where = seen ? `${ESC}${cursor.row + 1};${cursor.column + 1}H${ESC}?25h` : `${ESC}?25l`;
+    const where =
+      cursor === null
+        ? `${ESC}?25l`
+        : `${ESC}${cursor.row - first.row + 1};${cursor.column - first.column + 1}H${ESC}?25h`;
     if (text === '' && where === this.#cursor) return '';
     this.#cursor = where;
     return text + where;

@@ -40,6 +40,27 @@ describe('drawing', () => {
     expect(small).not.toContain(`${E}2;`);
   });
 
+  test('a terminal with fewer rows shows those with the cursor, as 80 by 24 a prompt in the last of 25', () => {
+    const cells = Uint8Array.from({ length: 2 * 80 * 25 }, (_, i) =>
+      i % 2 === 1 ? 7 : 0x41 + Math.floor(i / 160),
+    );
+    const cursor = { column: 3, row: 24, start: 13, end: 14 };
+    const screen = new AnsiScreen();
+    const text = screen.draw({ ...page(cells, 80), cursor }, 80, 24);
+    expect(text).not.toContain('A');
+    expect(text).toContain('B'.repeat(80));
+    expect(text.endsWith(`${'Y'.repeat(80)}${E}24;4H${E}?25h`)).toBe(true);
+    const up = screen.draw({ ...page(cells, 80), cursor: { ...cursor, row: 0 } }, 80, 24);
+    expect(up).toContain('A'.repeat(80));
+    expect(up.endsWith(`${E}1;4H${E}?25h`)).toBe(true);
+    const narrow = new AnsiScreen().draw(
+      { ...page(cells, 80), cursor: { ...cursor, column: 79 } },
+      40,
+      25,
+    );
+    expect(narrow.endsWith(`${E}25;40H${E}?25h`)).toBe(true);
+  });
+
   test('pixels are half blocks', () => {
     const indices = new Uint8Array(320 * 200).fill(1);
     const palette = new Uint32Array(256).fill(0x102030);

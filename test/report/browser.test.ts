@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stressPage } from '../../src/report/stress-page.ts';
 import { ROOT } from '../helpers/markdown.ts';
 import { measured, stressed, told } from '../unit/report/data.ts';
-import { faintTexts, misplacedTexts, tooWide } from './look.ts';
+import { brokenFigures, faintTexts, misplacedTexts, tooWide } from './look.ts';
 
 /** `npm test` installs it. */
 const CHROMIUM =
@@ -113,6 +113,7 @@ async function open(
 async function readable(page: Page, dark: boolean): Promise<void> {
   expect(await page.evaluate(tooWide)).toBe(0);
   expect(await page.evaluate(misplacedTexts)).toEqual([]);
+  expect(await page.evaluate(brokenFigures)).toEqual([]);
   expect(await page.evaluate(faintTexts)).toEqual([]);
   const ground = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   const [red = 0] = (ground.match(/\d+/g) ?? []).map(Number);

@@ -61,6 +61,23 @@ export function faintTexts(): string[] {
   return found;
 }
 
+/** Figures in tables, folded away or not, that are broken over two lines. */
+export function brokenFigures(): string[] {
+  for (const details of document.querySelectorAll('details')) details.open = true;
+  const found: string[] = [];
+  const cells = document.querySelectorAll<HTMLElement>(
+    'table:not(.actors table) :is(th,td):not(:first-child)',
+  );
+  for (const cell of cells) {
+    const range = document.createRange();
+    range.selectNodeContents(cell);
+    const lines = new Set([...range.getClientRects()].map((box) => Math.round(box.top)));
+    if (lines.size > 1) found.push(cell.textContent ?? '');
+  }
+  for (const details of document.querySelectorAll('details')) details.open = false;
+  return found;
+}
+
 /** By how many pixels the page is wider than the window, with everything unfolded. */
 export function tooWide(): number {
   for (const details of document.querySelectorAll('details')) details.open = true;
