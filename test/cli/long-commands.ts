@@ -76,6 +76,10 @@ export const LONG_COMMANDS: Readonly<Record<string, Instead>> = {
     why: MINUTES,
     elsewhere: ['test/oracle/random.test.ts'],
   },
+  'npm run guests:stress -- --bios seabios': {
+    why: MINUTES,
+    elsewhere: ['test/guests/stress.test.ts'],
+  },
   'npm run guests:stress': { why: MINUTES, elsewhere: ['test/guests/stress.test.ts'] },
   'npm run suites -- ../80286/v1_real_mode ../virtualxt/tools/tests/286': {
     why: MINUTES,
