@@ -14,6 +14,8 @@ export interface Picture {
 /** Bytes of a glyph in a font the guest loaded. */
 const LOADED_GLYPH = 32;
 const CELL_WIDTH = 8;
+/** A picture of so many pixels and fewer fills the monitor with pixels two dots wide. */
+const WIDEST_HALF = 360;
 
 /** Row `y` of glyph `code` in a cell of `height` lines. */
 function glyphRow(frame: TextFrame, code: number, y: number): number {
@@ -51,7 +53,7 @@ function drawText(frame: TextFrame): Picture {
 }
 
 /** Each pixel becomes `x` by `y`. */
-function enlarge(frame: PixelFrame, x: number, y: number): Picture {
+function enlarge(frame: Omit<PixelFrame, 'kind'>, x: number, y: number): Picture {
   const [width, height] = [frame.width * x, frame.height * y];
   const indices = new Uint8Array(width * height);
   for (let row = 0; row < height; row++) {
@@ -65,7 +67,11 @@ function enlarge(frame: PixelFrame, x: number, y: number): Picture {
 
 /** What is on screen, about 640 pixels wide. */
 export function render(frame: Frame): Picture {
-  if (frame.kind === 'text') return drawText(frame);
-  const wide = frame.width <= 360;
+  if (frame.kind === 'text') {
+    const drawn = drawText(frame);
+    // With 40 columns each dot is two wide, as on the monitor.
+    return drawn.width <= WIDEST_HALF ? enlarge(drawn, 2, 1) : drawn;
+  }
+  const wide = frame.width <= WIDEST_HALF;
   return enlarge(frame, wide ? 2 : 1, frame.height <= 240 ? 2 : 1);
 }

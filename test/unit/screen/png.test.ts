@@ -10,10 +10,11 @@ test('a cell is drawn with its glyph, its colours and the cursor', () => {
   // A full block in 14 on 1, a blank in 7 on 4 with a cursor on its last two lines.
   const frame = { ...page(Uint8Array.of(0xdb, 0x1e, 0x20, 0x47), 2), blink: false };
   const picture = render({ ...frame, cursor: { column: 1, row: 0, start: 14, end: 15 } });
-  expect([picture.width, picture.height]).toEqual([16, 16]);
-  const row = (y: number): number[] => [...picture.indices.subarray(y * 16, (y + 1) * 16)];
-  expect(row(0)).toEqual([...new Array(8).fill(14), ...new Array(8).fill(4)]);
-  expect(row(15)).toEqual([...new Array(8).fill(14), ...new Array(8).fill(7)]);
+  // So narrow a page has dots two wide.
+  expect([picture.width, picture.height]).toEqual([32, 16]);
+  const row = (y: number): number[] => [...picture.indices.subarray(y * 32, (y + 1) * 32)];
+  expect(row(0)).toEqual([...new Array(16).fill(14), ...new Array(16).fill(4)]);
+  expect(row(15)).toEqual([...new Array(16).fill(14), ...new Array(16).fill(7)]);
 });
 
 test('a background is bright only where attributes do not blink', () => {
@@ -25,9 +26,17 @@ test('a background is bright only where attributes do not blink', () => {
 test('the font a guest loaded is used in place of ours', () => {
   const font = new Uint8Array(8192);
   font[0x41 * 32] = 0x81;
-  const picture = render({ ...page(Uint8Array.of(0x41, 0x0f), 1), font });
+  const cells = new Uint8Array(160);
+  cells.set([0x41, 0x0f]);
+  const picture = render({ ...page(cells, 80), font });
   expect([...picture.indices.subarray(0, 8)]).toEqual([15, 0, 0, 0, 0, 0, 0, 15]);
   expect(picture.indices.subarray(8).every((i) => i === 0)).toBe(true);
+});
+
+test('40 columns are as wide as 80', () => {
+  const cells = Uint8Array.from({ length: 2 * 40 * 25 }, () => 0xdb);
+  const { width, height } = render(page(cells, 40));
+  expect([width, height]).toEqual([640, 400]);
 });
 
 test('a file gives back the pixels and colours, and each chunk has its checksum', () => {
