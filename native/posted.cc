@@ -29,6 +29,7 @@ uint32_t headOf(bool isPort, uint32_t size, uint32_t address) {
 void Posted::use(uint32_t* page, std::vector<uint32_t*> rings) {
   forget();
   page_ = page;
+  flag_ = waits();
   rings_ = std::move(rings);
   for (auto& table : ofPort_) table.assign(PORTS, 0);
   std::memset(ofPage_, 0, sizeof ofPage_);
@@ -90,6 +91,10 @@ uint64_t* put(uint32_t* ring, uint32_t head, uint32_t data, bool atomic) {
 }
 }  // namespace
 
+uint32_t Posted::waits() const {
+  return page_ != nullptr && (page_[POSTED_LENGTH] | page_[POSTED_READS]) != 0 ? uint32_t{WHAT_POSTED} : 0;
+}
+
 // What the log says of the writes so far, before another row follows.
 void Posted::endRun() {
   if (run_.key != 0) *run_.length = static_cast<uint32_t>(run_.next - run_.first);
@@ -111,6 +116,7 @@ Posted::Way Posted::take(uint32_t index, uint32_t size, uint64_t address, double
     *value = r[POSTED_ROW_VALUE] & (~0u >> (32 - 8 * size));
     r[POSTED_ROW_READS]++;
     page_[POSTED_READS] = 1;
+    flag_ = WHAT_POSTED;
     if (!counted) {
       // A run goes on beside it: it writes to another ring.
       register_ = {key, r};
@@ -137,6 +143,7 @@ Posted::Way Posted::take(uint32_t index, uint32_t size, uint64_t address, double
   std::memcpy(log + POSTED_LOG_ICOUNT, &icount, sizeof icount);
   log[POSTED_LOG_ROW] = index;
   page_[POSTED_LENGTH] = length + 1;
+  flag_ = WHAT_POSTED;
   return begun ? Way::Begun : Way::Done;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "posted_page.h"
+#include "run_page.h"
 
 namespace trapline {
 
@@ -19,6 +20,10 @@ class Posted {
   void use(uint32_t* page, std::vector<uint32_t*> rings);
 
   bool on() const { return page_ != nullptr && page_[POSTED_ON] != 0; }
+  // Whether an access of this port may be one of these: most are not.
+  bool knows(bool read, uint32_t port) const { return on() && ofPort_[read][port] != 0; }
+  // For each exit: WHAT_POSTED while the owner of the page has something to take, else 0.
+  uint32_t flag() const { return flag_; }
   uint32_t slice() const { return page_[POSTED_SLICE]; }
   // The row of an access, or 0: it leaves the guest.
   uint32_t find(bool isPort, bool read, uint32_t size, uint64_t address) const;
@@ -43,7 +48,10 @@ class Posted {
     register_.row[POSTED_ROW_READS]++;
     return register_.row + POSTED_ROW_VALUE;
   }
-  void forget() { run_.key = register_.key = 0; }  // a new stay begins
+  void forget() {  // a new stay begins
+    run_.key = register_.key = 0;
+    if (__builtin_expect(flag_ != 0, 0)) flag_ = waits();
+  }
 
  private:
   static constexpr uint32_t PORTS = 0x10000;
@@ -66,7 +74,9 @@ class Posted {
 
   uint32_t* row(uint32_t index) const { return page_ + POSTED_ROWS + index * POSTED_ROW_WORDS; }
   void endRun();
+  uint32_t waits() const;
 
+  uint32_t flag_ = 0;
   Run run_;
   Register register_;
   uint32_t* page_ = nullptr;

@@ -59,6 +59,7 @@ enum What : uint32_t {
   WHAT_SIZE_SHIFT = 5,
   WHAT_SIZE = 15,   // of the word shifted: bytes of the access, 1 to 8
   WHAT_SOLE = 512,  // PAGE_SOLE
+  WHAT_POSTED = 1024,  // something waits in the log of posted_page.h, or a register was read there
   WHAT_ADDR_SHIFT = 16,  // the port; of memory, the low half of its address
 };
 

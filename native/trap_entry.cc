@@ -66,6 +66,15 @@ asm(R"(
     jmp trapline_port
   .endm
 
+  # A branch that changes nothing: a processor predicts an indirect jump from the branches before it, and those between
+  # two accesses are the same ones whatever the place in translated code. Six bits of that place tell them apart.
+  .macro TRAPLINE_TELL bit
+    test $(1 << \bit), %ecx
+    jz 9f
+    nop
+  9:
+  .endm
+
   # Loads: env in rdi, linear in rsi, oi in edx, retaddr in rcx. Stores: value in rdx, oi in ecx, retaddr in r8.
   .macro TRAPLINE_LOAD name, size
     .globl \name
@@ -131,6 +140,12 @@ trapline_switch:
     TRAPLINE_GIVE_BACK
     mov %rdx, %rax
     pop %rcx
+    TRAPLINE_TELL 4
+    TRAPLINE_TELL 5
+    TRAPLINE_TELL 6
+    TRAPLINE_TELL 7
+    TRAPLINE_TELL 8
+    TRAPLINE_TELL 9
     jmp *%rcx
   # The stacks were not exchanged: this is what was called last.
 3:

@@ -160,7 +160,7 @@ void Vcpu::body(void* self) {
       store64<uint64_t>(vcpu->page_ + PAGE_DATA, static_cast<uint64_t>(error));
     }
     while (vcpu->ended_ != EXIT_NONE) {
-      vcpu->page_[PAGE_WHAT] = vcpu->ended_;
+      vcpu->sayExit(vcpu->ended_);
       vcpu->leaveFiber();
     }
     vcpu->stopAtBoundary_ = true;  // after reset() or restore(): park before the first instruction
@@ -231,7 +231,7 @@ Vcpu::TrapStart Vcpu::fiberToEnter(bool answered, uint32_t data) {
 bool Vcpu::prepare() {
   page_[PAGE_SYNCED] = page_[PAGE_COUNTED] = 0;
   if (ended_ != EXIT_NONE) {
-    page_[PAGE_WHAT] = ended_;
+    sayExit(ended_);
     return false;
   }
   if (step_ == Step::None) takeDeadline();
@@ -264,7 +264,7 @@ bool Vcpu::prepare() {
   } else {
     // A step does not wake a halted CPU, and must not run the instruction behind its HLT.
     if (action == ACTION_FINISH && halted_) {
-      page_[PAGE_WHAT] = EXIT_HLT;
+      sayExit(EXIT_HLT);
       return false;
     }
     budget() -= page_[PAGE_CHARGE];
@@ -280,7 +280,7 @@ bool Vcpu::prepare() {
 
 void Vcpu::park(Park where, uint32_t what) {
   park_ = where;
-  page_[PAGE_WHAT] = what;
+  sayExit(what);
   leaveFiber();
 }
 
@@ -439,7 +439,7 @@ constexpr uint64_t LANES[5] = {0, 0xff, 0xffff, 0, 0xffffffff};
 // An IN or OUT that is no string instruction, up to the switch of stacks in trap_entry.cc. It is the only access of its
 // instruction: no answers are kept, and its flags are what they were.
 Vcpu::TrapStart Vcpu::portBegins(uint32_t port, uint32_t value, uint32_t what, uintptr_t retaddr) {
-  if (__builtin_expect((env<uint32_t>(ENV_HFLAGS) & HF_PE) != 0 || answeredCount_ != 0 || posted_.on(), 0)) {
+  if (__builtin_expect((env<uint32_t>(ENV_HFLAGS) & HF_PE) != 0 || answeredCount_ != 0 || posted_.knows((what & WHAT_READ) != 0, port & 0xffff), 0)) {
     return portSlowly(port, value, what, retaddr);
   }
   port &= 0xffff;
@@ -481,7 +481,7 @@ inline __attribute__((always_inline)) Vcpu::TrapStart Vcpu::trapBegins(uint32_t 
   const bool read = (what & WHAT_READ) != 0;
   const uint32_t size = what >> WHAT_SIZE_SHIFT & WHAT_SIZE;
   const uint64_t data = read ? 0 : value & LANES[size];
-  page[PAGE_WHAT] = what;
+  page[PAGE_WHAT] = what | posted_.flag();
   store64(page + PAGE_ADDR, address);
   store64(page + PAGE_DATA, data);
   page[PAGE_ACCESS_INDEX] = 0;

@@ -253,6 +253,7 @@ class Vcpu {
   [[noreturn]] void unsupportedAt(uint32_t why, uint64_t detail, uintptr_t retaddr);
   [[noreturn]] void leaveUnsupported(uint32_t why, uint64_t detail);
   void park(Park where, uint32_t what);
+  void sayExit(uint32_t what) { page_[PAGE_WHAT] = what | posted_.flag(); }
   void parkUnsupported(uint32_t why, uint64_t detail);
   void checkPortPermission(uint32_t port, uint32_t size, uintptr_t retaddr);
   int codeByte(uint64_t linear);

@@ -54,6 +54,8 @@ export const WHAT_SIZE_SHIFT = 5;
 /** of the word shifted */
 export const WHAT_SIZE = 15;
 export const WHAT_SOLE = 512;
+/** something waits for the owner of the page of posted accesses, whatever else the exit is */
+export const WHAT_POSTED = 1024;
 /** a port, or the low half of a memory address */
 export const WHAT_ADDR_SHIFT = 16;
 

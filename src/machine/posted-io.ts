@@ -20,11 +20,6 @@ import {
 import type { Bookkeeper } from './bookkeeper.ts';
 import type { CountedDevice } from './counted-device.ts';
 
-// For every exit. What is imported is looked up each time it is used; names of one's own module are constants to the
-// compiler.
-const LENGTH = P.POSTED_LENGTH;
-const READS = P.POSTED_READS;
-
 /** Instructions after which the guest is left if a write waits: some 50 microseconds. */
 const SLICE = 0x10000;
 const PAGE = 4096;
@@ -65,7 +60,6 @@ export class PostedIo {
   readonly #halves = new Uint16Array(this.#many.buffer);
   readonly #bytes = new Uint8Array(this.#many.buffer);
   #routing = -1;
-  #changes = -1;
 
   private constructor(v: vcpu, books: Bookkeeper | null) {
     this.#v = v;
@@ -146,7 +140,10 @@ export class PostedIo {
     this.#words[this.#at(row) + word] = value;
   }
 
-  /** Until `close()`, accesses may stay in the guest. The guest is calm; `update()` goes before each entry. */
+  /**
+   * Until `close()`, accesses may stay in the guest. The guest is calm; `update()` goes before each entry at which
+   * `routing` is another than before. An exit with WHAT_POSTED has something for `take()`.
+   */
   open(): void {
     this.#words[P.POSTED_ON] = 1;
   }
@@ -157,10 +154,9 @@ export class PostedIo {
 
   /** Looks again where accesses go, if that may have changed. */
   update(): void {
-    const { routing, p2m } = this.#d.arch.hvm;
-    if (this.#routing === routing && this.#changes === p2m.changes) return;
+    const { routing } = this.#d.arch.hvm;
+    if (this.#routing === routing) return;
     this.#routing = routing;
-    this.#changes = p2m.changes;
     for (const row of this.#rows) {
       if (row === null) continue;
       const { isPort, first, last, placed } = row;
@@ -168,11 +164,6 @@ export class PostedIo {
       const open = s !== null && s.id === placed.model.id && s.bufioreq.va !== null;
       this.#word(row, P.POSTED_ROW_OPEN, open ? 1 : 0);
     }
-  }
-
-  /** Whether there is anything for `take()`. */
-  get waiting(): boolean {
-    return this.#words[LENGTH] !== 0 || this.#words[READS] !== 0;
   }
 
   /**

@@ -13,6 +13,7 @@ import type { InsnCpu } from '../cpu/insn-cpu.ts';
 import type { MachineCpu } from '../cpu/machine-cpu.ts';
 import {
   WHAT_ADDR_SHIFT,
+  WHAT_POSTED,
   WHAT_READ,
   WHAT_REASON,
   WHAT_SIZE,
@@ -59,9 +60,8 @@ interface Target {
 }
 
 export interface Place {
-  /** `hvm_domain.routing` and `p2m_domain.changes` when it was looked up. */
+  /** `hvm_domain.routing` when it was looked up. */
   routing: number;
-  changes: number;
   isPort: boolean;
   first: number;
   last: number;
@@ -108,6 +108,7 @@ const IS_READ = WHAT_READ;
 const SIZE = WHAT_SIZE;
 const SIZE_SHIFT = WHAT_SIZE_SHIFT;
 const ADDR_SHIFT = WHAT_ADDR_SHIFT;
+const POSTED = WHAT_POSTED;
 /** An access of memory that is all of its instruction, in one word. */
 const ANY_SOLE = WHAT_REASON | WHAT_SOLE;
 const SOLE_MMIO = EXIT_MMIO | WHAT_SOLE;
@@ -149,7 +150,6 @@ export class StraightIo {
     });
     this.#places = Array.from({ length: PLACES }, () => ({
       routing: -1,
-      changes: 0,
       isPort: true,
       first: 0,
       last: -1,
@@ -182,7 +182,6 @@ export class StraightIo {
     const v = this.#v;
     const { hvm } = this.#d.arch;
     const { io_req } = v.arch.hvm.hvm_io;
-    const { p2m } = hvm;
     let deadlines = Number.NaN;
     let tick = Number.NaN;
     // The last access: its place, null before the first; what it was, and its answer.
@@ -201,9 +200,10 @@ export class StraightIo {
       }
       if (interrupts.pending) interrupts.offer(cpu);
       if (posted !== null) posted.update();
-      const exit = target === null ? cpu.goOn() : cpu.goOnWith(data);
+      let exit = target === null ? cpu.goOn() : cpu.goOnWith(data);
       const reason = (exit & REASON) as ExitReason;
-      if (posted?.waiting) {
+      if ((exit & POSTED) !== 0 && posted !== null) {
+        exit &= ~POSTED;
         // Device models are about to be asked for what was written meanwhile: as beside a guest that runs.
         if (target !== null) this.#made(target, what, data);
         target = null;
@@ -240,8 +240,7 @@ export class StraightIo {
         target === null ||
         exit !== what ||
         at !== addr ||
-        place.routing !== hvm.routing ||
-        place.changes !== p2m.changes
+        place.routing !== hvm.routing
       ) {
         place = this.#placeOf(isPort, at, size);
         const found = place.target;
@@ -323,8 +322,7 @@ export class StraightIo {
       addr < place.first ||
       addr + size - 1 > place.last ||
       place.isPort !== isPort ||
-      place.routing !== hvm.routing ||
-      place.changes !== hvm.p2m.changes
+      place.routing !== hvm.routing
     ) {
       this.#look(place, isPort, addr, size);
     }
@@ -401,7 +399,6 @@ export class StraightIo {
     }
     place.isPort = isPort;
     place.routing = hvm.routing;
-    place.changes = hvm.p2m.changes;
     place.target = { sv, slot: page.slot(v.vcpu_id), model, device, start: range.start };
   }
 }

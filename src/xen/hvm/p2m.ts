@@ -21,8 +21,8 @@ const PAGE = 4096;
 
 /** The guest's memory map. Frames beyond RAM are p2m_mmio_dm unless overridden. */
 export class p2m_domain {
-  /** Ours: grows when a frame changes its type. */
-  changes = 0;
+  /** Ours: called when a frame has changed its type. */
+  onChange: () => void = () => {};
   readonly ram: GuestRam;
   /** Uint8Array, one type per RAM frame. */
   readonly #types: Uint8Array;
@@ -59,7 +59,6 @@ export class p2m_domain {
 
   /** Overrides the type of `n` frames from `gfn`; the latest override wins. */
   set_type(gfn: number, n: number, type: p2m_type_t): void {
-    this.changes++;
     for (let i = gfn; i < Math.min(gfn + n, this.#types.length); i++) {
       if (this.#types[i] === p2m_ioreq_server) this.ioreq_entry_count--;
       if (type === p2m_ioreq_server) this.ioreq_entry_count++;
@@ -67,6 +66,7 @@ export class p2m_domain {
     }
     const first = Math.max(gfn, this.#types.length);
     if (gfn + n > first) this.#high.push({ first, last: gfn + n - 1, type });
+    this.onChange();
   }
 
   /** Every p2m_ioreq_server frame becomes ordinary RAM. */

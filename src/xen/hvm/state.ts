@@ -198,7 +198,10 @@ export interface hvm_domain {
   readonly p2m: p2m_domain;
   /** By id, as long as the highest id ever used: every access looks through it, several times. */
   readonly ioreq_server: (hvm_ioreq_server | null)[];
-  /** Ours: grows with every change of servers, their ranges, or handlers: what was known of a port may be wrong then. */
+  /**
+   * Ours: grows with every change of servers, their ranges, handlers, or types of frames: what was known of where an
+   * access goes may be wrong then.
+   */
   routing: number;
   /**
    * Ours: grows with every event, pause, request to leave the guest, shutdown or crash: whoever let others work sees that
@@ -279,7 +282,7 @@ export function newHvmVcpu(): hvm_vcpu {
 }
 
 export function newHvmDomain(p2m: p2m_domain): hvm_domain {
-  return {
+  const hvm: hvm_domain = {
     p2m,
     ioreq_server: [],
     routing: 0,
@@ -294,4 +297,8 @@ export function newHvmDomain(p2m: p2m_domain): hvm_domain {
     has_vpci: false,
     hap_enabled: true,
   };
+  p2m.onChange = () => {
+    hvm.routing++;
+  };
+  return hvm;
 }

@@ -92,8 +92,8 @@ function undivided(d: domain, s: hvm_ioreq_server, type: number, first: number, 
 const probe = newIoreq();
 
 /**
- * The server that every access within [first, last] goes to until `routing` or the p2m's `changes` move; null: as the
- * ordinary way finds out. Memory: within one page.
+ * The server that every access within [first, last] goes to until `routing` moves; null: as the ordinary way finds out.
+ * Memory: within one page.
  */
 export function straight_server(
   v: vcpu,
