@@ -32,6 +32,7 @@
         "NODE_ADDON_API_DISABLE_DEPRECATED",
         "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"
       ],
+      "cflags!": ["-fno-omit-frame-pointer"],
       "cflags": ["-O2", "-Wall", "-Wextra", "-Werror", "-mno-red-zone", "-fvisibility=hidden"],
       "cflags_cc": ["-std=c++17", "-fno-exceptions"],
       "cflags_cc!": ["-std=gnu++17", "-std=gnu++20"],

@@ -27,7 +27,7 @@ uint32_t headOf(bool isPort, uint32_t size, uint32_t address) {
 }  // namespace
 
 void Posted::use(uint32_t* page, std::vector<uint32_t*> rings) {
-  forget();
+  run_.key = register_.key = 0;
   page_ = page;
   flag_ = waits();
   rings_ = std::move(rings);

@@ -49,8 +49,9 @@ class Posted {
     return register_.row + POSTED_ROW_VALUE;
   }
   void forget() {  // a new stay begins
+    if (__builtin_expect(flag_ == 0, 1)) return;  // nothing was dealt with in the last one
     run_.key = register_.key = 0;
-    if (__builtin_expect(flag_ != 0, 0)) flag_ = waits();
+    flag_ = waits();
   }
 
  private:

@@ -159,7 +159,8 @@ export class UnicornCpu implements MachineCpu {
     return this.#enterPlainly();
   }
   goOnWith(data: number): number {
-    if (this.#runId >= 0 && !this.regs.changed) return runById(this.#runId, 1, data | 0);
+    // Compared, it is one look at what is known to be a boolean.
+    if (this.#runId >= 0 && this.regs.changed === false) return runById(this.#runId, 1, data | 0);
     this.answer(data, 0);
     return this.goOn();
   }

@@ -22,29 +22,22 @@ export class GuestRegs implements cpu_user_regs {
   answer = 0;
   #dir: ioreq_dir = IOREQ_READ;
   #size = 0;
-  #data = 0;
 
   constructor(cpu: CpuBackend) {
     this.#cpu = cpu;
   }
 
-  /** The CPU has left the guest at an IN or OUT of `size` bytes; `data` is an OUT's. */
-  begin(dir: ioreq_dir, size: number, data: number): void {
+  /** The CPU has left the guest at an IN or OUT of `size` bytes. */
+  begin(dir: ioreq_dir, size: number): void {
     this.pending = true;
     this.advanced = false;
     this.answered = false;
     this.#dir = dir;
     this.#size = size;
-    this.#data = data;
-  }
-
-  /** The data of an OUT that is as the last one, otherwise. */
-  set out(data: number) {
-    this.#data = data;
   }
 
   get eax(): number {
-    if (this.pending) return this.#dir === IOREQ_READ ? this.answer : this.#data;
+    if (this.pending) return this.#dir === IOREQ_READ ? this.answer : this.#cpu.exitData;
     return this.#cpu.regs.gpr(RAX);
   }
   set eax(value: number) {

@@ -127,7 +127,14 @@ export class Machine implements Disposable {
   /** Every vCPU of this thread; the first is the machine itself. */
   readonly vcpus: readonly VcpuParts[] = [];
   /** What the guest reported last, or null. */
-  verdict: Verdict | null = null;
+  get verdict(): Verdict | null {
+    return this.#verdict;
+  }
+  set verdict(verdict: Verdict | null) {
+    this.#verdict = verdict;
+    this.domain.arch.hvm.stirs++;
+  }
+  #verdict: Verdict | null = null;
   /** Accesses that no server claimed, by space. */
   unclaimed = 0;
   readonly #counted = new Map<string, CountedDevice>();
@@ -202,6 +209,12 @@ export class Machine implements Disposable {
           (this.vcpus[v.vcpu_id] ?? this).cpu.injectException(vector, ec),
       });
       this.domain = domain_create(GUEST_DOMAIN, this.ram, host, remote?.words ?? null);
+      const { hvm } = this.domain.arch;
+      if (this.pc !== null) {
+        this.pc.board.onChange = () => {
+          hvm.stirs++;
+        };
+      }
       for (const { start, end } of pages) {
         const first = Math.floor(start / 4096);
         this.domain.arch.hvm.p2m.set_type(first, Math.floor(end / 4096) - first + 1, p2m_mmio_dm);

@@ -81,22 +81,34 @@ export class RunLoop {
    * Called before each entry into the guest: a place where other actors may run. False makes `run()` return 'deadline';
    * a vCPU that was stopped meanwhile does not enter.
    */
-  onEnter: (() => boolean) | null = null;
+  get onEnter(): (() => boolean) | null {
+    return this.#onEnter;
+  }
+  set onEnter(hook: (() => boolean) | null) {
+    this.#onEnter = hook;
+    this.#stir();
+  }
+  #onEnter: (() => boolean) | null = null;
   /** Instruction count at which `run()` returns 'deadline'. */
   get deadline(): number {
     return this.#deadline;
   }
   set deadline(count: number) {
     this.#deadline = count;
-    this.deadlines++;
+    this.#stir();
   }
-  /** How often `deadline` was set. */
-  deadlines = 0;
   #deadline = Number.MAX_SAFE_INTEGER;
   /** Of the instruction count, what HLTs have skipped. */
   skipped = 0;
   /** Stop when the guest reports a verdict. */
-  stopAtVerdict = true;
+  get stopAtVerdict(): boolean {
+    return this.#stopAtVerdict;
+  }
+  set stopAtVerdict(stop: boolean) {
+    this.#stopAtVerdict = stop;
+    this.#stir();
+  }
+  #stopAtVerdict = true;
   readonly #count: sched_count = { resumes: 0 };
   readonly #parts: VcpuParts;
   readonly #emulatesPorts: boolean;
@@ -164,6 +176,11 @@ export class RunLoop {
     books?.settle(v);
   }
 
+  /** Whoever is in the guest, or asks a device for it, is to look again whether it goes on, and for how long. */
+  #stir(): void {
+    this.machine.domain.arch.hvm.stirs++;
+  }
+
   /** Lets device models work. @returns whether any did */
   #serve(): boolean {
     const { servers } = this.machine;
@@ -202,7 +219,7 @@ export class RunLoop {
           vmexit_emulate(v);
           return null;
         }
-        regs.begin(exitDir, exitSize, cpu.exitData);
+        regs.begin(exitDir, exitSize);
         vmexit_pio(v, exitAddr, exitSize, exitDir, 1);
         return null;
       }
@@ -268,7 +285,7 @@ export class RunLoop {
   }
 
   /** Whether the guest is to go on without anybody being asked: of `StraightLimits`. */
-  get goesOn(): boolean {
+  goesOn(): boolean {
     const { verdict, pc } = this.machine;
     if (this.onEnter !== null || (verdict !== null && this.stopAtVerdict)) return false;
     return pc === null || !pc.board.changed;

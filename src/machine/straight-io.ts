@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Guest and device by turns without a step in between that nobody can look at: accesses through an ioreq server on the
-// vCPU's thread, from the exit to the device and back into the guest in one loop. IN, OUT, and what MOV does with memory. Anything out of the ordinary is left
-// to the ordinary way, before the device is asked or right behind it.
+// vCPU's thread, from the exit to the device and back into the guest in one loop. IN, OUT, and what MOV does with memory.
+// Anything out of the ordinary is left to the ordinary way, before the device is asked or right behind it.
 import {
-  EXIT_BUDGET,
+  type EXIT_BUDGET,
   EXIT_MMIO,
-  EXIT_PIO,
-  EXIT_PIO_STRING,
+  type EXIT_PIO,
+  type EXIT_PIO_STRING,
   type ExitReason,
 } from '../cpu/backend.ts';
 import type { InsnCpu } from '../cpu/insn-cpu.ts';
 import type { MachineCpu } from '../cpu/machine-cpu.ts';
-import {
+import type {
   WHAT_ADDR_SHIFT,
   WHAT_POSTED,
   WHAT_READ,
@@ -20,53 +20,33 @@ import {
   WHAT_SIZE_SHIFT,
   WHAT_SOLE,
 } from '../cpu/run-page.ts';
-import type { Device, HighWord, IoSize } from '../dm/device.ts';
+import type { HighWord, IoSize } from '../dm/device.ts';
 import type { InlineServer } from '../dm/inline-server.ts';
 import type { GuestRam } from '../mem/guest-ram.ts';
-import type { IoreqSlot } from '../mem/ioreq-page.ts';
+import { stateWordOf } from '../mem/ioreq-page.ts';
 import type { domain, vcpu } from '../xen/common/sched.ts';
-import type { hvm_ioreq_vcpu } from '../xen/hvm/state.ts';
 import {
   straight_allowed,
   straight_complete,
   straight_mmio_as_ordinary,
   straight_send,
-  straight_server,
 } from '../xen/hvm/straight.ts';
 import {
   copyIoreq,
   IOREQ_READ,
-  IOREQ_TYPE_COPY,
-  IOREQ_TYPE_PIO,
-  IOREQ_WRITE,
+  type IOREQ_TYPE_COPY,
+  type IOREQ_TYPE_PIO,
+  type IOREQ_WRITE,
   type ioreq_dir,
-  STATE_IOREQ_INPROCESS,
+  type STATE_IOREQ_INPROCESS,
 } from '../xen/public/hvm_ioreq.ts';
 import type { Bookkeeper } from './bookkeeper.ts';
 import type { GuestRegs } from './guest-regs.ts';
 import type { InterruptSource } from './interrupts.ts';
 import type { PostedIo } from './posted-io.ts';
+import { StraightPlaces, type Target } from './straight-places.ts';
 import { STRING_ORDINARY, STRING_STIRRED, StraightString } from './straight-string.ts';
 import type { TimeSource } from './time-source.ts';
-
-/** Where accesses within one stretch of ports, or of memory within a page, go. */
-interface Target {
-  readonly sv: hvm_ioreq_vcpu;
-  readonly slot: IoreqSlot;
-  readonly model: InlineServer;
-  readonly device: Device;
-  /** Where the device begins. */
-  readonly start: number;
-}
-
-export interface Place {
-  /** `hvm_domain.routing` when it was looked up. */
-  routing: number;
-  isPort: boolean;
-  first: number;
-  last: number;
-  target: Target | null;
-}
 
 /** What is joined here. */
 export interface StraightParts {
@@ -84,38 +64,34 @@ export interface StraightParts {
 /** What its caller wants, looked at before each entry. */
 export interface StraightLimits {
   readonly deadline: number;
-  /** Whether the guest is to go on. */
-  readonly goesOn: boolean;
+  /** Whether the guest is to go on. What it says, and `deadline`, change with `stirs` of the domain. */
+  goesOn(): boolean;
   /** By reason; those that were dealt with here are counted in `ports` and `memory`. */
   readonly exits: number[];
-  /** Another number whenever another deadline is set. */
-  readonly deadlines: number;
 }
 
 /** `enter()`: the guest is not to be entered now, or the exit is dealt with in the ordinary way already. */
 export const NOT_ENTERED = -1;
-
-// What is imported is looked up each time it is used; names of one's own module are constants to the compiler.
-const PIO = EXIT_PIO;
-const PIO_STRING = EXIT_PIO_STRING;
-const READ = IOREQ_READ;
-const WRITE = IOREQ_WRITE;
-const TYPE_PIO = IOREQ_TYPE_PIO;
-const TYPE_COPY = IOREQ_TYPE_COPY;
-const IN_PROCESS = STATE_IOREQ_INPROCESS;
-const REASON = WHAT_REASON;
-const IS_READ = WHAT_READ;
-const SIZE = WHAT_SIZE;
-const SIZE_SHIFT = WHAT_SIZE_SHIFT;
-const ADDR_SHIFT = WHAT_ADDR_SHIFT;
-const POSTED = WHAT_POSTED;
-/** An access of memory that is all of its instruction, in one word. */
-const ANY_SOLE = WHAT_REASON | WHAT_SOLE;
-const SOLE_MMIO = EXIT_MMIO | WHAT_SOLE;
-
-/** A power of two. */
-const PLACES = 64;
-const PAGE = 4096;
+/**
+ * An access, in fields: the engine knows what kind of number each of them is. Of variables of a loop that it enters in
+ * the middle it knows nothing.
+ */
+class Access {
+  /** The exit that is dealt with as this access was, but for its data; -1: none. */
+  exit = -1;
+  /** 1: of a port, 0: of memory. A boolean would be tested for all that can be true. */
+  port: 0 | 1 = 1;
+  dir: ioreq_dir = IOREQ_READ;
+  /** The low 32 bits of the address, signed. */
+  low = 0;
+  /** In its device. */
+  offset = 0;
+  size: IoSize = 1;
+  /** Of its data. */
+  mask = 0;
+  /** Of the slot, with the state. */
+  word = 0;
+}
 
 export class StraightIo {
   /** Accesses that went this way: of ports, of memory, and whole INS and OUTS. */
@@ -127,9 +103,10 @@ export class StraightIo {
   readonly #parts: StraightParts;
   readonly #v: vcpu;
   readonly #d: domain;
-  readonly #places: Place[];
+  readonly #places: StraightPlaces;
   readonly #high: HighWord = { hi: 0 };
   readonly #strings: StraightString;
+  readonly #last: Access = new Access();
 
   get taken(): number {
     return this.ports + this.memory + this.strings;
@@ -145,16 +122,10 @@ export class StraightIo {
       cpu: parts.cpu,
       insnCpu: parts.insnCpu,
       ram: parts.ram,
-      placeOf: (isPort, addr, size) => this.#placeOf(isPort, addr, size),
+      targetOf: (isPort, addr, size) => this.#places.targetOf(isPort, addr, size),
       goOnOrdinarily: (model, data) => this.#goOnOrdinarily(model, data),
     });
-    this.#places = Array.from({ length: PLACES }, () => ({
-      routing: -1,
-      isPort: true,
-      first: 0,
-      last: -1,
-      target: null,
-    }));
+    this.#places = new StraightPlaces(parts.vcpu, parts.servers);
   }
 
   /**
@@ -168,7 +139,7 @@ export class StraightIo {
     // Nobody but the guest works between the end of one turn and the next exit: looked at once, it stays so.
     if (!(straight_allowed(this.#v) && this.#calm())) return this.#enterOnce(limits);
     const { posted } = this;
-    if (posted === null || !limits.goesOn) return this.#turns(limits, null);
+    if (posted === null || !limits.goesOn()) return this.#turns(limits, null);
     posted.open();
     try {
       return this.#turns(limits, posted);
@@ -178,122 +149,150 @@ export class StraightIo {
   }
 
   #turns(limits: StraightLimits, posted: PostedIo | null): ExitReason | -1 {
+    // As numbers that stand here the engine folds them in; each that is imported would be looked up, and tested, at each
+    // use. Their types say that they are what they are called.
+    const PIO: typeof EXIT_PIO = 1;
+    const PIO_STRING: typeof EXIT_PIO_STRING = 2;
+    const READ: typeof IOREQ_READ = 1;
+    const WRITE: typeof IOREQ_WRITE = 0;
+    const REASON: typeof WHAT_REASON = 15;
+    const IS_READ: typeof WHAT_READ = 16;
+    const SIZE_SHIFT: typeof WHAT_SIZE_SHIFT = 5;
+    const SIZE: typeof WHAT_SIZE = 15;
+    const SOLE: typeof WHAT_SOLE = 512;
+    const POSTED: typeof WHAT_POSTED = 1024;
+    const ADDR_SHIFT: typeof WHAT_ADDR_SHIFT = 16;
+    const MMIO: typeof EXIT_MMIO = 3;
+    const BUDGET: typeof EXIT_BUDGET = 5;
+    const TYPE_PIO: typeof IOREQ_TYPE_PIO = 0;
+    const TYPE_COPY: typeof IOREQ_TYPE_COPY = 1;
+    const IN_PROCESS: typeof STATE_IOREQ_INPROCESS = 2;
     const { cpu, regs, insnCpu, books, interrupts, timer } = this.#parts;
     const v = this.#v;
     const { hvm } = this.#d.arch;
     const { io_req } = v.arch.hvm.hvm_io;
-    let deadlines = Number.NaN;
-    let tick = Number.NaN;
-    // The last access: its place, null before the first; what it was, and its answer.
-    let place: Place | null = null;
+    const high = this.#high;
+    const { isMoved } = timer;
+    let tick = timer.next;
+    cpu.deadline = Math.min(limits.deadline, tick);
+    const goesOn = limits.goesOn();
+    let { routing } = hvm;
+    // The last access, where it went, and its answer; null before the first.
+    const last = this.#last;
+    last.exit = -1;
     let target: Target | null = null;
-    let what = 0;
-    let addr = 0;
-    let mask = 0;
     let data = 0;
+    posted?.update();
     for (;;) {
-      const { next } = timer;
-      if (limits.deadlines !== deadlines || next !== tick) {
-        deadlines = limits.deadlines;
-        tick = next;
+      if (isMoved === true && timer.next !== tick) {
+        tick = timer.next;
         cpu.deadline = Math.min(limits.deadline, tick);
       }
       if (interrupts.pending) interrupts.offer(cpu);
-      if (posted !== null) posted.update();
+      if (hvm.routing !== routing) {
+        routing = hvm.routing;
+        last.exit = -1;
+        posted?.update();
+      }
       let exit = target === null ? cpu.goOn() : cpu.goOnWith(data);
-      const reason = (exit & REASON) as ExitReason;
-      if ((exit & POSTED) !== 0 && posted !== null) {
-        exit &= ~POSTED;
-        // Device models are about to be asked for what was written meanwhile: as beside a guest that runs.
-        if (target !== null) this.#made(target, what, data);
-        target = null;
-        const before = hvm.stirs;
-        posted.take();
-        // Whoever does what such a write may not do is heard at this exit.
-        if (hvm.stirs !== before || !limits.goesOn) {
-          count(limits, reason);
-          return reason;
-        }
-        if (reason === EXIT_BUDGET && cpu.icount < cpu.deadline) {
-          count(limits, reason);
-          continue;
-        }
-      }
-      const isPort = reason === PIO;
-      if (!isPort && (exit & ANY_SOLE) !== SOLE_MMIO) {
-        if (target !== null) this.#made(target, what, data);
-        count(limits, reason);
-        if (reason !== PIO_STRING || books !== null) return reason;
-        target = null;
-        const end = this.#strings.take();
-        if (end === STRING_ORDINARY) return reason;
-        if (end === STRING_STIRRED) return NOT_ENTERED;
-        this.strings++;
-        if (limits.goesOn) continue;
-        return NOT_ENTERED;
-      }
-      const at = isPort ? exit >>> ADDR_SHIFT : cpu.exitPort;
-      const dir = (exit & IS_READ) !== 0 ? READ : WRITE;
-      const size = (exit >>> SIZE_SHIFT) & SIZE;
       if (
-        place === null ||
-        target === null ||
-        exit !== what ||
-        at !== addr ||
-        place.routing !== hvm.routing
+        exit === last.exit &&
+        target !== null &&
+        (last.port === 1 || (cpu.exitPort | 0) === last.low)
       ) {
-        place = this.#placeOf(isPort, at, size);
-        const found = place.target;
+        data = 0;
+        if (last.dir === WRITE) {
+          data = cpu.exitData;
+          io_req.data = data;
+        }
+        target.slot.fillAgain(last.low, last.size, data, last.word);
+      } else {
+        const reason = (exit & REASON) as ExitReason;
+        last.exit = -1;
+        if ((exit & POSTED) !== 0 && posted !== null) {
+          exit &= ~POSTED;
+          // Device models are about to be asked for what was written meanwhile: as beside a guest that runs.
+          if (target !== null) this.#made(target, data);
+          target = null;
+          const before = hvm.stirs;
+          posted.take();
+          // Whoever does what such a write may not do is heard at this exit.
+          if (hvm.stirs !== before || !limits.goesOn()) {
+            count(limits, reason);
+            return reason;
+          }
+          if (reason === BUDGET && cpu.icount < cpu.deadline) {
+            count(limits, reason);
+            continue;
+          }
+        }
+        const isPort = reason === PIO;
+        if (!isPort && (reason !== MMIO || (exit & SOLE) === 0)) {
+          if (target !== null) this.#made(target, data);
+          count(limits, reason);
+          if (reason !== PIO_STRING || books !== null) return reason;
+          target = null;
+          const end = this.#strings.take();
+          if (end === STRING_ORDINARY) return reason;
+          if (end === STRING_STIRRED) return NOT_ENTERED;
+          this.strings++;
+          if (goesOn) continue;
+          return NOT_ENTERED;
+        }
+        const addr = isPort ? exit >>> ADDR_SHIFT : cpu.exitPort;
+        const dir = (exit & IS_READ) !== 0 ? READ : WRITE;
+        const size = ((exit >>> SIZE_SHIFT) & SIZE) as IoSize;
+        const found = this.#places.targetOf(isPort, addr, size);
         const same = found !== null && found.slot === target?.slot;
-        if (target !== null && !same) this.#made(target, what, data);
+        if (target !== null && !same) this.#made(target, data);
         if (found === null || !(same || found.slot.isFree(found.sv.ioreq_evtchn))) {
-          if (same) this.#made(found, what, data);
+          if (same) this.#made(found, data);
           count(limits, reason);
           return reason;
         }
         target = found;
-        what = exit;
-        addr = at;
-        mask = maskOf(size);
+        last.exit = exit;
+        last.port = isPort ? 1 : 0;
+        last.dir = dir;
+        last.low = addr | 0;
+        last.offset = addr - found.start;
+        last.size = size;
+        last.mask = maskOf(size);
+        last.word = stateWordOf(isPort ? TYPE_PIO : TYPE_COPY, dir, IN_PROCESS);
         data = dir === READ ? 0 : cpu.exitData;
         if (isPort) {
-          regs.begin(dir, size, data);
+          regs.begin(dir, size);
           regs.advanced = true;
         } else regs.pending = false;
-        straight_send(v, target.sv, target.slot, isPort, addr, size, dir, data);
-      } else {
-        // The same as before: all that can differ is the data of a write.
-        data = 0;
-        if (dir === WRITE) {
-          data = cpu.exitData;
-          io_req.data = data;
-          if (isPort) regs.out = data;
-        }
-        target.slot.fillOne(isPort ? TYPE_PIO : TYPE_COPY, addr, size, dir, data, IN_PROCESS);
+        straight_send(v, found.sv, found.slot, isPort, addr, size, dir, data);
       }
-      if (isPort) this.ports++;
+      if (last.port === 1) this.ports++;
       else this.memory++;
       const { stirs } = hvm;
       try {
-        data = this.#ask(target.device, addr - target.start, size as IoSize, dir, data, mask);
+        if (last.dir === READ) {
+          high.hi = 0;
+          data = (target.device.read(last.offset, last.size, high) & last.mask) >>> 0;
+        } else target.device.write(last.offset, last.size, data, 0);
       } catch (error) {
         // A device that throws leaves behind what it would have left.
-        if (!isPort) this.#beginMemory(addr, dir);
+        if (last.port === 0) this.#beginMemory();
         throw error;
       }
-      const { model } = target;
-      if (hvm.stirs !== stirs || !target.slot.isInProcess(target.sv.ioreq_evtchn)) {
-        if (!isPort) this.#beginMemory(addr, dir);
-        this.#goOnOrdinarily(model, data);
+      if (hvm.stirs !== stirs || !target.slot.isAs(last.word, target.sv.ioreq_evtchn)) {
+        if (last.port === 0) this.#beginMemory();
+        this.#goOnOrdinarily(target.model, data);
         return NOT_ENTERED;
       }
-      model.served++;
-      if (!isPort) insnCpu.retired++;
-      if (books !== null) books.whole(isPort, dir, addr, size, data);
-      if (limits.goesOn) continue;
-      straight_complete(v, target.sv, target.slot, dir, data);
-      if (!isPort) cpu.finish(data, 0);
-      else if (dir === READ) regs.takeAnswer(data, mask);
+      target.model.served++;
+      if (last.port === 0) insnCpu.retired++;
+      if (books !== null) {
+        books.whole(last.port === 1, last.dir, last.low >>> 0, last.size, data);
+      }
+      if (goesOn) continue;
+      straight_complete(v, target.sv, target.slot, last.dir, data);
+      if (last.port === 0) cpu.finish(data, 0);
+      else if (last.dir === READ) regs.takeAnswer(data, last.mask);
       return NOT_ENTERED;
     }
   }
@@ -309,47 +308,17 @@ export class StraightIo {
   }
 
   /** Nothing is left of the last access, which the CPU has been given the answer of. */
-  #made({ sv, slot }: Target, what: number, data: number): void {
+  #made({ sv, slot }: Target, data: number): void {
     this.#parts.regs.pending = false;
-    const dir = (what & IS_READ) !== 0 ? READ : WRITE;
-    straight_complete(this.#v, sv, slot, dir, data);
-  }
-
-  #placeOf(isPort: boolean, addr: number, size: number): Place {
-    const { hvm } = this.#d.arch;
-    const place = this.#places[(isPort ? addr >>> 2 : addr >>> 12) & (PLACES - 1)] as Place;
-    if (
-      addr < place.first ||
-      addr + size - 1 > place.last ||
-      place.isPort !== isPort ||
-      place.routing !== hvm.routing
-    ) {
-      this.#look(place, isPort, addr, size);
-    }
-    return place;
-  }
-
-  #ask(
-    device: Device,
-    offset: number,
-    size: IoSize,
-    dir: ioreq_dir,
-    data: number,
-    mask: number,
-  ): number {
-    if (dir === READ) {
-      this.#high.hi = 0;
-      return (device.read(offset, size, this.#high) & mask) >>> 0;
-    }
-    device.write(offset, size, data, 0);
-    return data;
+    straight_complete(this.#v, sv, slot, this.#last.dir, data);
   }
 
   /** The emulator goes on with the memory access that was sent for it. */
-  #beginMemory(addr: number, dir: ioreq_dir): void {
+  #beginMemory(): void {
     const { cpu, insnCpu } = this.#parts;
+    const { dir, low } = this.#last;
     insnCpu.begin(EXIT_MMIO);
-    straight_mmio_as_ordinary(this.#v, cpu.exitLinear, addr, dir);
+    straight_mmio_as_ordinary(this.#v, cpu.exitLinear, low >>> 0, dir);
   }
 
   /** The device model goes on where it was, and the vCPU waits for it as if nothing had been left out. */
@@ -375,31 +344,6 @@ export class StraightIo {
       if (model.onAccess !== (books?.onAccess ?? null)) return false;
     }
     return true;
-  }
-
-  #look(place: Place, isPort: boolean, addr: number, size: number): void {
-    const v = this.#v;
-    const { hvm } = this.#d.arch;
-    place.target = null;
-    place.last = -1;
-    const last = addr + size - 1;
-    const s = straight_server(v, isPort, addr, last);
-    const sv = s?.sv[v.vcpu_id];
-    const page = s?.ioreq.va ?? null;
-    const model = this.#parts.servers.find(({ id }) => id === s?.id);
-    const attachment = model?.bus.attachmentAt(isPort ? 'pio' : 'mmio', addr, size) ?? null;
-    if (sv === undefined || page === null || model === undefined || attachment === null) return;
-    const { device, range } = attachment;
-    const pageStart = addr - (addr % PAGE);
-    place.first = isPort ? range.start : Math.max(range.start, pageStart);
-    place.last = isPort ? range.end : Math.min(range.end, pageStart + PAGE - 1);
-    if (straight_server(v, isPort, place.first, place.last) !== s) {
-      place.first = addr;
-      place.last = last;
-    }
-    place.isPort = isPort;
-    place.routing = hvm.routing;
-    place.target = { sv, slot: page.slot(v.vcpu_id), model, device, start: range.start };
   }
 }
 

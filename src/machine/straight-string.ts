@@ -13,7 +13,7 @@ import { string_reps } from '../xen/hvm/emulate_rep.ts';
 import { p2m_ram_rw } from '../xen/hvm/p2m.ts';
 import { straight_complete, straight_send_string } from '../xen/hvm/straight.ts';
 import { IOREQ_READ, IOREQ_WRITE } from '../xen/public/hvm_ioreq.ts';
-import type { Place } from './straight-io.ts';
+import type { Target } from './straight-places.ts';
 
 /** Nothing was done. */
 export const STRING_ORDINARY = 0;
@@ -33,7 +33,7 @@ export interface StraightStringParts {
   readonly insnCpu: InsnCpu;
   readonly ram: GuestRam;
   /** Where an access of ports goes. */
-  readonly placeOf: (isPort: boolean, addr: number, size: number) => Place;
+  readonly targetOf: (isPort: boolean, addr: number, size: number) => Target | null;
   /** The vCPU waits for a device model that has accessed its device. */
   readonly goOnOrdinarily: (model: InlineServer, data: number) => void;
 }
@@ -65,7 +65,7 @@ export class StraightString {
     }
     if ((gpa % PAGE) + length > PAGE || !ram.contains(gpa, length)) return STRING_ORDINARY;
     if (hvm.p2m.type_at(gpa) !== p2m_ram_rw) return STRING_ORDINARY;
-    const { target } = this.#parts.placeOf(true, port, size);
+    const target = this.#parts.targetOf(true, port, size);
     if (target === null) return STRING_ORDINARY;
     const { sv, slot, device, model } = target;
     if (!slot.isFree(sv.ioreq_evtchn)) return STRING_ORDINARY;

@@ -4,6 +4,8 @@
 export interface TimeSource {
   /** Instruction count at which `reached()` has something to do; MAX_SAFE_INTEGER: never. */
   readonly next: number;
+  /** Whether an access of a device can move `next`; else only `reached()` and `restore()` do. */
+  readonly isMoved: boolean;
   /** The count has come to `icount`. */
   reached(icount: number): void;
   /** A whole number, for a saved state. */

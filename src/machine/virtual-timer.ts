@@ -9,6 +9,7 @@ export class VirtualTimer implements TimeSource {
   readonly every: number;
   /** Instruction count of the next tick. */
   next: number;
+  readonly isMoved = false;
   readonly #interrupts: InterruptSource;
 
   /** @param every - a whole number of instructions, 0 for no timer */

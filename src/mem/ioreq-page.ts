@@ -40,6 +40,11 @@ const WORD_VP_EPORT = 6;
 const WORD_STATE = 7;
 const TWO_32 = 2 ** 32;
 
+/** The word with the state, of one access whose data is a value. */
+export function stateWordOf(type: number, dir: ioreq_dir, state: ioreq_state): number {
+  return (state << IOREQ_STATE_SHIFT) | (dir << IOREQ_DIR_SHIFT) | (type << IOREQ_TYPE_SHIFT);
+}
+
 /** The slot of one vCPU. Readers sample the state first; writers publish with `setState` last. */
 export class IoreqSlot {
   /** Int32Array(8), shared. */
@@ -150,7 +155,25 @@ export class IoreqSlot {
     w[WORD_DATA + 1] = 0;
     w[WORD_COUNT] = 1;
     w[WORD_SIZE] = size;
-    w[WORD_STATE] = (state << STATE_SHIFT) | (dir << DIR_SHIFT) | (type << TYPE_SHIFT);
+    w[WORD_STATE] = stateWordOf(type, dir, state);
+  }
+
+  /** The same once more: @param word - by `stateWordOf()` */
+  fillAgain(addr: number, size: number, data: number, word: number): void {
+    const w = this.#words;
+    w[WORD_STATE] = word;
+    w[WORD_SIZE] = size;
+    w[WORD_COUNT] = 1;
+    w[WORD_DATA + 1] = 0;
+    w[WORD_DATA] = data;
+    w[WORD_ADDR + 1] = 0;
+    w[WORD_ADDR] = addr;
+  }
+
+  /** Whether the word with the state is `word`, and the channel is `port`. */
+  isAs(word: number, port: number): boolean {
+    const w = this.#words;
+    return w[WORD_STATE] === word && w[WORD_VP_EPORT] === port;
   }
 
   /** `count` accesses of one port, upwards between it and guest memory at `gpa`, in the slot of its channel. */

@@ -8,6 +8,7 @@ export class PcClock implements TimeSource {
   readonly #icount: () => number;
   readonly #timed: readonly Timed[];
   #reached = 0;
+  readonly isMoved = true;
 
   /** @param timed - asked for their next event before each entry into the guest */
   constructor(icount: () => number, timed: readonly Timed[]) {

@@ -54,15 +54,18 @@ export class PcBoard implements Board {
   resetWanted = false;
   /** Whether something is asked for that has not been done. */
   changed = false;
+  onChange: () => void = () => {};
 
   setA20(on: boolean): void {
     if (on === this.a20) return;
     this.a20 = on;
     this.changed = true;
+    this.onChange();
   }
   resetCpu(): void {
     this.resetWanted = true;
     this.changed = true;
+    this.onChange();
   }
 }
 

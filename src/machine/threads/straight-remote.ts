@@ -84,7 +84,7 @@ export class StraightRemote {
       if (!vcpu_start_shutdown_deferral(v)) return exit;
       const dir = cpu.exitDir;
       const data = cpu.exitData;
-      regs.begin(dir, size, data);
+      regs.begin(dir, size);
       regs.advanced = true;
       slot.fillOne(IOREQ_TYPE_PIO, port, size, dir, data, STATE_IOREQ_NONE);
       slot.pass(STATE_IOREQ_NONE, STATE_IOREQ_READY);
@@ -105,7 +105,7 @@ export class StraightRemote {
       if (dir === IOREQ_READ) regs.takeAnswer(answer, maskOf(size));
       vcpu_end_shutdown_deferral(v);
       this.taken++;
-      if (v.sched_pending || !limits.goesOn) return NOT_ENTERED;
+      if (v.sched_pending || !limits.goesOn()) return NOT_ENTERED;
       regs.release();
     }
   }

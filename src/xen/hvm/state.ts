@@ -204,8 +204,8 @@ export interface hvm_domain {
    */
   routing: number;
   /**
-   * Ours: grows with every event, pause, request to leave the guest, shutdown or crash: whoever let others work sees that
-   * they did more than answer him.
+   * Ours: grows with every event, pause, request to leave the guest, shutdown, crash, verdict, deadline or change of the
+   * board: whoever let others work sees that they did more than answer him.
    */
   stirs: number;
   /** Last value written to port 0xcf8. */
