@@ -57,38 +57,23 @@ uint32_t Vcpu::blockIndex(uintptr_t retaddr, uint32_t* blockCount) {
 
 // How many instructions of its block, for all of which it was counted, were not executed when it is left at `retaddr`.
 // Remembered by place: looking the block up costs more than an access.
-uint32_t Vcpu::notExecuted(uintptr_t retaddr) { return site(retaddr).rest; }
-
-Vcpu::Site& Vcpu::site(uintptr_t retaddr) {
+uint32_t Vcpu::notExecuted(uintptr_t retaddr) {
   // Two places for each: those that share one would take it from each other with every access.
   const size_t at = siteIndex(retaddr);
   Site& known = sites_[at];
-  if (known.retaddr == retaddr) return known;
+  if (known.retaddr == retaddr) return known.rest;
   Site& other = sites_[at ^ 1];
-  if (other.retaddr == retaddr) return other;
+  if (other.retaddr == retaddr) return other.rest;
   other = known;
   uint32_t count = 0;
   const uint32_t index = blockIndex(retaddr, &count);
-  known = {retaddr, count - index, Sole::Unknown};
-  return known;
-}
-
-// Whether the device access at `retaddr` is the only one of its instruction and lies within one page: its answer is all
-// that the instruction waits for. While an instruction is executed again, its answers are at hand.
-bool Vcpu::isSole(uint64_t linear, uint32_t size, uintptr_t retaddr) {
-  if (size > 4 || (linear & 4095) + size > 4096) return false;
-  if (answeredCount_ != 0 && step_ != Step::None) return false;
-  Site& here = site(retaddr);
-  if (here.sole == Sole::Unknown) {
-    __real_cpu_restore_state_x86_64(cpu_, retaddr, false);
-    here.sole = atSoleAccess() ? Sole::Yes : Sole::No;
-  }
-  return here.sole == Sole::Yes;
+  known = {retaddr, count - index};
+  return known.rest;
 }
 
 // Before the translation `tb` is executed. Lower than the one before it, it may stand where others have stood.
 void Vcpu::forgetSites(void* tb) {
-  if (tb <= lastBlock_) std::fill(sites_.begin(), sites_.end(), Site{0, 0, Sole::Unknown});
+  if (tb <= lastBlock_) std::fill(sites_.begin(), sites_.end(), Site{0, 0});
   lastBlock_ = tb;
 }
 

@@ -34,18 +34,10 @@ int Vcpu::opcodeAt(uint64_t linear) {
 }
 
 // MOV between a general register, or an immediate, and memory, MOVZX and MOVSX.
-bool Vcpu::atSoleAccess() {
-  uint64_t at = segment(SEG_CS).base + env<uint64_t>(ENV_EIP);
-  const uint64_t start = at;
-  int opcode = codeByte(at);
-  for (; isPrefix(opcode) && at - start < 14; opcode = codeByte(++at)) {
-    if (opcode == 0xf0 || opcode == 0xf2 || opcode == 0xf3) return false;
-  }
-  if (opcode == 0x0f) {
-    opcode = codeByte(at + 1);
-    return opcode == 0xb6 || opcode == 0xb7 || opcode == 0xbe || opcode == 0xbf;
-  }
-  return (opcode >= 0x88 && opcode <= 0x8b) || (opcode >= 0xa0 && opcode <= 0xa3) || opcode == 0xc6 || opcode == 0xc7;
+bool Vcpu::isMove(const Head& head) {
+  if (head.lock || head.repeated) return false;
+  if (head.twoBytes) return (head.opcode & 0xf6) == 0xb6;
+  return (head.opcode & 0xfc) == 0x88 || (head.opcode & 0xfc) == 0xa0 || (head.opcode & 0xfe) == 0xc6;
 }
 
 // POPA is the one instruction that writes registers between its memory accesses. Its block keeps them as they were
@@ -89,6 +81,7 @@ Vcpu::Head Vcpu::headAt(uint64_t linear) {
   int opcode = codeByte(at);
   for (; isPrefix(opcode) && at - linear < 15; opcode = codeByte(++at)) {
     head.lock |= opcode == 0xf0;
+    head.repeated |= opcode == 0xf2 || opcode == 0xf3;
     if (opcode == 0x66) head.operandBytes = 6 - wide;
     if (opcode == 0x67) head.wideAddress = wide != 4;
   }

@@ -150,15 +150,6 @@ Posted::Way Posted::take(uint32_t index, uint32_t size, uint64_t address, double
 // Whether the access at `retaddr`, the only one of its instruction, is dealt with here and the guest runs on. Not while
 // an instruction is executed on its own, and not where something has to happen at the very next boundary.
 bool Vcpu::staysInGuest(bool isPort, bool read, uint32_t size, uint64_t address, uint64_t* value, uintptr_t retaddr) {
-  if (!isPort) {
-    const uint64_t key = Posted::keyOf(false, size, address);
-    if (!read && posted_.writeAgain(key, static_cast<uint32_t>(*value))) return true;
-    const uint32_t* known = read ? posted_.readAgain(key) : nullptr;
-    if (known != nullptr) {
-      *value = *known;
-      return true;
-    }
-  }
   const uint32_t row = posted_.find(isPort, read, size, address);
   if (row == 0 || step_ != Step::None || kick_.load(std::memory_order_relaxed)) return false;
   if (page_[PAGE_IRQ_VECTOR] != ~0u && (env<uint64_t>(layout::ENV_EFLAGS) & 0x200) != 0) return false;

@@ -22,6 +22,13 @@ class Posted {
   bool on() const { return page_ != nullptr && page_[POSTED_ON] != 0; }
   // Whether an access of this port may be one of these: most are not.
   bool knows(bool read, uint32_t port) const { return on() && ofPort_[read][port] != 0; }
+  bool knowsMemory(bool read, uint64_t address) const {
+    const uint32_t index = ofPage_[read][address >> 12 & (PAGES - 1)];
+    if (index == 0 || !on()) return false;
+    // The usual page has one row.
+    const uint32_t* r = row(index);
+    return next_[index] != 0 || (address >= r[POSTED_ROW_FIRST] && address <= r[POSTED_ROW_LAST]);
+  }
   // For each exit: WHAT_POSTED while the owner of the page has something to take, else 0.
   uint32_t flag() const { return flag_; }
   uint32_t slice() const { return page_[POSTED_SLICE]; }

@@ -37,8 +37,7 @@ enum RunWord : uint32_t {
   PAGE_VECTOR = 43,       // EXIT_EXCEPTION: its vector
   PAGE_ERROR_CODE = 44,   // and error code, where it has one
   PAGE_COUNTED = 45,      // 1: PAGE_ICOUNT describes this exit
-  PAGE_COUNTS = 46,       // in: 1: exits at IN and OUT, and those with PAGE_SOLE, leave the count in PAGE_ICOUNT
-  PAGE_SOLE = 47,         // EXIT_MMIO: 1: a MOV of at most 4 bytes, whose only access this is: its answer completes it
+  PAGE_COUNTS = 46,       // in: 1: exits at IN and OUT, and those with WHAT_SOLE, leave the count in PAGE_ICOUNT
 
   PAGE_GPR = 64,      // RAX RCX RDX RBX RSP RBP RSI RDI R8..R15, low and high word each
   PAGE_RIP = 96,      // low, high
@@ -58,7 +57,7 @@ enum What : uint32_t {
   WHAT_READ = 16,    // of an access: IN, load
   WHAT_SIZE_SHIFT = 5,
   WHAT_SIZE = 15,   // of the word shifted: bytes of the access, 1 to 8
-  WHAT_SOLE = 512,  // PAGE_SOLE
+  WHAT_SOLE = 512,  // EXIT_MMIO: a MOV of at most 4 bytes, whose only access this is: its answer completes it
   WHAT_POSTED = 1024,  // something waits in the log of posted_page.h, or a register was read there
   WHAT_ADDR_SHIFT = 16,  // the port; of memory, the low half of its address
 };

@@ -27,6 +27,7 @@ void Vcpu::beforeTranslating(uint64_t pc) {
   // It makes wrong flags of LOCK NEG.
   ignoredLocksAt_ = pc;
   ignoredLocks_ = unary && head.lock && (head.modrm & 0x38) == 0x18 ? head.opcodeAt - pc : 0;
+  move_ = isMove(head);
   beginOperands(head);
   guardBranch(head);
   beginRelease(head);
@@ -175,6 +176,7 @@ void Vcpu::afterInsn(void* db, uint64_t pc, void* before) {
   const uint32_t index = insnsInBlock_++;
   endOperands();
   mendEnter(before);
+  move_ = false;
   if (fetchedDevice_) {
     translating_ = false;
     if (index == 0) {

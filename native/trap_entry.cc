@@ -23,7 +23,7 @@ __attribute__((visibility("hidden"), used)) Vcpu::TrapStart trapline_fiber_to_en
 
 Vcpu* trapline_running[trapline::RUN_IDS] = {};
 
-static_assert(trapline::EXIT_PIO == 1 && trapline::WHAT_READ == 16 && trapline::WHAT_SIZE_SHIFT == 5, "used below");
+static_assert(trapline::EXIT_PIO == 1 && trapline::EXIT_MMIO == 3 && trapline::WHAT_SOLE == 512 && trapline::WHAT_READ == 16 && trapline::WHAT_SIZE_SHIFT == 5, "used below");
 static_assert(Fiber::STACK_OFFSET == 0 && Fiber::OWNER_OFFSET == 8 && Fiber::WHAT_OFFSET == 16 && trapline::RUN_IDS == 4096, "used below");
 
 // Exchanges stacks as Fiber::exchange() does: the address to go on at is pushed last.
@@ -74,15 +74,25 @@ asm(R"(
     nop
   9:
   .endm
+  .macro TRAPLINE_BACK
+    pop %rcx
+    TRAPLINE_TELL 4
+    TRAPLINE_TELL 5
+    TRAPLINE_TELL 6
+    TRAPLINE_TELL 7
+    TRAPLINE_TELL 8
+    TRAPLINE_TELL 9
+    jmp *%rcx
+  .endm
 
-  # Loads: env in rdi, linear in rsi, oi in edx, retaddr in rcx. Stores: value in rdx, oi in ecx, retaddr in r8.
+  # Loads: env in rdi, linear in rsi, oi in edx, retaddr in rcx. Stores: value in rdx, oi in ecx, retaddr in r8; translated
+  # code jumps to them with a return address that it has pushed, which no "ret" expects.
   .macro TRAPLINE_LOAD name, size
     .globl \name
     .hidden \name
     .type \name, @function
   \name:
-    mov $\size, %r8d
-    TRAPLINE_KEEP
+    mov $(3 + 16 + (\size << 5) + 512), %r8d
     sub $8, %rsp
     call trapline_load_begins
     jmp trapline_switch
@@ -92,11 +102,13 @@ asm(R"(
     .hidden \name
     .type \name, @function
   \name:
-    mov $\size, %r9d
-    TRAPLINE_KEEP
+    mov $(3 + (\size << 5) + 512), %r9d
     sub $8, %rsp
     call trapline_store_begins
-    jmp trapline_switch
+    test %rax, %rax
+    jnz trapline_switch
+    add $8, %rsp
+    TRAPLINE_BACK
   .endm
 
   TRAPLINE_LOAD __wrap_helper_ret_ldub_mmu_x86_64, 1
@@ -119,13 +131,13 @@ asm(R"(
   .type trapline_port, @function
 trapline_port:
     mov (%rsp), %r8
-    TRAPLINE_KEEP
     sub $8, %rsp
     call trapline_port_begins
 trapline_switch:
     test %rax, %rax
     jz 3f
-    mov %rdx, (%rsp)
+    TRAPLINE_KEEP
+    push %rdx
     lea 1f(%rip), %rcx
     push %rcx
     mov %rsp, (%rax)
@@ -133,24 +145,14 @@ trapline_switch:
     pop %rcx
     jmp *%rcx
 1:
-    mov (%rsp), %rdi
+    pop %rdi
     call trapline_trap_ends
-    mov %rax, %rdx
-    add $8, %rsp
     TRAPLINE_GIVE_BACK
-    mov %rdx, %rax
-    pop %rcx
-    TRAPLINE_TELL 4
-    TRAPLINE_TELL 5
-    TRAPLINE_TELL 6
-    TRAPLINE_TELL 7
-    TRAPLINE_TELL 8
-    TRAPLINE_TELL 9
-    jmp *%rcx
+    add $8, %rsp
+    TRAPLINE_BACK
   # The stacks were not exchanged: this is what was called last.
 3:
     add $8, %rsp
-    TRAPLINE_GIVE_BACK
     mov %rdx, %rax
     ret
   .size trapline_port, . - trapline_port

@@ -111,6 +111,9 @@ constexpr int OP_QEMU_ST_I64 = 136;
 constexpr uint8_t LABEL_PRESENT = 1;  // in the first byte of a label: it was placed
 constexpr uint32_t ALIGNED = 0x70;  // of a memory operation: its address is a multiple of its size
 constexpr uint32_t OI_ALIGNED = ALIGNED << 4;  // the same, as its helper is told
+// Ours, in a bit that the library hands through: the operation is all that a MOV does with memory.
+constexpr uint32_t SOLE = 0x80;
+constexpr uint32_t OI_SOLE = SOLE << 4;
 constexpr int COND_LT = 2;
 constexpr int TYPE_I64 = 1;
 constexpr int INSN_START_WORDS = 2;  // pc, cc_op

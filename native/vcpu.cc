@@ -389,7 +389,6 @@ uint64_t Vcpu::access(uint32_t reason, bool read, uint32_t size, uint64_t addres
   store64(page_ + PAGE_LINEAR, linear);
   store64(page_ + PAGE_DATA, data);
   page_[PAGE_ACCESS_INDEX] = answeredCount_;
-  page_[PAGE_SOLE] = 0;
   trapReturn_ = retaddr;
   // RCL and RCR have new flags by the time of their store. What is looked at, and what is executed again, is the old.
   PendingFlags& pending = env<PendingFlags>(ENV_CC_DST);
@@ -465,14 +464,29 @@ Vcpu::TrapStart Vcpu::portSlowly(uint32_t port, uint32_t value, uint32_t what, u
 }
 
 // A load or store that is all its instruction does with memory, none of whose flags it touches.
-Vcpu::TrapStart Vcpu::soleBegins(bool read, uint64_t linear, uint64_t gpa, uint32_t size, uint64_t value,
-                                 uintptr_t retaddr) {
+Vcpu::TrapStart Vcpu::soleBegins(uint32_t what, uint64_t linear, uint64_t gpa, uint64_t value, uintptr_t retaddr) {
+  const bool read = (what & WHAT_READ) != 0;
+  const uint32_t size = what >> WHAT_SIZE_SHIFT & WHAT_SIZE;
   answeredCount_ = answeredNext_ = 0;  // of an instruction before this one
-  uint64_t data = read ? 0 : value & LANES[size];
-  if (posted_.on() && staysInGuest(false, read, size, gpa, &data, retaddr)) return {nullptr, data & LANES[size]};
-  page_[PAGE_SOLE] = 1;
+  const uint64_t key = Posted::keyOf(false, size, gpa);
+  if (read) {
+    const uint32_t* known = posted_.readAgain(key);
+    if (known != nullptr) return {nullptr, *known & LANES[size]};
+  } else if (posted_.writeAgain(key, static_cast<uint32_t>(value & LANES[size]))) {
+    return {nullptr, 0};
+  }
+  if (posted_.knowsMemory(read, gpa)) return soleSlowly(what, linear, gpa, value, retaddr);
   store64(page_ + PAGE_LINEAR, linear);
-  return trapBegins(whatOf(EXIT_MMIO, read, size, gpa) | WHAT_SOLE, gpa, value, retaddr);
+  return trapBegins(what | static_cast<uint32_t>(gpa) << WHAT_ADDR_SHIFT, gpa, value, retaddr);
+}
+
+Vcpu::TrapStart Vcpu::soleSlowly(uint32_t what, uint64_t linear, uint64_t gpa, uint64_t value, uintptr_t retaddr) {
+  const bool read = (what & WHAT_READ) != 0;
+  const uint32_t size = what >> WHAT_SIZE_SHIFT & WHAT_SIZE;
+  uint64_t data = read ? 0 : value & LANES[size];
+  if (staysInGuest(false, read, size, gpa, &data, retaddr)) return {nullptr, data & LANES[size]};
+  store64(page_ + PAGE_LINEAR, linear);
+  return trapBegins(what | static_cast<uint32_t>(gpa) << WHAT_ADDR_SHIFT, gpa, value, retaddr);
 }
 
 inline __attribute__((always_inline)) Vcpu::TrapStart Vcpu::trapBegins(uint32_t what, uint64_t address, uint64_t value,

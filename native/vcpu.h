@@ -89,17 +89,21 @@ class Vcpu {
   };
   // `what`: of PAGE_WHAT, but for the port.
   TrapStart portBegins(uint32_t port, uint32_t value, uint32_t what, uintptr_t retaddr);
-  bool isSole(uint64_t linear, uint32_t size, uintptr_t retaddr);
-  // What isDevice() and isSole() would say, at a place where they said it before and without paging. True: *gpa is set.
-  bool isKnownSole(uint64_t linear, uint32_t size, uintptr_t retaddr, uint64_t* gpa) {
-    const size_t at = siteIndex(retaddr);
-    const Site& here = sites_[sites_[at].retaddr == retaddr ? at : at ^ 1];
-    if (here.retaddr != retaddr || here.sole != Sole::Yes || answeredCount_ != 0 || paging()) return false;
+  // Whether the device access is the only one of its instruction and lies within one page: its answer is all that the
+  // instruction waits for. While an instruction is executed again, its answers are at hand.
+  bool isSole(uint64_t linear, uint32_t size, uint32_t oi) const {
+    return (oi & layout::OI_SOLE) != 0 && size <= 4 && (linear & 4095) + size <= 4096 && (answeredCount_ == 0 || step_ == Step::None);
+  }
+  // The same of an access of which nothing is known yet, where it is soon said: within its segment, no paging, no
+  // answers left. True: it meets a device at *gpa.
+  bool isPlainSole(uint64_t linear, uint32_t size, uint32_t oi, uint64_t* gpa) {
+    if ((oi & layout::OI_SOLE) == 0 || linear >> 32 != 0 || answeredCount_ != 0 || paging()) return false;
     if ((linear & 4095) + size > 4096) return false;
-    *gpa = static_cast<uint32_t>(linear) & static_cast<int64_t>(env<int32_t>(layout::ENV_A20_MASK));
+    *gpa = linear & static_cast<int64_t>(env<int32_t>(layout::ENV_A20_MASK));
     return ramPage_[*gpa >> 12] == 0;
   }
-  TrapStart soleBegins(bool read, uint64_t linear, uint64_t gpa, uint32_t size, uint64_t value, uintptr_t retaddr);
+  // `what`: of PAGE_WHAT, but for the address.
+  TrapStart soleBegins(uint32_t what, uint64_t linear, uint64_t gpa, uint64_t value, uintptr_t retaddr);
   uint64_t trapEnds();
   // For a switch that the caller makes; no fiber: run() has been done, and `value` is PAGE_WHAT.
   TrapStart fiberToEnter(bool answered, uint32_t data);
@@ -149,6 +153,8 @@ class Vcpu {
   uintptr_t guarded(uintptr_t address, uint32_t size, uint32_t* kind);
   void checkUnaligned(uint64_t linear, uintptr_t retaddr);
   void dropTemp(uintptr_t temp);
+  // Of a memory operation of the instruction that is being translated.
+  uint32_t soleKind() const { return move_ ? layout::SOLE : 0; }
   static bool isMarked(uint64_t linear) { return linear >> 33 != 0; }
   uint64_t withinLimit(uint64_t marked, uint32_t size, uintptr_t retaddr);
   uint64_t helperOperand(uint64_t linear, uint32_t size, uintptr_t retaddr);
@@ -184,12 +190,10 @@ class Vcpu {
     uint64_t address;
     uint64_t data;
   };
-  enum class Sole : uint32_t { Unknown, No, Yes };
   // A place in translated code that calls a helper.
   struct Site {
     uintptr_t retaddr;
     uint32_t rest;  // of its block's instructions: not executed before it
-    Sole sole;
   };
   static constexpr size_t SITES = 4096;
   static size_t siteIndex(uintptr_t retaddr) { return static_cast<size_t>(retaddr * 0x9e3779b97f4a7c15ull >> 32) % SITES; }
@@ -203,6 +207,7 @@ class Vcpu {
     bool wideAddress = false;
     bool twoBytes = false;
     bool lock = false;
+    bool repeated = false;  // REP or REPNE
   };
   // A temporary of the translator that is offset + `delta` in a segment.
   struct Operand {
@@ -244,8 +249,6 @@ class Vcpu {
   uint64_t resumed(uint32_t reason, bool read, uint32_t size, uint64_t address, uint64_t data, uintptr_t retaddr);
   bool staysInGuest(bool isPort, bool read, uint32_t size, uint64_t address, uint64_t* value, uintptr_t retaddr);
   TrapStart trapBegins(uint32_t what, uint64_t address, uint64_t value, uintptr_t retaddr);
-  Site& site(uintptr_t retaddr);
-  bool atSoleAccess();
   bool sameInstruction(uintptr_t retaddr);
   uint64_t replayed(uint32_t reason, bool read, uint32_t size, uint64_t address, uint64_t data, uintptr_t retaddr);
   [[noreturn]] void restart(uintptr_t retaddr);
@@ -269,6 +272,7 @@ class Vcpu {
   void flagsBeforeAccess(uint64_t pc, void* insnStart);
   Head headAt(uint64_t linear);
   static bool isIllegal(const Head& head);
+  static bool isMove(const Head& head);
   static bool lockIsIllegal(const Head& head);
   static bool isPushOrPop(const Head& head);
   static uint32_t extentOf(const Head& head);
@@ -303,6 +307,7 @@ class Vcpu {
   uint32_t notExecuted(uintptr_t retaddr);
   void forgetSites(void* tb);
   bool prepare();
+  TrapStart soleSlowly(uint32_t what, uint64_t linear, uint64_t gpa, uint64_t value, uintptr_t retaddr);
   TrapStart portSlowly(uint32_t port, uint32_t value, uint32_t what, uintptr_t retaddr);
   void enterFiber();
   void leaveFiber();
@@ -355,6 +360,7 @@ class Vcpu {
   bool limited_ = false;            // limits are checked in it
   bool wrapsBetween_ = false;       // the parts of its operand
   bool pushesOrPops_ = false;
+  bool move_ = false;  // MOV is being translated
   uint32_t extent_ = 0;
   uint32_t operandCount_ = 0;
   Operand operands_[OPERANDS] = {};

@@ -5,6 +5,7 @@
 
 using trapline::Vcpu;
 using trapline::layout::OI_ALIGNED;
+using trapline::layout::OI_SOLE;
 
 // The helper's own return address lies in the translated code and identifies the instruction.
 #define RETADDR reinterpret_cast<uintptr_t>(__builtin_return_address(0))
@@ -39,22 +40,17 @@ void __real_helper_le_stw_mmu_x86_64(void*, uint64_t, uint16_t, uint32_t, uintpt
 void __real_helper_le_stl_mmu_x86_64(void*, uint64_t, uint32_t, uint32_t, uintptr_t);
 void __real_helper_le_stq_mmu_x86_64(void*, uint64_t, uint64_t, uint32_t, uintptr_t);
 
-Vcpu::TrapStart trapline_load_begins(void* env, uint64_t linear, uint32_t oi, uintptr_t retaddr, uint32_t size) {
+static Vcpu::TrapStart loadSlowly(void* env, uint64_t linear, uint32_t oi, uintptr_t retaddr, uint32_t what) {
   Vcpu* vcpu = Vcpu::ofEnv(env);
-  uint64_t gpa;
-  if (vcpu->isKnownSole(linear, size, retaddr, &gpa)) return vcpu->soleBegins(true, linear, gpa, size, 0, retaddr);
+  const uint32_t size = what >> trapline::WHAT_SIZE_SHIFT & trapline::WHAT_SIZE;
   const int mmu = static_cast<int>(oi & 15);
   if (__builtin_expect(Vcpu::isMarked(linear), 0)) linear = vcpu->withinLimit(linear, size, retaddr);
-  if ((oi & OI_ALIGNED) != 0) {
-    if ((linear & 1) != 0) vcpu->checkUnaligned(linear, retaddr);
-    oi &= ~OI_ALIGNED;
-  }
+  if ((oi & OI_ALIGNED) != 0 && (linear & 1) != 0) vcpu->checkUnaligned(linear, retaddr);
   if (vcpu->isDevice(linear, size, false, mmu, retaddr)) {
-    if (vcpu->isSole(linear, size, retaddr)) {
-      return vcpu->soleBegins(true, linear, vcpu->physical(linear), size, 0, retaddr);
-    }
+    if (vcpu->isSole(linear, size, oi)) return vcpu->soleBegins(what, linear, vcpu->physical(linear), 0, retaddr);
     return {nullptr, vcpu->mmioLoad(linear, size, mmu, retaddr)};
   }
+  oi &= ~(OI_ALIGNED | OI_SOLE);
   switch (size) {
     case 1: return {nullptr, __real_helper_ret_ldub_mmu_x86_64(env, linear, oi, retaddr)};
     case 2: return {nullptr, __real_helper_le_lduw_mmu_x86_64(env, linear, oi, retaddr)};
@@ -63,23 +59,18 @@ Vcpu::TrapStart trapline_load_begins(void* env, uint64_t linear, uint32_t oi, ui
   }
 }
 
-Vcpu::TrapStart trapline_store_begins(void* env, uint64_t linear, uint64_t value, uint32_t oi, uintptr_t retaddr, uint32_t size) {
+static Vcpu::TrapStart storeSlowly(void* env, uint64_t linear, uint64_t value, uint32_t oi, uintptr_t retaddr, uint32_t what) {
   Vcpu* vcpu = Vcpu::ofEnv(env);
-  uint64_t gpa;
-  if (vcpu->isKnownSole(linear, size, retaddr, &gpa)) return vcpu->soleBegins(false, linear, gpa, size, value, retaddr);
+  const uint32_t size = what >> trapline::WHAT_SIZE_SHIFT & trapline::WHAT_SIZE;
   const int mmu = static_cast<int>(oi & 15);
   if (__builtin_expect(Vcpu::isMarked(linear), 0)) linear = vcpu->withinLimit(linear, size, retaddr);
-  if ((oi & OI_ALIGNED) != 0) {
-    if ((linear & 1) != 0) vcpu->checkUnaligned(linear, retaddr);
-    oi &= ~OI_ALIGNED;
-  }
+  if ((oi & OI_ALIGNED) != 0 && (linear & 1) != 0) vcpu->checkUnaligned(linear, retaddr);
   if (vcpu->isDevice(linear, size, true, mmu, retaddr)) {
-    if (vcpu->isSole(linear, size, retaddr)) {
-      return vcpu->soleBegins(false, linear, vcpu->physical(linear), size, value, retaddr);
-    }
+    if (vcpu->isSole(linear, size, oi)) return vcpu->soleBegins(what, linear, vcpu->physical(linear), value, retaddr);
     vcpu->mmioStore(linear, size, size == 8 ? value : value & ((1ull << (8 * size)) - 1), mmu, retaddr);
     return {nullptr, 0};
   }
+  oi &= ~(OI_ALIGNED | OI_SOLE);
   switch (size) {
     case 1: __real_helper_ret_stb_mmu_x86_64(env, linear, static_cast<uint8_t>(value), oi, retaddr); break;
     case 2: __real_helper_le_stw_mmu_x86_64(env, linear, static_cast<uint16_t>(value), oi, retaddr); break;
@@ -88,6 +79,25 @@ Vcpu::TrapStart trapline_store_begins(void* env, uint64_t linear, uint64_t value
   }
   vcpu->stored(linear, mmu);
   return {nullptr, 0};
+}
+
+// `what`: the exit that a sole access would be, but for its address.
+Vcpu::TrapStart trapline_load_begins(void* env, uint64_t linear, uint32_t oi, uintptr_t retaddr, uint32_t what) {
+  Vcpu* vcpu = Vcpu::ofEnv(env);
+  uint64_t gpa;
+  if (vcpu->isPlainSole(linear, what >> trapline::WHAT_SIZE_SHIFT & trapline::WHAT_SIZE, oi, &gpa)) {
+    return vcpu->soleBegins(what, linear, gpa, 0, retaddr);
+  }
+  return loadSlowly(env, linear, oi, retaddr, what);
+}
+
+Vcpu::TrapStart trapline_store_begins(void* env, uint64_t linear, uint64_t value, uint32_t oi, uintptr_t retaddr, uint32_t what) {
+  Vcpu* vcpu = Vcpu::ofEnv(env);
+  uint64_t gpa;
+  if (vcpu->isPlainSole(linear, what >> trapline::WHAT_SIZE_SHIFT & trapline::WHAT_SIZE, oi, &gpa)) {
+    return vcpu->soleBegins(what, linear, gpa, value, retaddr);
+  }
+  return storeSlowly(env, linear, value, oi, retaddr, what);
 }
 
 // Accesses made by the library's C helpers (far calls, descriptor loads, x87 extended, FXSAVE...). Left to themselves

@@ -35,7 +35,6 @@ export const PAGE_VECTOR = 43;
 export const PAGE_ERROR_CODE = 44;
 export const PAGE_COUNTED = 45;
 export const PAGE_COUNTS = 46;
-export const PAGE_SOLE = 47;
 export const PAGE_GPR = 64;
 export const PAGE_RIP = 96;
 export const PAGE_RFLAGS = 98;

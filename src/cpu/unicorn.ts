@@ -29,7 +29,6 @@ const {
   PAGE_ADDR,
   PAGE_DATA,
   PAGE_ACTION,
-  PAGE_SOLE,
   PAGE_COUNTED,
   PAGE_ICOUNT,
   PAGE_DEADLINE,
@@ -200,7 +199,7 @@ export class UnicornCpu implements MachineCpu {
     return this.#words[PAGE_ADDR] ?? 0;
   }
   get exitSole(): boolean {
-    return this.#words[PAGE_SOLE] !== 0;
+    return ((this.#words[PAGE_WHAT] ?? 0) & P.WHAT_SOLE) !== 0;
   }
   get exitLinear(): number {
     return (this.#words[P.PAGE_LINEAR] ?? 0) + (this.#words[P.PAGE_LINEAR + 1] ?? 0) * TWO_32;

@@ -289,7 +289,7 @@ export class StraightIo {
       if (books !== null) {
         books.whole(last.port === 1, last.dir, last.low >>> 0, last.size, data);
       }
-      if (goesOn) continue;
+      if (goesOn === true) continue;
       straight_complete(v, target.sv, target.slot, last.dir, data);
       if (last.port === 0) cpu.finish(data, 0);
       else if (last.dir === READ) regs.takeAnswer(data, last.mask);
