@@ -22,7 +22,7 @@ import {
   SEG_SS,
 } from '../../src/cpu/backend.ts';
 import { asm16 } from '../helpers/guest-code.ts';
-import { CODE, Machine } from './machine.ts';
+import { CODE, DEVICE, Machine } from './machine.ts';
 
 const GP = 13;
 const SS = 12;
@@ -125,6 +125,24 @@ describe('a word at offset FFFF', () => {
       else m.runTo(EXIT_HLT);
     }
     expect(m.cpu.regs.gpr(RAX)).toBe(0x5a5a);
+  });
+
+  test('of a device, at a place whose access was within before', () => {
+    const { regs } = m.cpu;
+    start(asm16('668b07bbfeffebf8', 'l: mov eax,[bx]; mov bx,0xfffe; jmp l'), {
+      gpr: { [RBX]: 0xff00 },
+    });
+    // All of the four bytes at FFFE are device memory, on one page.
+    regs.setSegment(SEG_DS, {
+      ...regs.segment(SEG_DS),
+      selector: (DEVICE - 0xeff0) >>> 4,
+      base: DEVICE - 0xeff0,
+    });
+    m.runTo(EXIT_MMIO);
+    expect([m.cpu.exitAddr, m.cpu.exitSole]).toEqual([DEVICE + 0xf10, true]);
+    m.cpu.answer(0x12345678, 0);
+    expect(m.toHandler()).toBe(GP);
+    expect([regs.gpr(RAX), m.stack(0, 16)]).toEqual([0x12345678, CODE]);
   });
 
   test('counts as one instruction', () => {

@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   EXIT_BUDGET,
+  EXIT_HLT,
   EXIT_KICK,
   EXIT_MMIO,
   EXIT_PIO,
@@ -14,6 +15,7 @@ import {
   RCX,
 } from '../../src/cpu/backend.ts';
 import * as P from '../../src/cpu/posted-page.ts';
+import { WHAT_POSTED, WHAT_REASON } from '../../src/cpu/run-page.ts';
 import { BufferedPage } from '../../src/mem/buffered-page.ts';
 import { type buf_ioreq_t, IOREQ_WRITE } from '../../src/xen/public/hvm_ioreq.ts';
 import { asm16 } from '../helpers/guest-code.ts';
@@ -112,6 +114,25 @@ describe('writes', () => {
     expect(entries()).toEqual(['80.1=d4', '80.2=c3d4', '80.4=a1b2c3d4']);
     expect(log()).toEqual([0, 2, 4].map((n) => [start + n, PORTS.index, 1]));
     expect([m.cpu.exitAddr, m.cpu.icount - start, m.cpu.regs.gpr(RBX)]).toEqual([0x60, 6, 3]);
+  });
+
+  test('that wait are told with the exit, until they are taken, whatever the exit is', () => {
+    m.real(asm16('e460e780e460e460f4', 'in al,0x60; out 0x80,ax; in al,0x60; in al,0x60; hlt'));
+    const told = (exit: number): [number, boolean] => [
+      exit & WHAT_REASON,
+      (exit & WHAT_POSTED) !== 0,
+    ];
+    expect(told(m.cpu.goOn())).toEqual([EXIT_PIO, false]);
+    expect(told(m.cpu.goOnWith(0))).toEqual([EXIT_PIO, true]);
+    // Nobody has taken them.
+    expect(told(m.cpu.goOnWith(0))).toEqual([EXIT_PIO, true]);
+    drain();
+    expect(told(m.cpu.goOnWith(0))).toEqual([EXIT_HLT, false]);
+    m.real(asm16('66e590e780f4', 'in eax,0x90; out 0x80,ax; hlt'));
+    expect(told(m.cpu.goOn())).toEqual([EXIT_HLT, true]);
+    drain();
+    m.real(asm16('66e590f4', 'in eax,0x90; hlt'));
+    expect(told(m.cpu.goOn())).toEqual([EXIT_HLT, true]);
   });
 
   test('beyond the end of the range leave the guest', () => {
