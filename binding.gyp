@@ -6,9 +6,13 @@
       "sources": [
         "native/addon.cc",
         "native/vcpu.cc",
+        "native/run.cc",
+        "native/boundary.cc",
+        "native/trap.cc",
         "native/state.cc",
         "native/named_state.cc",
         "native/access.cc",
+        "native/ports.cc",
         "native/decode.cc",
         "native/translate.cc",
         "native/limits.cc",

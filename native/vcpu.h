@@ -80,7 +80,7 @@ class Vcpu {
     return cpu == nullptr ? nullptr : ofCpu(cpu);
   }
   // The one that ran last on this thread, for library calls that carry no context: see onFiber().
-  static Vcpu* active();
+  static Vcpu* active() { return active_; }
 
   // Where an access parks: at `fiber`, null when `value` is the answer already. Otherwise `value` is the Vcpu.
   struct TrapStart {
@@ -172,6 +172,8 @@ class Vcpu {
   uintptr_t takeSmcReturn() { return std::exchange(smcReturn_, 0); }
 
  private:
+  static __thread Vcpu* active_ __attribute__((tls_model("initial-exec")));
+
   enum class Park : uint32_t { Boundary, Trap };
   enum class Step : uint32_t { None, Armed, Running };
   enum class Resume { Answer, AnswerByStep, Restart, Done };

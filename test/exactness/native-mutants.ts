@@ -6,7 +6,7 @@ import { POSTED } from './posted-mutants.ts';
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'RAX keeps the answer of an access that is taken back',
-    file: 'vcpu.cc',
+    file: 'trap.cc',
     find: 'step_ = Step::None;\n  answeredCount_ = answeredNext_ = 0;\n  restart(retaddr);',
     replace:
       'step_ = Step::None;\n  answeredCount_ = answeredNext_ = 0;\n  env<uint64_t>(ENV_REGS) = load64<uint64_t>(page_ + PAGE_DATA);\n  restart(retaddr);',
@@ -15,7 +15,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'flags of the first execution are kept when the instruction is executed again',
-    file: 'vcpu.cc',
+    file: 'trap.cc',
     find: 'pending = flagsBefore_;',
     replace: '',
     cells: 'known: RCL 4',
@@ -81,14 +81,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the answer of an IN is not kept for its second execution',
-    file: 'vcpu.cc',
+    file: 'trap.cc',
     find: 'answered_[answeredCount_++] =',
     replace: 'if (reason != EXIT_PIO) answered_[answeredCount_++] =',
     cells: 'in imm8 1, 16-bit',
   },
   {
     name: 'the second execution gets 32 bits of an answer',
-    file: 'vcpu.cc',
+    file: 'trap.cc',
     find: 'return a.data;',
     replace: 'return static_cast<uint32_t>(a.data);',
     cells: 'known: load 8 aligned',
@@ -116,14 +116,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'OUTD loses its upper lanes',
-    file: 'vcpu.cc',
+    file: 'trap.cc',
     find: 'read ? 0 : value & LANES[size];\n  page[PAGE_WHAT]',
     replace: 'read ? 0 : value & LANES[size] & 0xffff;\n  page[PAGE_WHAT]',
     cells: 'known: OUT 4',
   },
   {
     name: 'an access that is taken back stays counted',
-    file: 'vcpu.cc',
+    file: 'trap.cc',
     find: 'uncount(retaddr);\n  if (step_ == Step::Running) budget() = savedBudget_ - (1 - budget());\n  step_ = Step::None;\n  answeredCount_ = answeredNext_ = 0;\n  restart(retaddr);',
     replace:
       'if (step_ == Step::Running) budget() = savedBudget_ - (1 - budget());\n  step_ = Step::None;\n  answeredCount_ = answeredNext_ = 0;\n  restart(retaddr);',
@@ -132,28 +132,28 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'an instruction that is executed again is counted twice',
-    file: 'vcpu.cc',
+    file: 'trap.cc',
     find: 'uncount(retaddr);\n    if (step_ == Step::Running)',
     replace: 'if (step_ == Step::Running)',
     cells: 'count of ADD',
   },
   {
     name: 'an instruction executed on its own is not counted',
-    file: 'vcpu.cc',
+    file: 'boundary.cc',
     find: 'budget() = savedBudget_ - (1 - budget());\n      step_ = Step::None;\n      const bool diverged',
     replace: 'budget() = savedBudget_;\n      step_ = Step::None;\n      const bool diverged',
     cells: 'in imm8 1, 16-bit',
   },
   {
     name: 'a batch is counted twice',
-    file: 'vcpu.cc',
+    file: 'run.cc',
     find: 'budget() -= page_[PAGE_CHARGE];\n    if (action == ACTION_ROLLBACK)',
     replace: 'budget() -= 2 * page_[PAGE_CHARGE];\n    if (action == ACTION_ROLLBACK)',
     cells: 'count of REP',
   },
   {
     name: 'a batch stays charged',
-    file: 'vcpu.cc',
+    file: 'run.cc',
     find: '  page_[PAGE_CHARGE] = 0;\n  return true;',
     replace: '  return true;',
     cells: 'known: count of REP INSB',
@@ -188,7 +188,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a kick loses the interrupt that is due',
-    file: 'vcpu.cc',
+    file: 'boundary.cc',
     find: 'park(Park::Boundary, EXIT_KICK);',
     replace: 'page_[PAGE_IRQ_VECTOR] = ~0u;\n      park(Park::Boundary, EXIT_KICK);',
     cells: 'interrupt at instruction 3, 16-bit',
@@ -196,7 +196,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the interrupt shadow is not looked at',
-    file: 'vcpu.cc',
+    file: 'boundary.cc',
     find: '(env<uint32_t>(ENV_HFLAGS) & HF_INHIBIT_IRQ) == 0) {',
     replace: 'true) {',
     cells: 'holds off',
@@ -211,7 +211,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'an interrupt is delivered twice',
-    file: 'vcpu.cc',
+    file: 'boundary.cc',
     find: 'page_[PAGE_IRQS_TAKEN]++;',
     replace: 'if ((page_[PAGE_IRQS_TAKEN]++ & 1) == 0) page_[PAGE_IRQ_VECTOR] = vector;',
     cells: 'holds off',
@@ -240,7 +240,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'INW loses a byte lane',
-    file: 'vcpu.cc',
+    file: 'trap.cc',
     find: 'LANES[5] = {0, 0xff, 0xffff, 0, 0xffffffff};',
     replace: 'LANES[5] = {0, 0xff, 0xff, 0, 0xffffffff};',
     cells: 'known: IN 2',
@@ -268,21 +268,21 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'HLT moves IP one too far',
-    file: 'vcpu.cc',
+    file: 'boundary.cc',
     find: 'env<uint64_t>(ENV_EIP) += static_cast<uint64_t>(length);',
     replace: 'env<uint64_t>(ENV_EIP) += static_cast<uint64_t>(length) + 1;',
     cells: 'known: HLT',
   },
   {
     name: 'the answer is not kept for the second execution',
-    file: 'vcpu.cc',
+    file: 'trap.cc',
     find: 'const uint64_t answer = read ? load64<uint64_t>(page_ + PAGE_DATA) : data;',
     replace: 'const uint64_t answer = data;',
     cells: 'known: load 4 aligned',
   },
   {
     name: 'a kick is swallowed',
-    file: 'vcpu.cc',
+    file: 'boundary.cc',
     find: '} else if (kick_.exchange(false)) {',
     replace: '} else if (kick_.exchange(false) && false) {',
     cells: 'in imm8 1, 16-bit',

@@ -35,7 +35,7 @@ export const POSTED: readonly Mutant[] = [
   },
   {
     name: 'what was armed in one stay is used in the next',
-    file: 'vcpu.cc',
+    file: 'run.cc',
     find: '  posted_.forget();\n',
     replace: '',
     ...IN_A_ROW,
