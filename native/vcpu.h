@@ -153,8 +153,8 @@ class Vcpu {
   uintptr_t guarded(uintptr_t address, uint32_t size, uint32_t* kind);
   void checkUnaligned(uint64_t linear, uintptr_t retaddr);
   void dropTemp(uintptr_t temp);
-  // Of a memory operation of the instruction that is being translated.
-  uint32_t soleKind() const { return move_ ? layout::SOLE : 0; }
+  // Of a memory operation of the instruction that is being translated; of 8 bytes never.
+  uint32_t soleKind(uint32_t kind) const { return move_ && (kind & 3) != 3 ? layout::SOLE : 0; }
   static bool isMarked(uint64_t linear) { return linear >> 33 != 0; }
   uint64_t withinLimit(uint64_t marked, uint32_t size, uintptr_t retaddr);
   uint64_t helperOperand(uint64_t linear, uint32_t size, uintptr_t retaddr);

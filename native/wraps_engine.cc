@@ -87,7 +87,7 @@ void __wrap_tcg_gen_addi_i64_x86_64(void* tcg, uintptr_t to, uintptr_t from, int
   void __wrap_##NAME(void* tcg, uintptr_t value, uintptr_t address, uintptr_t index, uint32_t kind) {       \
     Vcpu* vcpu = Vcpu::active();                                                                           \
     const uintptr_t guarded = vcpu->guarded(address, 1u << (kind & 3), &kind);                             \
-    kind |= vcpu->soleKind();                                                                              \
+    kind |= vcpu->soleKind(kind);                                                                          \
     __real_##NAME(tcg, value, guarded, index, kind);                                                       \
     if (guarded != address) vcpu->dropTemp(guarded);                                                       \
   }
