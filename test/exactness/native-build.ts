@@ -43,7 +43,7 @@ export interface Ended {
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PRELOAD = new URL('children/use-addon.mjs', import.meta.url).href;
-const RUN_LIMIT_MS = 120_000;
+const RUN_LIMIT_MS = 600_000;
 
 /** The source with the fault in it. @throws Error when the text is not there exactly once */
 export function mutated(source: string, { name, file, find, replace }: Mutant): string {

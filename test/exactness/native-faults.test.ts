@@ -50,7 +50,7 @@ describe('native faults', () => {
       // Something that differs, not only a run that broke off.
       expect(document?.failures.some((f) => f.field !== 'run')).toBe(true);
     },
-    300_000,
+    900_000,
   );
 
   test('without a fault, built in the same way, nothing fails', async () => {
@@ -63,7 +63,7 @@ describe('native faults', () => {
       const runs = (document?.combinations ?? 0) + (document?.staying.runs ?? 0);
       expect(runs).toBeGreaterThan(0);
     }
-  }, 300_000);
+  }, 900_000);
 });
 
 describe('the list of native faults', () => {
