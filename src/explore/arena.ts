@@ -11,7 +11,7 @@ import type { StartInfo } from '../ledger/events.ts';
 import type { LedgerReport } from '../ledger/live-checker.ts';
 import type { Machine } from '../machine/machine.ts';
 import { TeeTracer } from '../machine/tee-tracer.ts';
-import { testimonyViolations } from '../toolstack/stress.ts';
+import { addComplaints, type StressViolation } from '../toolstack/stress.ts';
 import { HvmError } from '../util/errors.ts';
 import { clearList } from '../util/lists.ts';
 import type { PointName, Points } from '../xen/common/points.ts';
@@ -347,6 +347,16 @@ export class Arena implements Points, Disposable {
     return { end, decisions: this.decision.n, preemptions: this.decision.preemptions };
   }
 
+  /** What the devices complain of. */
+  #testimony(): RunEnd['testimony'] {
+    const found: StressViolation[] = [];
+    for (const { bus } of this.machine.servers) {
+      for (const { device, label } of bus.attachments)
+        addComplaints(found, label, device.witness(), 0);
+    }
+    return found;
+  }
+
   readonly #report = (): LedgerReport => this.ledger.checker.report();
 
   /** The run is over from inside a call. */
@@ -363,7 +373,7 @@ export class Arena implements Points, Disposable {
       detail,
       midCheckpoint: toolstack.at !== AT_REST,
       verdict: machine.verdict,
-      testimony: testimonyViolations(machine.testimonies(), 0),
+      testimony: this.#testimony(),
       irqs: irqSource,
     };
     this.observer.ended(end, this.#report);

@@ -71,10 +71,8 @@ export class DeviceTally {
   /** One sentence for each device whose own count differs, is missing, or is of no such device. */
   compare(witnesses: Readonly<Record<string, Witness>>): string[] {
     const messages: string[] = [];
-    const said = new Map(Object.entries(witnesses));
     for (const [name, { reads, writes }] of this.#names) {
-      const own = said.get(name);
-      said.delete(name);
+      const own = Object.hasOwn(witnesses, name) ? witnesses[name] : undefined;
       if (own === undefined) messages.push(`device '${name}' gave no count of its own`);
       else if (own.reads !== reads || own.writes !== writes) {
         messages.push(
@@ -82,7 +80,9 @@ export class DeviceTally {
         );
       }
     }
-    for (const name of said.keys()) messages.push(`device '${name}' is not named at the start`);
+    for (const name of Object.keys(witnesses)) {
+      if (!this.#names.has(name)) messages.push(`device '${name}' is not named at the start`);
+    }
     return messages;
   }
 

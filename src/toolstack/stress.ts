@@ -392,20 +392,29 @@ export function testimonyViolations(
 ): StressViolation[] {
   const found: StressViolation[] = [];
   for (const device of Object.keys(testimonies)) {
-    const facts = testimonies[device];
-    for (const [fact, klass] of COMPLAINTS) {
-      const count = facts?.[fact];
-      if (typeof count !== 'number' || count === 0) continue;
-      found.push({
-        kind: `device-${fact}`,
-        class: klass,
-        identity: null,
-        firstSeq: null,
-        seq,
-        checkpoint: null,
-        message: `device ${device} testifies: ${fact} ${count}`,
-      });
-    }
+    addComplaints(found, device, testimonies[device], seq);
   }
   return found;
+}
+
+/** What one device complains of, added to `found`. */
+export function addComplaints(
+  found: StressViolation[],
+  device: string,
+  facts: Readonly<Record<string, unknown>> | undefined,
+  seq: number,
+): void {
+  for (const [fact, klass] of COMPLAINTS) {
+    const count = facts?.[fact];
+    if (typeof count !== 'number' || count === 0) continue;
+    found.push({
+      kind: `device-${fact}`,
+      class: klass,
+      identity: null,
+      firstSeq: null,
+      seq,
+      checkpoint: null,
+      message: `device ${device} testifies: ${fact} ${count}`,
+    });
+  }
 }
