@@ -18,6 +18,7 @@
         "native/limits.cc",
         "native/operand_size.cc",
         "native/fast_call.cc",
+        "native/fast_string.cc",
         "native/posted.cc",
         "native/trap_entry.cc",
         "native/wraps_device.cc",

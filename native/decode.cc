@@ -77,6 +77,7 @@ Vcpu::Head Vcpu::headAt(uint64_t linear) {
   const uint32_t wide = (env<uint32_t>(ENV_HFLAGS) & HF_CS32) != 0 ? 4 : 2;
   head.operandBytes = wide;
   head.wideAddress = wide == 4;
+  head.start = linear;
   uint64_t at = linear;
   int opcode = codeByte(at);
   for (; isPrefix(opcode) && at - linear < 15; opcode = codeByte(++at)) {
@@ -92,6 +93,18 @@ Vcpu::Head Vcpu::headAt(uint64_t linear) {
   head.modrm = codeByte(head.at);
   if (!isPrefix(opcode) || head.twoBytes) head.opcode = opcode;
   return head;
+}
+
+// The segment register that the instruction names by a prefix, or -1. Of several the last one counts.
+int Vcpu::segmentPrefix(const Head& head) {
+  constexpr int PREFIXES[6] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65};
+  for (uint64_t at = head.opcodeAt; at-- > head.start;) {
+    const int byte = codeByte(at);
+    for (int s = SEG_ES; s <= SEG_GS; s++) {
+      if (byte == PREFIXES[s]) return s;
+    }
+  }
+  return -1;
 }
 
 // POP and MOV with an immediate are their group's only members.

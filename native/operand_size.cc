@@ -6,8 +6,6 @@
 #include "vcpu.h"
 
 extern "C" {
-void helper_fldt_ST0_x86_64(void* env, uint64_t linear);
-void tcg_gen_callN_x86_64(void* tcg, void* function, void* result, int count, void** arguments);
 void trapline_check_branch(void* env, uint64_t) {
   trapline::Vcpu::ofEnv(env)->checkBranch(reinterpret_cast<uintptr_t>(__builtin_return_address(0)));
 }
@@ -107,16 +105,8 @@ bool Vcpu::effectiveAddress(const Head& head, int* base, uint32_t* offset) {
   const uint32_t by = codeWord(at, displacement);
   sum += displacement == 1 ? static_cast<uint32_t>(static_cast<int8_t>(by)) : by;
   *offset = head.wideAddress ? sum : sum & 0xffff;
-  for (uint64_t i = head.opcodeAt; i-- > segment(SEG_CS).base + env<uint64_t>(ENV_EIP);) {
-    // The last segment prefix counts.
-    const int byte = codeByte(i);
-    constexpr int PREFIXES[6] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65};
-    for (int s = SEG_ES; s <= SEG_GS; s++) {
-      if (byte != PREFIXES[s]) continue;
-      *base = s;
-      return true;
-    }
-  }
+  const int prefix = segmentPrefix(head);
+  if (prefix >= 0) *base = prefix;
   return true;
 }
 
@@ -164,12 +154,8 @@ void Vcpu::guardBranch(const Head& head) {
   const Branch kind = branchOf(head);
   if (kind == Branch::None || head.lock) return;
   if ((kind == Branch::Near || kind == Branch::Short) && branchTarget(head, kind) <= 0xffff) return;
-  auto* tcg = field<char*>(uc_, UC_TCG_CTX);
-  const uintptr_t nothing = tcg_const_i64_x86_64(tcg, 0);
-  void* arguments[] = {tcg + field<uintptr_t>(tcg, TCG_CPU_ENV), tcg + nothing};
-  // The library calls only functions that it knows: one of the same kind stands in for ours.
-  tcg_gen_callN_x86_64(tcg, reinterpret_cast<void*>(&helper_fldt_ST0_x86_64), nullptr, 2, arguments);
-  calledBy(lastOp(tcg)) = reinterpret_cast<void*>(&trapline_check_branch);
+  const uintptr_t nothing = tcg_const_i64_x86_64(field<void*>(uc_, UC_TCG_CTX), 0);
+  emitCall(reinterpret_cast<void*>(&trapline_check_branch), nothing);
   dropTemp(nothing);
 }
 

@@ -188,6 +188,34 @@ const char* strings(Machine& m) {
   return nullptr;
 }
 
+const char* repeatedStrings(Machine& m) {
+  // rep stosb; hlt
+  m.start({0xf3, 0xaa, 0xf4});
+  m.gpr(CX) = 100;
+  m.gpr(DI) = 0x5000;
+  m.gpr(AX) = 0x77;
+  m.cpu->load();
+  const double count = m.count();
+  m.deadline(count + 60);
+  EXPECT(m.run() == EXIT_BUDGET && m.count() == count + 60 && m.reg(CX) == 40 && m.reg(DI) == 0x503c && m.ip() == 0 &&
+             m.ram[0x503b] == 0x77 && m.ram[0x503c] != 0x77,
+         "elements done at once are not counted");
+  m.deadline(FOREVER);
+  EXPECT(m.run() == EXIT_HLT && m.reg(CX) == 0 && m.ram[0x5063] == 0x77 && m.ram[0x5064] != 0x77, "a repeated instruction does not end");
+  // sti; rep stosb; hlt, with an interrupt waiting: vector 0x20 at 0:0x6000 is cli; hlt
+  m.start({0xfb, 0xf3, 0xaa, 0xf4});
+  const uint32_t handler = 0x6000;
+  std::memcpy(m.ram + 4 * 0x20, &handler, 4);
+  m.ram[handler] = 0xfa;
+  m.ram[handler + 1] = 0xf4;
+  m.gpr(CX) = 100;
+  m.gpr(DI) = 0x5000;
+  m.cpu->load();
+  m.page[PAGE_IRQ_VECTOR] = 0x20;
+  EXPECT(m.run() == EXIT_HLT && m.reg(CX) == 99, "interrupts are held off for all of a repeated instruction");
+  return nullptr;
+}
+
 const char* popa(Machine& m) {
   // popa; hlt with its first words in RAM and the rest beyond
   m.start({0x61, 0xf4});
@@ -343,7 +371,7 @@ std::string selfTest() {
   if (layout::field<void*>(layout::envOf(machine.cpu->cpu()), layout::ENV_UC) != machine.cpu->engine()) {
     return "the CPU state is not laid out as expected";
   }
-  for (const auto probe : {portExit, mixedBlock, counting, deviceMemory, stores, strings, popa, faults, limits, encodings, states, pagingWorks}) {
+  for (const auto probe : {portExit, mixedBlock, counting, deviceMemory, stores, strings, repeatedStrings, popa, faults, limits, encodings, states, pagingWorks}) {
     if (const char* problem = probe(machine)) return problem;
   }
   return "";

@@ -12,7 +12,7 @@ constexpr int INVALID_OPCODE = 6;
 constexpr int INT3 = 0xcc;
 }  // namespace
 
-void Vcpu::beforeTranslating(uint64_t pc) {
+void Vcpu::beforeTranslating(void* db, uint64_t pc) {
   const Head head = headAt(pc);
   illegalAt_ = isIllegal(head) || lockIsIllegal(head) ? pc : ~0ull - 1;
   const bool unary = !head.twoBytes && (head.opcode == 0xf6 || head.opcode == 0xf7) && head.modrm >= 0;
@@ -32,6 +32,8 @@ void Vcpu::beforeTranslating(uint64_t pc) {
   guardBranch(head);
   beginRelease(head);
   beginEnter(head);
+  beginRepeat(head);
+  beginShadow(head, db);
   const int opcode = head.twoBytes ? 0x0f : head.opcode;
   if (opcode == PUSHA || opcode == 0xa6 || opcode == 0xa7) reorderedTranslated_ = true;
   if (opcode != POPA) return;
@@ -44,6 +46,18 @@ void Vcpu::beforeTranslating(uint64_t pc) {
     const auto offset = static_cast<uintptr_t>(static_cast<intptr_t>(CPU_JMP_ENV + 8 * i) - static_cast<intptr_t>(CPU_ENV));
     tcg_gen_op3_x86_64(tcg, OP_ST_I64, reg, envTemp, offset);
   }
+}
+
+// A repeated string instruction behind STI or MOV SS has two ways out of its block: no repetition is left, or one is done.
+// On the first the translator ends the time without interrupts, and believes that this serves for the other. It is told
+// otherwise at the instruction's first access, which stands between the two.
+void Vcpu::beginShadow(const Head& head, void* db) {
+  const int opcode = head.opcode & ~3;
+  const bool string = !head.twoBytes && (opcode == 0x6c || opcode == 0xa4 || (opcode >= 0xa8 && opcode <= 0xac && head.opcode >= 0xaa));
+  shadowed_ = string && head.repeated && (env<uint32_t>(ENV_HFLAGS) & HF_INHIBIT_IRQ) != 0 ? db : nullptr;
+}
+void Vcpu::keepShadow() {
+  if (shadowed_ != nullptr) field<uint64_t>(shadowed_, DB_FLAGS) |= HF_INHIBIT_IRQ;
 }
 
 // In 16-bit code IP goes from FFFF to 0. The library goes on to 10000, in the middle of a block and by the address of
@@ -93,10 +107,22 @@ void Vcpu::emitCount() {
 //   refused: budget += n; leave
 // The library's own way out of the block stands right behind it.
 void Vcpu::emitRefused() {
-  void* tcg = field<void*>(uc_, UC_TCG_CTX);
-  field<uint8_t>(refused_, 0) |= LABEL_PRESENT;
-  tcg_gen_op1_x86_64(tcg, OP_SET_LABEL, reinterpret_cast<uintptr_t>(refused_));
+  placeLabel(refused_);
   emitBudget(OP_ADD_I64, &countOps_[1]);
+}
+
+void Vcpu::placeLabel(void* label) {
+  field<uint8_t>(label, 0) |= LABEL_PRESENT;
+  tcg_gen_op1_x86_64(field<void*>(uc_, UC_TCG_CTX), OP_SET_LABEL, reinterpret_cast<uintptr_t>(label));
+}
+
+// A call of void function(void* env, uint64_t).
+void Vcpu::emitCall(void* function, uintptr_t argument) {
+  auto* tcg = field<char*>(uc_, UC_TCG_CTX);
+  void* arguments[] = {tcg + field<uintptr_t>(tcg, TCG_CPU_ENV), tcg + argument};
+  // The library calls only functions that it knows: one of the same kind stands in for ours.
+  tcg_gen_callN_x86_64(tcg, reinterpret_cast<void*>(&helper_fldt_ST0_x86_64), nullptr, 2, arguments);
+  calledBy(lastOp(tcg)) = function;
 }
 
 // Adds the number of instructions to the budget, or takes it off. Returns the result; the constant's operation, which has a
@@ -177,6 +203,7 @@ void Vcpu::afterInsn(void* db, uint64_t pc, void* before) {
   endOperands();
   mendEnter(before);
   move_ = false;
+  shadowed_ = nullptr;
   if (fetchedDevice_) {
     translating_ = false;
     if (index == 0) {
@@ -194,7 +221,7 @@ void Vcpu::afterInsn(void* db, uint64_t pc, void* before) {
     field<uint32_t>(db, DB_IS_JMP) = DISAS_TOO_MANY;
   }
   const int opcode = field<uint64_t>(db, DB_PC_NEXT) > pc ? opcodeAt(pc) : -1;
-    if (opcode < 0x6c || opcode > 0x6f) return;
+  if (opcode < 0x6c || opcode > 0x6f) return;
   void* tcg = field<void*>(uc_, UC_TCG_CTX);
   bool storeSeen = opcode >= 0x6e;
   void* op = before == nullptr ? firstOp(tcg) : opBehind(before);

@@ -73,6 +73,7 @@ constexpr size_t TB_CODE_SIZE = 0x28;
 constexpr size_t DB_TB = 0x0;
 constexpr size_t DB_PC_NEXT = 0x10;
 constexpr size_t DB_IS_JMP = 0x18;       // u32
+constexpr size_t DB_FLAGS = 0xa8;        // u64, of the translator of this architecture: hidden flags of the block
 constexpr uint32_t DISAS_NEXT = 0;
 constexpr uint32_t DISAS_TOO_MANY = 1;  // ends the block behind this instruction, for the main loop
 struct TranslatorOps {
@@ -177,6 +178,8 @@ void* gen_new_label_x86_64(void* tcg);
 void tcg_gen_op1_x86_64(void* tcg, int opcode, uintptr_t a);
 void tcg_gen_brcond_i64_x86_64(void* tcg, int condition, uintptr_t a, uintptr_t b, void* label);
 void tcg_op_remove_x86_64(void* tcg, void* op);
+void tcg_gen_callN_x86_64(void* tcg, void* function, void* result, int count, void** arguments);
+void helper_fldt_ST0_x86_64(void* env, uint64_t linear);
 void* tcg_op_insert_before_x86_64(void* tcg, void* op, int opcode);
 void tcg_temp_free_internal_x86_64(void* tcg, void* temp);
 void tcg_gen_op2_x86_64(void* tcg, int opcode, uintptr_t a, uintptr_t b);

@@ -105,6 +105,8 @@ class Vcpu {
   // `what`: of PAGE_WHAT, but for the address.
   TrapStart soleBegins(uint32_t what, uint64_t linear, uint64_t gpa, uint64_t value, uintptr_t retaddr);
   uint64_t trapEnds();
+  void repeatAtOnce(uint32_t instruction);  // see fast_string.cc
+  void keepShadow();
   // For a switch that the caller makes; no fiber: run() has been done, and `value` is PAGE_WHAT.
   TrapStart fiberToEnter(bool answered, uint32_t data);
   uint64_t stringAccess(bool read, uint32_t port, uint32_t size, uint32_t value, uintptr_t retaddr);
@@ -136,7 +138,7 @@ class Vcpu {
   void beginTranslation(void* tb, int limit);
   void emitCount();
   void emitRefused();
-  void beforeTranslating(uint64_t pc);
+  void beforeTranslating(void* db, uint64_t pc);
   // What the translator is to see at `linear` instead of the guest's byte, or -1.
   int byteInstead(uint64_t linear) {
     if (linear - illegalAt_ < 2) return linear == illegalAt_ ? 0x0f : 0x0b;
@@ -201,6 +203,7 @@ class Vcpu {
   static size_t siteIndex(uintptr_t retaddr) { return static_cast<size_t>(retaddr * 0x9e3779b97f4a7c15ull >> 32) % SITES; }
   // An instruction up to its opcode; `opcode` is the second byte behind 0F, and -1 where there is no RAM.
   struct Head {
+    uint64_t start = 0;
     uint64_t at = 0;     // of the byte behind the opcode: ModRM, where there is one
     uint64_t opcodeAt = 0;  // and of the opcode, or its 0F
     int opcode = -1;
@@ -270,9 +273,12 @@ class Vcpu {
   bool pushaDownwards(uint64_t linear, uint32_t size, uint64_t value, int mmuIndex, uintptr_t retaddr);
   void storeParts(int pass, uint64_t linear, uint32_t size, uint64_t value, int mmuIndex, uintptr_t retaddr);
   bool decodeString();
+  void placeLabel(void* label);
+  void emitCall(void* function, uintptr_t argument);
   uintptr_t emitBudget(int opcode, void** constant);
   void flagsBeforeAccess(uint64_t pc, void* insnStart);
   Head headAt(uint64_t linear);
+  int segmentPrefix(const Head& head);
   static bool isIllegal(const Head& head);
   static bool isMove(const Head& head);
   static bool lockIsIllegal(const Head& head);
@@ -302,6 +308,9 @@ class Vcpu {
   void mendEnter(void* lastOpBefore);
   void mendFrame(void* lastOpBefore, void* upper);
   void beginRelease(const Head& head);
+  int64_t plainEnd(int index, bool store);
+  void beginRepeat(const Head& head);
+  void beginShadow(const Head& head, void* db);
   [[noreturn]] void shutDown();
   uint32_t blockIndex(uintptr_t retaddr, uint32_t* blockCount);
   uint32_t readFlags();
@@ -363,6 +372,7 @@ class Vcpu {
   bool wrapsBetween_ = false;       // the parts of its operand
   bool pushesOrPops_ = false;
   bool move_ = false;  // MOV is being translated
+  void* shadowed_ = nullptr;  // the translator, while it is at a repeated instruction behind STI or MOV SS
   uint32_t extent_ = 0;
   uint32_t operandCount_ = 0;
   Operand operands_[OPERANDS] = {};

@@ -43,7 +43,7 @@ void endBlock(void* db, void* cpu) {
 void translateInsn(void* db, void* cpu) {
   Vcpu* vcpu = Vcpu::ofCpu(cpu);
   const uint64_t pc = field<uint64_t>(db, DB_PC_NEXT);
-  vcpu->beforeTranslating(pc);
+  vcpu->beforeTranslating(db, pc);
   if (vcpu->isReserved(pc)) vcpu->contain();
   void* before = vcpu->beforeInsn();
   libraryOps->translate_insn(db, cpu);
@@ -86,6 +86,7 @@ void __wrap_tcg_gen_addi_i64_x86_64(void* tcg, uintptr_t to, uintptr_t from, int
   void __real_##NAME(void* tcg, uintptr_t value, uintptr_t address, uintptr_t index, uint32_t kind);        \
   void __wrap_##NAME(void* tcg, uintptr_t value, uintptr_t address, uintptr_t index, uint32_t kind) {       \
     Vcpu* vcpu = Vcpu::active();                                                                           \
+    vcpu->keepShadow();                                                                                    \
     const uintptr_t guarded = vcpu->guarded(address, 1u << (kind & 3), &kind);                             \
     kind |= vcpu->soleKind(kind);                                                                          \
     __real_##NAME(tcg, value, guarded, index, kind);                                                       \

@@ -10,6 +10,7 @@ import {
   RBX,
   RCX,
   RDI,
+  RSI,
   RSP,
 } from '../../src/cpu/backend.ts';
 import { asm16 } from '../helpers/guest-code.ts';
@@ -25,6 +26,30 @@ afterAll(() => m[Symbol.dispose]());
 function frame(): { ip: number; cs: number; flags: number } {
   return { ip: m.stack(0, 16) - CODE, cs: m.stack(1, 16), flags: m.stack(2, 16) };
 }
+
+describe('behind STI a repeated instruction is interrupted behind its first element', () => {
+  test.each([
+    ['rep movsb', 0xf3, 0xa4],
+    ['repe cmpsb', 0xf3, 0xa6],
+    ['rep stosw', 0xf3, 0xab],
+    ['rep lodsb', 0xf3, 0xac],
+    ['repne scasb', 0xf2, 0xae],
+    ['rep insb', 0xf3, 0x6c],
+    ['rep outsb', 0xf3, 0x6e],
+  ] as const)('%s', (_, prefix, opcode) => {
+    using own = new Machine();
+    own.real(Uint8Array.of(0xfb, prefix, opcode, 0xf4));
+    own.cpu.regs.setGpr(RCX, 40);
+    own.cpu.regs.setGpr(RAX, 1);
+    own.cpu.regs.setGpr(RSI, 0x4000);
+    own.cpu.regs.setGpr(RDI, 0x4100);
+    own.cpu.irq = 0x20;
+    while (own.cpu.run() === EXIT_PIO_STRING) own.cpu.answer(0, 0);
+    expect([own.cpu.exitAddr, own.cpu.regs.gpr(RBX) & 0xff]).toEqual([HANDLER_PORT, 0x20]);
+    expect(own.stack(0, 16)).toBe(CODE + 1);
+    expect(own.cpu.regs.gpr(RCX)).toBe(39);
+  });
+});
 
 describe('exceptions and software interrupts', () => {
   const cases: readonly [string, Uint8Array, number, number][] = [
