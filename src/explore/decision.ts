@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What a decision is: where the vCPU stands, who could go on, and who chooses.
 import { POINT_NAMES, type PointName } from '../xen/common/points.ts';
-import type { Arena } from './arena.ts';
 import type { RunEnd } from './invariants.ts';
+import type { Finding } from './observer.ts';
 
 /** Places of decisions: the preemption points, and three outside the port. */
 export const PLACES: readonly string[] = [...POINT_NAMES, 'exit', 'enter', 'idle'];
@@ -30,8 +30,15 @@ export interface Decision {
   preemptions: number;
 }
 
+/** What a chooser may ask of the run under way. */
+export interface RunSoFar {
+  readonly findings: readonly Finding[];
+  /** The state at the decision under way, whoever ran last. */
+  stateKey(): number;
+}
+
 /** Chooses. Throwing `CUT` ends the run. */
-export type Chooser = (decision: Decision, arena: Arena) => number;
+export type Chooser = (decision: Decision, run: RunSoFar) => number;
 
 /** Thrown to end a run whose rest is known; nothing of it is looked at. */
 export const CUT: { readonly name: 'cut' } = { name: 'cut' };

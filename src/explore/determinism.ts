@@ -20,12 +20,12 @@ export class Twice {
    */
   run(arena: Arena, chooser: Chooser): RunResult {
     this.#first.length = 0;
-    arena.history.tape = this.#first;
+    arena.world.history.tape = this.#first;
     const result = arena.run(this.#recording.of(this.#taped(chooser, this.#first)));
     const findings = JSON.stringify(arena.findings);
     const choices = this.#recording.choices.slice();
     this.#second.length = 0;
-    arena.history.tape = this.#second;
+    arena.world.history.tape = this.#second;
     // A run that was cut short is compared as far as it went.
     const replay = new Replay(choices).choose;
     const again: Chooser = (decision, it) => {
@@ -33,7 +33,7 @@ export class Twice {
       return replay(decision, it);
     };
     const second = arena.run(this.#taped(again, this.#second));
-    arena.history.tape = null;
+    arena.world.history.tape = null;
     this.#compare(
       result.end === second.end && findings === JSON.stringify(arena.findings),
       choices,
@@ -44,8 +44,8 @@ export class Twice {
   }
 
   #taped(chooser: Chooser, tape: number[]): Chooser {
-    return (decision, arena) => {
-      const chosen = chooser(decision, arena);
+    return (decision, run) => {
+      const chosen = chooser(decision, run);
       tape.push(decision.place, decision.current, decision.count, chosen);
       return chosen;
     };

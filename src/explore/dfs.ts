@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Exhaustive search, depth first: every order within the bound on preemptions, states met before not again.
-import type { Arena } from './arena.ts';
-import { CUT, type Decision } from './decision.ts';
+import { CUT, type Decision, type RunSoFar } from './decision.ts';
 import { ACTORS } from './scenario.ts';
 
 /** One decision on the way to where the search stands. */
@@ -59,14 +58,14 @@ export class Dfs {
   }
 
   /** For `Arena.run()`. */
-  readonly choose = (decision: Decision, arena: Arena): number => {
+  readonly choose = (decision: Decision, run: RunSoFar): number => {
     const node = this.stack[decision.n];
     if (node !== undefined) return node.left[0] as number;
     // What comes after a violation is not searched: it is known to be wrong.
-    if (arena.findings.length > 0) return decision.options[0] as number;
+    if (run.findings.length > 0) return decision.options[0] as number;
     const budget = this.#preemptions - decision.preemptions;
     if (this.#prune) {
-      const key = arena.stateKey();
+      const key = run.stateKey();
       const before = this.visited.get(key) ?? 0;
       const after = withVisit(before, decision.current, budget);
       if (after === before) throw CUT;

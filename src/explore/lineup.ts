@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Who could go on: the actors that a decision is between, in the order of their numbers.
-import type { Arena } from './arena.ts';
 import { FIRST_KILLER, FIRST_SERVER, IRQ_SOURCE, TOOLSTACK } from './scenario.ts';
 import type { Seat } from './seat.ts';
 import { AT_REST } from './toolstack.ts';
+import type { World } from './world.ts';
 
 export class Lineup {
-  readonly #arena: Arena;
+  readonly #world: World;
 
-  constructor(arena: Arena) {
-    this.#arena = arena;
+  constructor(world: World) {
+    this.#world = world;
   }
 
   /**
@@ -18,7 +18,7 @@ export class Lineup {
    * @returns how many can go on
    */
   fill(options: number[], top: Seat | null): number {
-    const { machine, toolstack, killer, irqSource, seats } = this.#arena;
+    const { machine, toolstack, killer, irqSource, seats } = this.#world;
     const { servers } = machine;
     let count = 0;
     for (let i = 0; i < seats.length; i++) {
@@ -40,14 +40,24 @@ export class Lineup {
 
   /** Accesses that a vCPU has carried to their end beyond those asked for; below 0: so many are to come. */
   beyond(seat: Seat): number {
-    const { ledger, scenario } = this.#arena;
+    const { ledger, scenario } = this.#world;
     return (ledger.retiredBy[seat.id] ?? 0) - scenario.ios;
   }
 
   /** A vCPU that has done all it should waits for the others. */
   #mayGo(seat: Seat): boolean {
     if (!seat.canGo()) return false;
-    const { toolstack } = this.#arena;
+    const { toolstack } = this.#world;
     return !seat.parts.vcpu.in_guest || toolstack.at !== AT_REST || this.beyond(seat) < 0;
   }
+}
+
+/** Moves `actor` to the front of the first `count` options. @returns whether it is one of them */
+export function putFirst(options: number[], count: number, actor: number): boolean {
+  let at = 0;
+  while (at < count && options[at] !== actor) at++;
+  if (at === count) return false;
+  for (let k = at; k > 0; k--) options[k] = options[k - 1] as number;
+  options[0] = actor;
+  return true;
 }

@@ -6,6 +6,7 @@ import { INVARIANTS, type Invariant } from './invariants.ts';
 import { recordReference } from './reference.ts';
 import type { Scenario } from './scenario.ts';
 import type { Reference } from './undisturbed.ts';
+import type { World } from './world.ts';
 
 /**
  * @param reference - of the same guest, with as many accesses or more
@@ -15,7 +16,7 @@ export function makeArena(
   scenario: Scenario,
   reference: Reference = recordReference(scenario),
   invariants: readonly Invariant[] = INVARIANTS,
-  trace: ((arena: Arena) => Tracer) | null = null,
+  trace: ((world: World) => Tracer) | null = null,
 ): Arena {
   return new Arena(scenario, invariants, trace, reference);
 }

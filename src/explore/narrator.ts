@@ -20,6 +20,7 @@ import { KILLER_STEPS } from './killer.ts';
 import { FIRST_KILLER, IRQ_SOURCE, serverOf, TOOLSTACK, VCPU, vcpuOf } from './scenario.ts';
 import { AT_REST, TOOLSTACK_STEPS } from './toolstack.ts';
 import { SLOT_NAMES } from './words.ts';
+import type { World } from './world.ts';
 
 /** What stands where after a step. */
 export interface StepState {
@@ -49,7 +50,7 @@ export interface Step {
 export class Narrator extends NullTracer implements StepListener {
   readonly steps: Step[] = [];
   readonly story: Story = new Story();
-  readonly #arena: Arena;
+  readonly #world: World;
   /** Found broken by what is about to be told. */
   readonly #broken: string[] = [];
   /** By vCPU. */
@@ -62,28 +63,27 @@ export class Narrator extends NullTracer implements StepListener {
   #served = -1;
   #slots: number[] = [];
 
-  /** The arena is about to be made: see `narrated()`. */
-  constructor(arena: Arena) {
+  /** The world is about to be made: see `narrated()`. */
+  constructor(world: World) {
     super();
-    this.#arena = arena;
+    this.#world = world;
   }
 
-  /** To be called once the arena is whole. */
+  /** To be called once the world is whole. */
   attach(): void {
-    const arena = this.#arena;
-    const { machine } = arena;
-    arena.listener = this;
-    this.story.follow(machine.vcpu, () => arena.ledger.events);
-    arena.onAccess = (event) => {
+    const world = this.#world;
+    const { machine, ledger, observer } = world;
+    this.story.follow(machine.vcpu, () => ledger.events);
+    world.onAccess = (event) => {
       if (event.vcpu <= 0) this.story.sawAccess(event);
       this.#access(event);
     };
-    arena.onAnswered = () => this.story.answered();
-    arena.onBegun = (insn, { id }) => {
+    world.onAnswered = () => this.story.answered();
+    world.onBegun = (insn, { id }) => {
       if (id === 0) this.story.exit(insn);
       this.#add(`the guest's instruction ${insn} leaves the guest at a device access`);
     };
-    arena.onSettled = (retired, { id }) => {
+    world.onSettled = (retired, { id }) => {
       if (id === 0) this.story.settled(retired);
       this.#add(
         retired
@@ -91,8 +91,8 @@ export class Narrator extends NullTracer implements StepListener {
           : 'RIP is still at the instruction: it is run again',
       );
     };
-    arena.observer.onFinding = () => {
-      const { findings } = arena;
+    observer.onFinding = () => {
+      const { findings } = observer;
       this.#broken.push(findings[findings.length - 1]?.invariant ?? '');
     };
   }
@@ -118,7 +118,7 @@ export class Narrator extends NullTracer implements StepListener {
     if (actor !== this.#actor && this.steps.length > 0) this.#turn++;
     this.#actor = actor;
     this.#place = PLACES[place] ?? '';
-    const { toolstack } = this.#arena;
+    const { toolstack } = this.#world;
     if (actor === TOOLSTACK) {
       if (toolstack.at === AT_REST) {
         this.story.shutdown(toolstack.n + 1, 'explored', this.#place);
@@ -130,7 +130,7 @@ export class Narrator extends NullTracer implements StepListener {
       this.#before = this.steps.length;
     } else if (actor >= FIRST_KILLER) {
       const i = actor - FIRST_KILLER;
-      this.#words = KILLER_STEPS[this.#arena.killer.stage[i] ?? 0] ?? '';
+      this.#words = KILLER_STEPS[this.#world.killer.stage[i] ?? 0] ?? '';
       this.#before = this.steps.length;
     } else if (vcpuOf(actor) >= 0) this.#vcpu = vcpuOf(actor);
     else {
@@ -157,13 +157,13 @@ export class Narrator extends NullTracer implements StepListener {
       const [from, to] = [this.#slots[vcpu], now[vcpu]].map((state) => SLOT_NAMES[state ?? -1]);
       this.#add(`the slot${of} goes from ${from} to ${to}`);
     } else if (this.steps.length === this.#served) {
-      this.#add(this.#quiet(this.#arena.machine.servers[i]?.busy === true));
+      this.#add(this.#quiet(this.#world.machine.servers[i]?.busy === true));
     }
   }
 
   /** States of a server's slots, by vCPU. */
   #slotsOf(server: number): number[] {
-    const { vcpus, servers } = this.#arena.machine;
+    const { vcpus, servers } = this.#world.machine;
     return vcpus.map((_, id) => servers[server]?.connection.ioreqPage.slot(id).state() ?? 0);
   }
 
@@ -193,7 +193,7 @@ export class Narrator extends NullTracer implements StepListener {
     this.#add('wait_on_xen_event_channel(): the vCPU leaves its CPU to wait');
   }
   override pause_nosync({ vcpu_id }: vcpu): void {
-    const which = this.#arena.seats.length > 1 ? `vCPU ${vcpu_id}` : 'the vCPU';
+    const which = this.#world.seats.length > 1 ? `vCPU ${vcpu_id}` : 'the vCPU';
     this.#add(`${which} is paused for the shutdown`);
   }
   override finalised(): void {
@@ -218,7 +218,7 @@ export class Narrator extends NullTracer implements StepListener {
   }
 
   #add(text: string): void {
-    const { machine } = this.#arena;
+    const { machine } = this.#world;
     const { domain: d } = machine;
     const v = machine.domain.vcpu[this.#vcpu] ?? machine.vcpu;
     let slot = STATE_IOREQ_NONE as number;
@@ -245,9 +245,9 @@ export class Narrator extends NullTracer implements StepListener {
   }
 
   #nameOf(actor: number): string {
-    const { servers } = this.#arena.machine;
+    const { servers } = this.#world.machine;
     const vcpu = vcpuOf(actor);
-    if (vcpu >= 0) return this.#arena.seats.length > 1 ? `vCPU ${vcpu}` : 'vCPU';
+    if (vcpu >= 0) return this.#world.seats.length > 1 ? `vCPU ${vcpu}` : 'vCPU';
     if (actor === TOOLSTACK) return 'toolstack';
     if (actor === IRQ_SOURCE) return 'interrupt source';
     const killed = actor >= FIRST_KILLER;
@@ -284,7 +284,7 @@ export function turnsOf(steps: readonly Step[]): Turn[] {
 }
 
 /** What to give an arena so that it can be narrated, and the narrator. */
-export function narrated(make: (trace: (arena: Arena) => Tracer) => Arena): {
+export function narrated(make: (trace: (world: World) => Tracer) => Arena): {
   arena: Arena;
   narrator: Narrator;
 } {
@@ -296,5 +296,6 @@ export function narrated(make: (trace: (arena: Arena) => Tracer) => Arena): {
   const whole = narrator as Narrator | null;
   if (whole === null) throw new TypeError('an arena asks for its tracer');
   whole.attach();
+  arena.listener = whole;
   return { arena, narrator: whole };
 }

@@ -2,8 +2,7 @@
 // Orders drawn at random: a walk with few preemptions, and PCT: priorities that change at few places.
 // PCT: Burckhardt et al., "A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs", ASPLOS 2010.
 import { Random } from '../util/random.ts';
-import type { Arena } from './arena.ts';
-import type { Chooser, Decision } from './decision.ts';
+import type { Chooser, Decision, RunSoFar } from './decision.ts';
 
 /** Draws one schedule after another; everything follows from the seed. */
 export interface Sampler {
@@ -26,10 +25,10 @@ export class RandomWalk implements Sampler {
   next(): Chooser {
     return this.#choose;
   }
-  readonly #choose = (decision: Decision, arena: Arena): number => {
+  readonly #choose = (decision: Decision, run: RunSoFar): number => {
     const { options, count, preempting, preemptions } = decision;
     const standard = options[0] as number;
-    if (arena.findings.length > 0) return standard;
+    if (run.findings.length > 0) return standard;
     if (!preempting) return options[this.#random.below(count)] as number;
     if (preemptions >= this.#preemptions) return standard;
     if (this.#random.below(this.#expected) >= this.#preemptions) return standard;
@@ -66,9 +65,9 @@ export class Pct implements Sampler {
     for (let i = 1; i < this.#depth; i++) this.#changes.set(random.below(this.#decisions), i);
     return this.#choose;
   }
-  readonly #choose = (decision: Decision, arena: Arena): number => {
+  readonly #choose = (decision: Decision, run: RunSoFar): number => {
     const { options, count, current, n } = decision;
-    if (arena.findings.length > 0) return options[0] as number;
+    if (run.findings.length > 0) return options[0] as number;
     const low = this.#changes.get(n);
     if (low !== undefined) this.#priority[current] = low;
     let best = options[0] as number;

@@ -32,17 +32,18 @@ export function recordReference(scenario: Scenario): Reference {
     [],
   );
   arena.hashing = false;
+  const { world } = arena;
   // Without edges; the guest's timer is silent as it is in the search.
-  arena.irqSource.most = 0;
-  const { seats, machine } = arena;
+  world.irqSource.most = 0;
+  const { seats, machine } = world;
   const records = seats.map((seat) => new Recorder(machine, seat));
   const answers: number[][] = seats.map(() => []);
   const accesses: string[][] = machine.servers.map(() => []);
-  arena.onBegun = (insn, { id }) => records[id]?.begun(insn);
-  arena.onGiven = (value, { id }) => {
+  world.onBegun = (insn, { id }) => records[id]?.begun(insn);
+  world.onGiven = (value, { id }) => {
     answers[id]?.push(value);
   };
-  arena.onAccess = (event, server) => {
+  world.onAccess = (event, server) => {
     accesses[server]?.push(accessWords(event));
   };
   let halts = 0;

@@ -20,7 +20,7 @@ export function replay(scenario: Scenario, choices: readonly Choice[], times: nu
   arena.hashing = false;
   const run = (tape: number[]): string => {
     tape.length = 0;
-    arena.history.tape = tape;
+    arena.world.history.tape = tape;
     const { end, decisions } = arena.run(new Replay(choices).choose);
     return JSON.stringify([end, decisions, arena.findings]);
   };

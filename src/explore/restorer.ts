@@ -7,17 +7,25 @@ import { Machine } from '../machine/machine.ts';
 import { RunLoop } from '../machine/run-loop.ts';
 import { Snapshot } from '../toolstack/snapshot.ts';
 import { p2m_ram_rw } from '../xen/hvm/p2m.ts';
-import type { Arena } from './arena.ts';
+import type { IrqSource } from './irq-source.ts';
 import type { Rewinder } from './rewinder.ts';
+import type { Scenario } from './scenario.ts';
 import { accessWords, type Reference } from './undisturbed.ts';
 
 /** Instructions after which the guest counts as making no further access. */
 const MOST_INSTRUCTIONS = 200_000;
 
+/** What is saved, of the world that is looked at. */
+interface Original {
+  readonly scenario: Scenario;
+  readonly machine: Machine;
+  readonly irqSource: IrqSource;
+  readonly rewinder: Rewinder;
+}
+
 export class Restorer implements Disposable {
-  readonly #arena: Arena;
+  readonly #original: Original;
   readonly #reference: Reference;
-  readonly #rewinder: Rewinder;
   readonly #twin: Machine;
   readonly #loop: RunLoop;
   /** By device model: accesses in the run that is looked at, and in the twin. */
@@ -29,11 +37,10 @@ export class Restorer implements Disposable {
   #problem: string | null = null;
   #left = 0;
 
-  constructor(arena: Arena, reference: Reference, rewinder: Rewinder) {
-    this.#arena = arena;
-    this.#rewinder = rewinder;
+  constructor(original: Original, reference: Reference) {
+    this.#original = original;
     this.#reference = reference;
-    const { machine, scenario } = arena;
+    const { machine, scenario } = original;
     const isDevice = (gpa: number): boolean =>
       this.#twin.domain.arch.hvm.p2m.type_at(gpa) !== p2m_ram_rw;
     this.#twin = new Machine({
@@ -79,7 +86,7 @@ export class Restorer implements Disposable {
 
   /** A toolstack at fault saves the devices now. */
   devicesSaved(): void {
-    this.#early = this.#arena.machine.servers.map((server) => server.save());
+    this.#early = this.#original.machine.servers.map((server) => server.save());
   }
 
   /**
@@ -98,9 +105,9 @@ export class Restorer implements Disposable {
   }
 
   #goesOn(): string | null {
-    const { machine } = this.#arena;
+    const { machine, rewinder, irqSource } = this.#original;
     const twin = this.#twin;
-    this.#rewinder.collect();
+    rewinder.collect();
     const snapshot = new Snapshot(machine);
     snapshot.capture(machine);
     if (this.#early !== null) snapshot.servers.splice(0, this.#early.length, ...this.#early);
@@ -117,7 +124,7 @@ export class Restorer implements Disposable {
       this.#left += Math.max(0, (this.#reference.accesses[i]?.length ?? 0) - seen);
     });
     const waits = (twin.cpu.irq >= 0 ? 1 : 0) + (twin.interrupts.save() & 1);
-    if (waits !== this.#arena.irqSource.waiting) return 'an interrupt that waited is gone';
+    if (waits !== irqSource.waiting) return 'an interrupt that waited is gone';
     while (this.#left > 0 && this.#problem === null) {
       const stop = this.#loop.run();
       if (stop === 'halted' || stop === 'verdict') {

@@ -107,9 +107,9 @@ export class Recording {
   /** `chooser`, listened to. @param shared - choices at decisions before it are those of the run before */
   of(chooser: Chooser, shared = 0): Chooser {
     while ((this.choices.at(-1)?.n ?? -1) >= shared) this.choices.pop();
-    return (decision, arena) => {
+    return (decision, run) => {
       while ((this.choices.at(-1)?.n ?? -1) >= decision.n) this.choices.pop();
-      const actor = chooser(decision, arena);
+      const actor = chooser(decision, run);
       if (actor !== decision.options[0]) this.choices.push({ n: decision.n, actor });
       return actor;
     };

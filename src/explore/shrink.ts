@@ -65,7 +65,7 @@ function smallest(
   preemptions: number,
   wanted: string,
 ): { best: Omit<Shrunk, 'minimal'> | null; complete: boolean } {
-  const { scenario } = arena;
+  const { scenario } = arena.world;
   const turns = new TurnCounter();
   arena.listener = turns;
   const dfs = new Dfs(preemptions);
@@ -92,7 +92,7 @@ function smallest(
 
 /** Leaves out one choice after another as long as the same is broken. */
 function leaveOut(arena: Arena, choices: readonly Choice[], wanted: string): Shrunk {
-  const { scenario } = arena;
+  const { scenario } = arena.world;
   arena.hashing = false;
   const turns = new TurnCounter();
   arena.listener = turns;

@@ -8,7 +8,7 @@
 //   (`locals`): its generator is a function of that;
 // - the history: every ledger event, device access, answer given to the CPU. CPU, guest RAM, devices and the judges are
 //   deterministic functions of the start and of these, so they are not hashed themselves;
-// - the vCPU's place and its local variables, see Arena: the state in which it last stood between two calls, and the
+// - the vCPU's place and its local variables, see place.ts: the state in which it last stood between two calls, and the
 //   state it found after each point at which others have run.
 // - who ran last and how many preemptions are left are part of the key, because they decide which orders are allowed.
 

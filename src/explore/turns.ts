@@ -15,7 +15,7 @@ export class TurnCounter implements StepListener {
     this.turns = 1;
     this.broken = 0;
     this.#actor = VCPU;
-    arena.observer.onFinding = () => {
+    arena.world.observer.onFinding = () => {
       this.broken = this.turns;
     };
   }

@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Runs that begin alike need not begin at the beginning: the world is saved on the way, wherever an access has been
 // carried to its end and nothing is in hand, and the next run goes on from the last such place on their common way.
-import type { Machine } from '../machine/machine.ts';
-import type { Answers } from './answers.ts';
-import { type DirectLedger, LedgerMark } from './direct-ledger.ts';
-import type { HistoryHash } from './hash.ts';
-import type { IrqSource } from './irq-source.ts';
+import { LedgerMark } from './direct-ledger.ts';
 import { isStill, MachineMark } from './machine-mark.ts';
-import type { Observer, ObserverMark } from './observer.ts';
-import type { Restorer } from './restorer.ts';
-import type { Rewinder } from './rewinder.ts';
+import type { ObserverMark } from './observer.ts';
 import type { Seat } from './seat.ts';
-import type { ToolstackActor } from './toolstack.ts';
+import type { World } from './world.ts';
 
 /** How far a run has come. */
 export interface Progress {
@@ -21,20 +15,6 @@ export interface Progress {
   /** Who ran last. */
   current: number;
   opportunities: number;
-}
-
-/** What is saved, and brought back. */
-export interface World {
-  readonly machine: Machine;
-  readonly rewinder: Rewinder;
-  readonly seats: readonly Seat[];
-  readonly answers: readonly Answers[];
-  readonly toolstack: ToolstackActor;
-  readonly irqSource: IrqSource;
-  readonly observer: Observer;
-  readonly ledger: DirectLedger;
-  readonly history: HistoryHash;
-  readonly restorer: Restorer | null;
 }
 
 class Waymark {

@@ -29,7 +29,7 @@ it.each(['counter', 'rmw-ledger', 'rep-counter'])(
 
 it('a device that answers differently the second time is noticed', () => {
   using arena = new Arena(scenario('counter', 'exact', 2, 0));
-  const first = arena.machine.servers[0]?.bus.attachments[0]?.device;
+  const first = arena.world.machine.servers[0]?.bus.attachments[0]?.device;
   if (first === undefined) throw new Error('no device');
   let reads = 0;
   const read = first.read.bind(first);

@@ -30,7 +30,7 @@ function endsOf(of: Scenario, preemptions: number, prune: boolean): Ends {
     ends.decisions += decisions;
     if (end === 'cut') continue;
     ends.schedules++;
-    ends.histories.add(arena.history.key());
+    ends.histories.add(arena.world.history.key());
     for (const { invariant } of arena.findings) ends.broken.add(invariant);
   } while (dfs.next());
   return ends;

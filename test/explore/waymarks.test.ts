@@ -41,16 +41,17 @@ class Walk {
       return recorded(decision, it);
     }, shared);
     // Where a place is saved, the CPU is given its answer at once, elsewhere with its next entry.
-    const { vcpus } = arena.machine;
+    const { machine, history, ledger } = arena.world;
+    const { vcpus } = machine;
     if (result.end !== 'cut') for (const { regs } of vcpus) regs.settle();
     return {
       result,
       choices: this.#recording.choices.map(({ n, actor }) => [n, actor]),
-      history: arena.history.key(),
+      history: history.key(),
       findings: [...arena.findings],
-      books: arena.ledger.checker.report(),
+      books: ledger.checker.report(),
       icounts: result.end === 'cut' ? null : vcpus.map(({ cpu }) => cpu.icount),
-      counts: arena.machine.counts(),
+      counts: machine.counts(),
     };
   }
   next(): boolean {
