@@ -2,7 +2,7 @@
 // Which devices a guest gets: its manifest's, and those asked for in their place or besides.
 import type { DeviceSpec } from '../dm/registry.ts';
 import { parseDeviceSpec } from '../dm/registry.ts';
-import type { LoadedGuest } from './loader.ts';
+import type { LoadedGuest } from './loaded-guest.ts';
 import { deviceLabel } from './servers.ts';
 
 /**

@@ -46,7 +46,7 @@ import { CountedDevice } from './counted-device.ts';
 import { addFixtures, onPage, ramAfterWrite } from './fixtures.ts';
 import { GuestRegs } from './guest-regs.ts';
 import { InterruptLines, type InterruptSource } from './interrupts.ts';
-import { guestForVcpu, type LoadedGuest } from './loader.ts';
+import { guestForVcpu, type LoadedGuest } from './loaded-guest.ts';
 import { ramSegments } from './memory-map.ts';
 import { pcSegments } from './pc/memory.ts';
 import { Pc } from './pc/platform.ts';

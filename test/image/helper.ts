@@ -2,7 +2,7 @@
 // Machines to be saved, and images of them as bytes.
 import { StreamWriter } from '../../src/image/writer.ts';
 import { chooseDevices } from '../../src/machine/choose-devices.ts';
-import type { LoadedGuest } from '../../src/machine/loader.ts';
+import type { LoadedGuest } from '../../src/machine/loaded-guest.ts';
 import { loadGuest } from '../../src/machine/loader.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { RunLoop } from '../../src/machine/run-loop.ts';

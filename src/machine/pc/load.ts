@@ -2,7 +2,7 @@
 // From images on the host to a guest that is a whole PC: ROMs, floppies, disks.
 import { floppyFormat } from '../../dm/devices/floppy-formats.ts';
 import { HvmError } from '../../util/errors.ts';
-import type { LoadedGuest } from '../loader.ts';
+import type { LoadedGuest } from '../loaded-guest.ts';
 import type { DosConfig, MediumConfig, PcConfig } from './config.ts';
 import { readMedium } from './media.ts';
 import { checkPcMemory, checkRoms, romPieces } from './memory.ts';

@@ -5,7 +5,7 @@ import { basename, extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { floppyFormat } from '../../dm/devices/floppy-formats.ts';
 import { HvmError } from '../../util/errors.ts';
-import type { LoadedGuest } from '../loader.ts';
+import type { LoadedGuest } from '../loaded-guest.ts';
 import { type DosConfig, ENVIRONMENT_LINE, ENVIRONMENT_LINES } from './config.ts';
 import { loadPc, type Rom } from './load.ts';
 import type { ScriptStep } from './script.ts';

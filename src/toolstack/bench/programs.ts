@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The guest programs that are measured: endless loops in real mode, as bytes with their disassembly.
-import type { LoadedGuest } from '../../machine/loader.ts';
+import type { LoadedGuest } from '../../machine/loaded-guest.ts';
 
 export const BENCH_LOAD = 0x7c00;
 export const BENCH_STACK = 0x7000;

@@ -9,7 +9,7 @@ import {
   SEG_SS,
   type SegmentState,
 } from '../../cpu/backend.ts';
-import type { LoadedGuest } from '../../machine/loader.ts';
+import type { LoadedGuest } from '../../machine/loaded-guest.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { type Cell, DEVICES_END, end, FIRST_DEVICE, pattern, RAM_BYTES, STACK } from './cell.ts';
 import { CODE, Code, HANDLER, PAGE_FAULT_HANDLER, TARGET } from './code.ts';

@@ -6,7 +6,7 @@ import type { Device } from '../../dm/index.ts';
 import type { Access, EventSink, Stage, Witness } from '../../ledger/events.ts';
 import { Ledger } from '../../ledger/ledger.ts';
 import { LiveChecker } from '../../ledger/live-checker.ts';
-import type { LoadedGuest } from '../../machine/loader.ts';
+import type { LoadedGuest } from '../../machine/loaded-guest.ts';
 import { Machine } from '../../machine/machine.ts';
 import { RunLoop } from '../../machine/run-loop.ts';
 import { StraightIo } from '../../machine/straight-io.ts';

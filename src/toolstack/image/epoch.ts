@@ -6,7 +6,7 @@ import { encodeHvmHeader, HVM_HEADER } from '../../image/hvm-context.ts';
 import { PAGE_BYTES, PAGE_NORMAL, PAGE_XTAB } from '../../image/layout.ts';
 import type { PageOut } from '../../image/page-data.ts';
 import type { EpochState } from '../../image/writer.ts';
-import type { LoadedGuest } from '../../machine/loader.ts';
+import type { LoadedGuest } from '../../machine/loaded-guest.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { deviceLabel } from '../../machine/servers.ts';
 import type { RevisionName } from '../../xen/hvm/revision.ts';

@@ -4,7 +4,7 @@
 import { type DeviceSpec, parseDeviceSpec } from '../../dm/registry.ts';
 import { imageFault, type Place } from '../../image/fault.ts';
 import { PAGE_BYTES } from '../../image/layout.ts';
-import { guestForVcpu, type LoadedGuest } from '../../machine/loader.ts';
+import { guestForVcpu, type LoadedGuest } from '../../machine/loaded-guest.ts';
 import { Machine, type MachineOptions } from '../../machine/machine.ts';
 import { checkMedium } from '../../machine/pc/media.ts';
 import { HvmError } from '../../util/errors.ts';

@@ -3,12 +3,8 @@
 import { type DeviceProcessOptions, parseServedDevice } from '../../dm/process/spec.ts';
 import type { DeviceSpec } from '../../dm/registry.ts';
 import { chooseDevices } from '../../machine/choose-devices.ts';
-import {
-  guestForVcpu,
-  type LoadedGuest,
-  type LoadOptions,
-  loadGuest,
-} from '../../machine/loader.ts';
+import { guestForVcpu, type LoadedGuest } from '../../machine/loaded-guest.ts';
+import { type LoadOptions, loadGuest } from '../../machine/loader.ts';
 import { deviceLabel } from '../../machine/servers.ts';
 import { serverPlan } from '../../machine/threads/device-host.ts';
 import { withProcesses } from '../../machine/threads/process-plan.ts';

@@ -4,7 +4,8 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import { parseServedDevice } from '../../dm/process/spec.ts';
 import type { DeviceSpec } from '../../dm/registry.ts';
 import type { Witness } from '../../ledger/events.ts';
-import { guestForVcpu, loadGuest } from '../../machine/loader.ts';
+import { guestForVcpu } from '../../machine/loaded-guest.ts';
+import { loadGuest } from '../../machine/loader.ts';
 import { Machine, type MachineOptions } from '../../machine/machine.ts';
 import { RemoteServers } from '../../machine/threads/remote-servers.ts';
 import { VcpuThread } from '../../machine/threads/vcpu-thread.ts';

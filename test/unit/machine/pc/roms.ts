@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Small BIOS ROMs for tests of the platform, as bytes.
 
-import type { LoadedGuest } from '../../../../src/machine/loader.ts';
+import type { LoadedGuest } from '../../../../src/machine/loaded-guest.ts';
 import { loadPc, type PcOptions } from '../../../../src/machine/pc/load.ts';
 
 /** 64 KiB with `code` at F000:0000 and a far jump to it at the reset vector. */
