@@ -2,7 +2,8 @@
 // Searches on a DOS drive: as on a disk every entry of a folder has a place that it keeps, so that a program may delete
 // what it finds and go on, and all that a search needs is in the program's own memory.
 import { namesOf, parsed } from './dos-change.ts';
-import { type DosEntry, type DosVolume, FOLDER, matches } from './dos-volume.ts';
+import { type DosEntry, FOLDER, matches } from './dos-entry.ts';
+import type { DosVolume } from './dos-volume.ts';
 
 /** Folders that are told apart. */
 const MOST_FOLDERS = 0x10000;

@@ -6,40 +6,13 @@
 // INT 21h that the DOS services do not have. Files are opened for each read, so that nothing outside has to be saved.
 import type { DeviceContext, DeviceState, DeviceWitness, IoSize } from '../device.ts';
 import { RegisterDevice } from '../device.ts';
+import { dword, entryBytes, field, text, timeOf } from './dos-bytes.ts';
 import { namesOf, parsed } from './dos-change.ts';
+import * as dos from './dos-entry.ts';
+import { type HostFolder, type HostProgram, withProgram } from './dos-host.ts';
 import { pathNames, template } from './dos-names.ts';
 import { DosSearches } from './dos-search.ts';
-import type { DosTime } from './dos-time.ts';
-import * as dos from './dos-volume.ts';
-
-/** What the host has. Names are in capitals, 8.3; paths are lists of them from the folder's root. */
-export interface HostFolder {
-  /** Sorted by name; null: no such folder. */
-  list(path: readonly string[]): readonly HostEntry[] | null;
-  /** Names of what is there and cannot be seen, in capitals. */
-  hidden(path: readonly string[]): readonly string[];
-  /** Bytes of a file from `offset` on; fewer at its end or when it is gone. */
-  read(path: readonly string[], offset: number, count: number): Uint8Array;
-}
-
-export interface HostEntry {
-  readonly name: string;
-  readonly folder: boolean;
-  readonly bytes: number;
-  readonly readOnly: boolean;
-  /** Seconds since 1970, UTC: the same on every machine. */
-  readonly modified: number;
-}
-
-/** The program to run: it is in the root of drive C, whatever the host has there. */
-export interface HostProgram {
-  readonly name: string;
-  readonly bytes: Uint8Array;
-  /** Command tail as in a PSP: with its leading blank. */
-  readonly tail: string;
-  /** Its environment before PATH and COMSPEC: NAME=VALUE. */
-  readonly environment: readonly string[];
-}
+import { DosVolume } from './dos-volume.ts';
 
 const DATA = 0;
 const COMMAND = 2;
@@ -102,7 +75,7 @@ const POWER_ON: State = {
 export class HostFolderDevice extends RegisterDevice<State> {
   readonly #context: DeviceContext;
   readonly #program: HostProgram;
-  readonly volume: dos.DosVolume;
+  readonly volume: DosVolume;
   readonly #searches: DosSearches;
   #files: (string[] | null)[] = [];
 
@@ -110,7 +83,7 @@ export class HostFolderDevice extends RegisterDevice<State> {
     super('host-folder', POWER_ON);
     this.#context = context;
     this.#program = program;
-    this.volume = new dos.DosVolume(withProgram(folder, program));
+    this.volume = new DosVolume(withProgram(folder, program));
     this.#searches = new DosSearches(this.volume);
   }
 
@@ -335,57 +308,4 @@ export class HostFolderDevice extends RegisterDevice<State> {
     const { place, entry } = found;
     return [(place + 1) & 0xff, (place + 1) >>> 8, ...entryBytes(entry)];
   }
-}
-
-/** The folder with the program in its root. */
-function withProgram(folder: HostFolder, { name, bytes }: HostProgram): HostFolder {
-  const own = { name, folder: false, bytes: bytes.length, readOnly: false, modified: 0 };
-  return {
-    list: (path) => {
-      const entries = folder.list(path);
-      if (path.length > 0 || entries === null) return entries;
-      const others = entries.filter((entry) => entry.name !== name);
-      const modified = entries.find((entry) => entry.name === name)?.modified ?? 0;
-      return [...others, { ...own, modified }].sort((a, b) => (a.name < b.name ? -1 : 1));
-    },
-    hidden: (path) => folder.hidden(path),
-    read: (path, offset, count) =>
-      path.length === 1 && path[0] === name
-        ? bytes.subarray(offset, offset + count)
-        : folder.read(path, offset, count),
-  };
-}
-
-/** A little-endian number; what the request has not counts as 0. */
-function field(request: Buffer, at: number, bytes: number): number {
-  let value = 0;
-  for (let i = bytes - 1; i >= 0; i--) value = value * 256 + (request[at + i] ?? 0);
-  return value;
-}
-
-const timeOf = (request: Buffer, at: number): DosTime => ({
-  time: field(request, at, 2),
-  date: field(request, at + 2, 2),
-});
-
-function dword(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(Math.min(value, 0xffffffff));
-  return bytes;
-}
-
-function text(request: Buffer, at = 0): string {
-  const end = request.indexOf(0, at);
-  return request.toString('latin1', at, end < 0 ? request.length : end);
-}
-
-/** Attribute, time, date, size, name: the second half of a DTA. */
-function entryBytes(entry: dos.DosEntry): Buffer {
-  const bytes = Buffer.alloc(22);
-  bytes[0] = entry.attributes;
-  bytes.writeUInt16LE(entry.time, 1);
-  bytes.writeUInt16LE(entry.date, 3);
-  dword(entry.bytes).copy(bytes, 5);
-  bytes.write(entry.name, 9, 12, 'latin1');
-  return bytes;
 }

@@ -15,15 +15,10 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { type DosEntry, DosError, FOLDER, READ_ONLY } from '../../dm/devices/dos-entry.ts';
 import { isDosName } from '../../dm/devices/dos-names.ts';
 import { secondsOf } from '../../dm/devices/dos-time.ts';
-import {
-  type DosEntry,
-  DosError,
-  type DosVolume,
-  FOLDER,
-  READ_ONLY,
-} from '../../dm/devices/dos-volume.ts';
+import type { DosVolume } from '../../dm/devices/dos-volume.ts';
 import { HvmError } from '../../util/errors.ts';
 import { hostFolder, realPath } from './folder.ts';
 

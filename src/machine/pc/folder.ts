@@ -11,8 +11,8 @@ import {
   readSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import type { HostEntry, HostFolder } from '../../dm/devices/dos-host.ts';
 import { isDosName } from '../../dm/devices/dos-names.ts';
-import type { HostEntry, HostFolder } from '../../dm/devices/host-folder.ts';
 import { HvmError } from '../../util/errors.ts';
 
 const OWNER_WRITES = 0o200;

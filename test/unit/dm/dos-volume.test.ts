@@ -2,11 +2,12 @@
 // Drive C of a DOS program: what it changed over what the host has; names, dates, searches, and the way through an image.
 import { describe, expect, test } from 'vitest';
 import { changesOf } from '../../../src/dm/devices/dos-change.ts';
+import { DosError } from '../../../src/dm/devices/dos-entry.ts';
+import type { HostFolder } from '../../../src/dm/devices/dos-host.ts';
 import { fits, pathNames, template } from '../../../src/dm/devices/dos-names.ts';
 import { DosSearches } from '../../../src/dm/devices/dos-search.ts';
 import { dosTime, secondsOf } from '../../../src/dm/devices/dos-time.ts';
-import { DosError, DosVolume, MOST_BYTES, MOST_NAMES } from '../../../src/dm/devices/dos-volume.ts';
-import type { HostFolder } from '../../../src/dm/devices/host-folder.ts';
+import { DosVolume, MOST_BYTES, MOST_NAMES } from '../../../src/dm/devices/dos-volume.ts';
 
 const NOW = { time: 0x6000, date: 0x5021 };
 

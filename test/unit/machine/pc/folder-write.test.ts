@@ -15,7 +15,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { DosError, DosVolume } from '../../../../src/dm/devices/dos-volume.ts';
+import { DosError } from '../../../../src/dm/devices/dos-entry.ts';
+import { DosVolume } from '../../../../src/dm/devices/dos-volume.ts';
 import { hostFolder } from '../../../../src/machine/pc/folder.ts';
 import { writeFolder } from '../../../../src/machine/pc/folder-write.ts';
 import { isHvmError } from '../../../../src/util/errors.ts';
