@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The program of one process of `stress --restore fresh`: told by its parent what to do, killed by it at any moment.
-import type { ChainLink } from '../toolstack/image/chain-link.ts';
+
 import { runLink } from '../toolstack/image/chain-link.ts';
+import type { ChainLink } from '../toolstack/image/chain-words.ts';
 import { toFailure } from './output.ts';
 import { host } from './runners.ts';
 

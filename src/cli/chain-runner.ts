@@ -8,7 +8,7 @@ import {
   chain,
   type LinkProcess,
 } from '../toolstack/image/chain.ts';
-import type { ChainLink, ChainWord } from '../toolstack/image/chain-link.ts';
+import type { ChainLink, ChainWord } from '../toolstack/image/chain-words.ts';
 import type { RunHooks } from './command.ts';
 import { host } from './runners.ts';
 

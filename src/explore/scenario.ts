@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What is explored: a guest, a revision, who takes part, and how much of it.
-import type { DeviceSpec } from '../dm/registry.ts';
-import type { LoadOptions } from '../machine/loader.ts';
+
+import type { GuestSetup } from '../toolstack/guest-setup.ts';
 import type { MuseumBug } from '../toolstack/museum/index.ts';
-import type { RevisionName } from '../xen/hvm/revision.ts';
 
 /** Which CPU runs the guest: the emulator with the guest's own code, or a list of its accesses. */
 export type ExploreCpu = 'real' | 'scripted';
 
 /** One small world whose orders are searched. The same scenario and the same choices: the same run. */
-export interface Scenario {
-  guest: string;
-  load: LoadOptions;
-  devices: readonly DeviceSpec[];
-  revision: RevisionName;
+export interface Scenario extends GuestSetup {
   /** An exhibit of the museum, which has a revision of its own; null or absent: none. */
   bug?: MuseumBug | null;
   cpu: ExploreCpu;

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A guest under checkpoints: one machine, its books, and a shutdown at a drawn place, again and again.
-import type { DeviceSpec } from '../dm/registry.ts';
+
 import type { EventSink } from '../ledger/events.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { LiveChecker } from '../ledger/live-checker.ts';
 import { chooseDevices } from '../machine/choose-devices.ts';
 import type { LoadedGuest } from '../machine/loaded-guest.ts';
-import type { LoadOptions } from '../machine/loader.ts';
 import { loadGuest } from '../machine/loader.ts';
 import { Machine } from '../machine/machine.ts';
 import { RunLoop, type Stop } from '../machine/run-loop.ts';
@@ -15,11 +14,11 @@ import type { RunMeter } from '../util/measure.ts';
 import { Random } from '../util/random.ts';
 import { domain_shutdown } from '../xen/common/domain.ts';
 import type { Tracer } from '../xen/common/trace.ts';
-import type { RevisionName } from '../xen/hvm/revision.ts';
 import { SHUTDOWN_suspend } from '../xen/public/sched.ts';
 import { Books } from './books.ts';
 import { checkpoint } from './checkpoint.ts';
 import { GuestLog } from './guest-log.ts';
+import type { GuestSetup } from './guest-setup.ts';
 import type { LoadedImage } from './image/load.ts';
 import { guestOfImage, restoreMachine } from './image/restore.ts';
 import type { LedgerPosition, OutputPosition } from './image/state.ts';
@@ -47,13 +46,7 @@ const PC_SPACING = 10_000;
 const MOST_SKIPPED = 3;
 
 /** What a session is made of. */
-export interface SessionOptions {
-  guest: string;
-  load: LoadOptions;
-  /** In place of the manifest's of the same name, or besides. */
-  devices: readonly DeviceSpec[];
-  /** Of no matter with `bug`, which has its own. */
-  revision: RevisionName;
+export interface SessionOptions extends GuestSetup {
   /** An exhibit of the museum, put into the monitor or done by this session. */
   bug?: MuseumBug | null;
   seed: number;

@@ -111,6 +111,15 @@ function code(text: string): string {
   return text.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/(^|\s)\/\/[^\n]*/g, '$1');
 }
 
+/** Files that import themselves by way of others, types included. */
+function circling(imports: readonly Import[]): string[] {
+  const from = new Set(imports.map((it) => it.from));
+  const to = new Set(imports.map((it) => it.to));
+  // Who imports nobody of these, or is imported by nobody of them, is in no circle.
+  const left = imports.filter((it) => from.has(it.to) && to.has(it.from));
+  return left.length === imports.length ? [...from].sort() : circling(left);
+}
+
 /** Files outside `home` whose code matches. */
 function elsewhere(pattern: RegExp, home: (file: string) => boolean): string[] {
   return files
@@ -157,6 +166,23 @@ describe('layers', () => {
     expect(importsOf('cpu/x.ts', values).map(breach)).toEqual(['cpu/x.ts imports xen/hvm/io.ts']);
     expect(importsOf('xen/hvm/x.ts', "import '../../dm/bus.ts';").map(breach)).toHaveLength(1);
     expect(breach({ from: 'news/x.ts', to: 'util/hex.ts', typeOnly: false })).toContain('table');
+  });
+});
+
+describe('circles', () => {
+  const isXen = (file: string): boolean => file.startsWith('xen/');
+
+  it("there are none but that of Xen's own structures", () => {
+    const imports = files.flatMap(({ file, text }) => importsOf(file, text));
+    expect(circling(imports.filter(({ from, to }) => !isXen(from) || !isXen(to)))).toEqual([]);
+    expect(circling(imports)).toContain('xen/common/sched.ts');
+  });
+
+  it('the check sees what it is there to see', () => {
+    const imports = (text: string): Import[] =>
+      text.split(' ').map((pair) => ({ from: pair[0] ?? '', to: pair[1] ?? '', typeOnly: true }));
+    expect(circling(imports('ab bc ac dc'))).toEqual([]);
+    expect(circling(imports('ab bc ca xa cy'))).toEqual(['a', 'b', 'c']);
   });
 });
 

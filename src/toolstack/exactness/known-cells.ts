@@ -14,7 +14,16 @@ import {
   patternAt,
 } from './cell.ts';
 import type { Code } from './code.ts';
-import { bytesOf, number, operand, places, wantMemory, wantReg, wantStored } from './known.ts';
+import {
+  type Add,
+  bytesOf,
+  number,
+  operand,
+  places,
+  wantMemory,
+  wantReg,
+  wantStored,
+} from './known.ts';
 import { knownCodeCells } from './known-code-cells.ts';
 
 const EAX = 0;
@@ -24,13 +33,6 @@ const ESI = 6;
 const EDI = 7;
 const IN = [0xe4, PORT_IMM] as const;
 const SENT = 0xa1b2c3d4;
-
-/** Adds a cell in one width of code. */
-export type Add = (
-  name: string,
-  body: (c: Code) => void,
-  more?: Parameters<typeof cell>[4],
-) => void;
 
 const sum = (bytes: readonly number[], more: number): number[] =>
   bytesOf(number(bytes) + more, bytes.length);

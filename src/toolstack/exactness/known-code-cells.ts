@@ -2,8 +2,7 @@
 // Cells that know their results, about the code around an access: flags, counts, changing code, IP, shadows.
 import { answerTo, DATA, FIRST_DEVICE, PORT_DX, PORT_IMM, pattern } from './cell.ts';
 import type { Bits, Code } from './code.ts';
-import { wantCarry, wantCount, wantFlags, wantMemory, wantReg } from './known.ts';
-import type { Add } from './known-cells.ts';
+import { type Add, wantCarry, wantCount, wantFlags, wantMemory, wantReg } from './known.ts';
 
 const AT = FIRST_DEVICE + 0x10;
 /** What the handler of every interrupt increments. */

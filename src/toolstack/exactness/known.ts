@@ -1,11 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What a guest says about its own results: where one is not as it has to be, it writes to a port that no device has.
-import { answerTo, DEVICES_END, ECHO, FIRST_DEVICE, pattern, SECOND_DEVICE } from './cell.ts';
+import {
+  answerTo,
+  type CellExtras,
+  DEVICES_END,
+  ECHO,
+  FIRST_DEVICE,
+  pattern,
+  SECOND_DEVICE,
+} from './cell.ts';
 import type { Code, Width } from './code.ts';
 
 const NOBODY = 0xee;
 const EAX = 0;
 const EDX = 2;
+
+/** Adds a cell in one width of code. */
+export type Add = (name: string, body: (c: Code) => void, more?: CellExtras) => void;
 
 // je over; out NOBODY, al; over:
 function orTell(c: Code): Code {

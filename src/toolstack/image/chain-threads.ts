@@ -6,8 +6,8 @@ import type { Watch } from '../limits.ts';
 import type { ThreadsOptions } from '../stress.ts';
 import { threadedEpoch } from '../threads/domain-epoch.ts';
 import { ThreadedDomain } from '../threads/threaded-domain.ts';
-import type { ChainLink, ChainWord } from './chain-link.ts';
 import { isShort, standStill } from './chain-pace.ts';
+import type { ChainLink, ChainWord } from './chain-words.ts';
 import { Checkpointer } from './checkpointer.ts';
 import type { LoadedImage } from './load.ts';
 

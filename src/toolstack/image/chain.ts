@@ -13,7 +13,7 @@ import type { Watch } from '../limits.ts';
 import { comparisonOf, type EndComparison } from '../stress.ts';
 import type { EndReport } from '../undisturbed/undisturbed.ts';
 import { compareChainEnd } from './chain-end.ts';
-import type { ChainLink, ChainWord } from './chain-link.ts';
+import type { ChainLink, ChainWord } from './chain-words.ts';
 import { fileSource, loadImage } from './read.ts';
 
 /** A process of the chain, as far as its parent knows it. */

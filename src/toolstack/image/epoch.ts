@@ -11,7 +11,8 @@ import type { Machine } from '../../machine/machine.ts';
 import { deviceLabel } from '../../machine/servers.ts';
 import type { RevisionName } from '../../xen/hvm/revision.ts';
 import type { Snapshot } from '../snapshot.ts';
-import { type HvmRecord, saveRecords } from './hvm-records.ts';
+import { saveRecords } from './hvm-records.ts';
+import type { HvmRecord } from './record-codec.ts';
 import type {
   ImageState,
   LedgerPosition,

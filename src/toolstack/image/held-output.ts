@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // When a guest's output leaves: at once, or only when the checkpoint that covers it is committed.
-import type { RunImageOptions } from './run-images.ts';
+
+/** When output leaves. */
+export type Release = 'committed' | 'immediate';
 
 /** Whether these options hold output back. */
-export function holds(image: RunImageOptions | null): boolean {
+export function holds(image: { release: Release } | null): boolean {
   return image !== null && image.release === 'committed';
 }
 

@@ -1,29 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The entries of the HVM context that a machine has: one codec for each kind. A new device that Xen has an entry for is a
 // line here.
-import { HVM_CPU, type HvmEntry } from '../../image/hvm-context.ts';
+import { HVM_CPU } from '../../image/hvm-context.ts';
 import { decodeHvmCpu, HVM_CPU_BYTES } from '../../image/hvm-cpu.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { encodeCpu } from './cpu-record.ts';
 import { nativeCpu } from './native-cpu.ts';
 import { PC_RECORDS } from './pc-records.ts';
-
-/** An entry to be written. */
-export type HvmRecord = Pick<HvmEntry, 'code' | 'instance' | 'body'>;
-
-/** One kind of entry. */
-export interface HvmRecordCodec {
-  code: number;
-  /** Entries of a machine that stands still: of a vCPU, or of a device with the vCPU's number 0. */
-  save(machine: Machine): HvmRecord[];
-  /** What is wrong with a body as such, in words, or null. */
-  problem(body: Uint8Array): string | null;
-  /**
-   * Puts the entries of this kind back into a machine whose CPU, memory and device models are restored.
-   * @returns what does not fit, in words, or null
-   */
-  restore(machine: Machine, records: readonly HvmRecord[]): string | null;
-}
+import type { HvmRecord, HvmRecordCodec } from './record-codec.ts';
 
 /** Opaque state restores a CPU; its entry says the same by name, and is held against it. */
 const cpu: HvmRecordCodec = {

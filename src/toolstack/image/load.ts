@@ -21,7 +21,8 @@ import { decodeOwnPart, type OwnPart } from '../../image/own-part.ts';
 import { decodePageData } from '../../image/page-data.ts';
 import { type StreamListener, StreamReader, type StreamRecord } from '../../image/reader.ts';
 import { checkPolicy, decodeHvmParams, decodeTscInfo } from '../../image/small-records.ts';
-import { HVM_RECORDS, type HvmRecord } from './hvm-records.ts';
+import { HVM_RECORDS } from './hvm-records.ts';
+import type { HvmRecord } from './record-codec.ts';
 import { type ImageState, imageStateSchema } from './state.ts';
 
 /** One checkpoint of an image, whole and checked. */

@@ -2,7 +2,7 @@
 // PIC, ISA_IRQ, PIT and RTC of an HVM context, as Xen lays them out. Our own state restores a PC, for Xen's records do not
 // hold times; its records say the same by name, and are held against it.
 import type { PcState } from '../../machine/pc/state.ts';
-import type { HvmRecord, HvmRecordCodec } from './hvm-records.ts';
+import type { HvmRecord, HvmRecordCodec } from './record-codec.ts';
 
 const HVM_PIC = 3;
 const HVM_ISA_IRQ = 8;

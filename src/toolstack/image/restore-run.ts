@@ -2,7 +2,8 @@
 // `trapline restore`: the guest of an image goes on, as `run` runs one.
 import { booksOf } from '../books.ts';
 import type { Watch } from '../limits.ts';
-import { type RunReport, type RunTerminal, runMachine } from '../run.ts';
+import { runMachine } from '../run.ts';
+import type { RunReport, RunTerminal } from '../run-report.ts';
 import type { ThreadsOptions } from '../stress.ts';
 import { runThreads } from '../threads/run-threads.ts';
 import { HeldOutput, holds } from './held-output.ts';

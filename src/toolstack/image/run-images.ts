@@ -6,7 +6,7 @@ import type { RevisionName } from '../../xen/hvm/revision.ts';
 import type { Books } from '../books.ts';
 import { Snapshot } from '../snapshot.ts';
 import { Checkpointer } from './checkpointer.ts';
-import type { HeldOutput } from './held-output.ts';
+import type { HeldOutput, Release } from './held-output.ts';
 import { suspend } from './suspend.ts';
 
 /** What is asked for. */
@@ -15,8 +15,7 @@ export interface RunImageOptions {
   /** Instructions from checkpoint to checkpoint. */
   every: number;
   fsync: boolean;
-  /** When output leaves. */
-  release: 'committed' | 'immediate';
+  release: Release;
 }
 
 /** What became of it. */

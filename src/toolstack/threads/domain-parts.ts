@@ -4,8 +4,7 @@ import { DeviceThread } from '../../machine/threads/device-host.ts';
 import type { DomainMemory } from '../../machine/threads/domain-memory.ts';
 import { DeviceProcess } from '../../machine/threads/process-host.ts';
 import type { LoadedImage } from '../image/load.ts';
-import type { DomainPlan } from './domain-plan.ts';
-import type { ThreadedOptions } from './threaded-domain.ts';
+import type { DomainPlan, ThreadedOptions } from './domain-plan.ts';
 import type { Pauses } from './vcpu-host.ts';
 
 /** Instruction counts at which vCPU 0 of a planned domain shuts it down. */

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // `run`, `restore` and `save` of a guest whose vCPUs and device models are threads: the same reports, the same images.
+
 import { EXIT_NAMES } from '../../cpu/backend.ts';
-import type { DeviceSpec } from '../../dm/registry.ts';
 import type { StreamWriter } from '../../image/writer.ts';
-import type { LoadOptions } from '../../machine/loader.ts';
 import { HvmError } from '../../util/errors.ts';
-import type { RevisionName } from '../../xen/hvm/revision.ts';
 import type { BooksReport } from '../books.ts';
+import type { GuestSetup } from '../guest-setup.ts';
 import { Checkpointer } from '../image/checkpointer.ts';
 import { allPages } from '../image/epoch.ts';
 import { HeldOutput, holds } from '../image/held-output.ts';
 import type { LoadedImage } from '../image/load.ts';
 import type { RunImageOptions } from '../image/run-images.ts';
 import { Limits, type Watch } from '../limits.ts';
-import type { RunReport, RunTerminal } from '../run.ts';
+import type { RunReport, RunTerminal } from '../run-report.ts';
 import type { StressOutcome, ThreadsOptions } from '../stress.ts';
 import { threadedEpoch } from './domain-epoch.ts';
 import { ThreadedDomain } from './threaded-domain.ts';
@@ -23,11 +22,7 @@ import type { VcpuFinal } from './vcpu-host.ts';
 const LOOK_MS = 2;
 
 /** What is asked for; with an image, guest, load, devices and revision are its own. */
-export interface RunThreadsOptions {
-  guest: string;
-  load: LoadOptions;
-  devices: readonly DeviceSpec[];
-  revision: RevisionName;
+export interface RunThreadsOptions extends GuestSetup {
   /** Of vCPU 0; null: what the guest's manifest says. */
   maxInstructions: number | null;
   timeoutMs: number | null;

@@ -22,32 +22,8 @@ import type { LoadedImage } from '../image/load.ts';
 import { ramOf } from '../image/restore.ts';
 import type { Watch } from '../limits.ts';
 import { pausesOf, startDevices } from './domain-parts.ts';
-import { type DomainPlan, type PlanOptions, planDomain } from './domain-plan.ts';
+import { type DomainPlan, planDomain, type ThreadedOptions } from './domain-plan.ts';
 import { COMMAND_CHECKPOINT, type VcpuFinal, VcpuHost } from './vcpu-host.ts';
-
-/** What a threaded domain is made of. */
-export interface ThreadedOptions extends PlanOptions {
-  seed: number;
-  /** Of vCPU 0; of others, see `ledgerPathOf()`. */
-  ledgerPath: string | null;
-  /** Looks before a thread sleeps. */
-  spins: number;
-  /** A device model that is silent for so long counts as dead. */
-  answerTimeoutMs: number;
-  /** URLs of modules that register devices, for every thread. */
-  modules: readonly string[];
-  measure: boolean;
-  /** Main file of the device models' threads, in place of ours: tests have device models that misbehave. */
-  deviceMain?: URL;
-  output?: (byte: number) => void;
-  /**
-   * vCPU 0 shuts the domain down by itself, every so many instructions (null: not before the last) and at the last one
-   * (null: what the guest's manifest says). Absent: nobody but the toolstack does.
-   */
-  pauses?: { every: number | null; last: number | null } | null;
-  /** Its checkpoints go into images; with `fsync`, ledger files wait for the disk before. Absent: they do not. */
-  images?: { fsync: boolean } | null;
-}
 
 /** A device model that has died, and of what. */
 export interface DeviceDeath {

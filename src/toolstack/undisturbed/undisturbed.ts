@@ -6,9 +6,9 @@ import { chooseDevices } from '../../machine/choose-devices.ts';
 import { loadGuest } from '../../machine/loader.ts';
 import { Machine } from '../../machine/machine.ts';
 import { RunLoop, type Stop } from '../../machine/run-loop.ts';
+import type { GuestSetup } from '../guest-setup.ts';
 import type { Watch } from '../limits.ts';
-import { revisionOf } from '../museum/index.ts';
-import type { SessionOptions } from '../session.ts';
+import { type MuseumBug, revisionOf } from '../museum/index.ts';
 import { type EndDifference, endDifferences } from './end-state.ts';
 import { OutputDigest } from './output-digest.ts';
 import { type AccessTape, TapeComparison } from './tape.ts';
@@ -43,10 +43,7 @@ export class Undisturbed implements Disposable {
   readonly #output = new OutputDigest();
 
   /** @param tape - of the run that is followed */
-  constructor(
-    options: Pick<SessionOptions, 'guest' | 'load' | 'devices' | 'revision' | 'bug'>,
-    tape: AccessTape,
-  ) {
+  constructor(options: GuestSetup & { bug?: MuseumBug | null }, tape: AccessTape) {
     this.#tape = tape;
     this.#comparison = new TapeComparison(tape);
     this.#ledger = new Ledger({ sinks: [this.#comparison] });
