@@ -63,6 +63,21 @@ class Timer {
     this.out(3, 0xe0 | (2 << port));
     return this.in(port);
   }
+  /** Output and count of counter 2 before each of so many ticks. */
+  course(ticks: number): number[][] {
+    return Array.from({ length: ticks }, () => {
+      const pair = [this.output, this.latched()];
+      this.pass(1);
+      return pair;
+    });
+  }
+  /** Output of counter 2 after each of so many ticks. */
+  outputs(ticks: number): number[] {
+    return Array.from({ length: ticks }, () => {
+      this.pass(1);
+      return this.output;
+    });
+  }
   pass(ticks: number): void {
     for (let i = 0; i < ticks; i++) {
       this.#tick++;
@@ -71,6 +86,15 @@ class Timer {
       if (irq.isa_irq !== 0) this.interrupts.push(this.#tick - START);
     }
   }
+}
+
+/** Counter 2 with its gate, in a mode, with a count: written in this order. */
+function begun(gate: number, mode: number, count: number): Timer {
+  const timer = new Timer();
+  timer.gate(gate);
+  timer.mode(mode);
+  timer.count(count);
+  return timer;
 }
 
 /** The ticks at which counter 0 interrupts after `begin`. */
@@ -83,10 +107,7 @@ function interrupts(ticks: number, begin: (timer: Timer) => void): number[] {
 
 describe('a control word', () => {
   it.each([0, 1, 2, 3, 4, 5])('of mode %i makes the output, and stops the counter', (mode) => {
-    const timer = new Timer();
-    timer.gate(1);
-    timer.mode(3);
-    timer.count(1000);
+    const timer = begun(1, 3, 1000);
     timer.pass(700);
     timer.mode(mode);
     expect(timer.output).toBe(mode === 0 ? 0 : 1);
@@ -97,10 +118,7 @@ describe('a control word', () => {
   });
 
   it('takes a latched count back', () => {
-    const timer = new Timer();
-    timer.gate(1);
-    timer.mode(2);
-    timer.count(1000);
+    const timer = begun(1, 2, 1000);
     timer.out(3, COUNTER_2);
     timer.mode(2);
     timer.count(500);
@@ -134,10 +152,7 @@ describe('reading and writing', () => {
   });
 
   it('a second latch command does nothing until the first is read', () => {
-    const timer = new Timer();
-    timer.gate(1);
-    timer.mode(0);
-    timer.count(1000);
+    const timer = begun(1, 0, 1000);
     timer.out(3, COUNTER_2);
     timer.pass(10);
     timer.out(3, COUNTER_2);
@@ -146,10 +161,7 @@ describe('reading and writing', () => {
   });
 
   it('gives a latched status before a latched count', () => {
-    const timer = new Timer();
-    timer.gate(1);
-    timer.mode(2);
-    timer.count(0x1234);
+    const timer = begun(1, 2, 0x1234);
     timer.out(3, 0xc8);
     expect(timer.in(2)).toBe(0x80 | BOTH | (2 << 1));
     expect(timer.in(2) | (timer.in(2) << 8)).toBe(0x1234);
@@ -195,10 +207,7 @@ describe('the null count', () => {
   });
 
   it('lasts to the end of the period in mode 2, to the gate in mode 1', () => {
-    const timer = new Timer();
-    timer.gate(1);
-    timer.mode(2);
-    timer.count(100);
+    const timer = begun(1, 2, 100);
     timer.pass(40);
     timer.count(30);
     expect(timer.status() & NULL).toBe(NULL);
@@ -215,32 +224,19 @@ describe('the null count', () => {
 
 describe('mode 0', () => {
   it('rises at the end and stays, while the counter goes on', () => {
-    const timer = new Timer();
-    timer.gate(1);
-    timer.mode(0);
-    timer.count(3);
-    const seen = [0, 1, 2, 3, 4, 5].map(() => {
-      const pair = [timer.output, timer.latched()];
-      timer.pass(1);
-      return pair;
-    });
-    expect(seen).toEqual([
-      ...[
-        [0, 3],
-        [0, 2],
-        [0, 1],
-        [1, 0],
-        [1, 0xffff],
-        [1, 0xfffe],
-      ],
+    const timer = begun(1, 0, 3);
+    expect(timer.course(6)).toEqual([
+      [0, 3],
+      [0, 2],
+      [0, 1],
+      [1, 0],
+      [1, 0xffff],
+      [1, 0xfffe],
     ]);
   });
 
   it('is stopped by the first of two bytes, and falls', () => {
-    const timer = new Timer();
-    timer.gate(1);
-    timer.mode(0);
-    timer.count(5);
+    const timer = begun(1, 0, 5);
     timer.pass(6);
     expect(timer.output).toBe(1);
     timer.out(2, 7);
@@ -255,10 +251,7 @@ describe('mode 0', () => {
   });
 
   it('waits while the gate is low', () => {
-    const timer = new Timer();
-    timer.gate(0);
-    timer.mode(0);
-    timer.count(10);
+    const timer = begun(0, 0, 10);
     timer.pass(50);
     expect(timer.latched()).toBe(10);
     timer.gate(1);
@@ -283,10 +276,7 @@ describe('mode 0', () => {
 
 describe('modes 1 and 5', () => {
   it('mode 1 is low for the count from each edge of the gate', () => {
-    const timer = new Timer();
-    timer.gate(0);
-    timer.mode(1);
-    timer.count(4);
+    const timer = begun(0, 1, 4);
     timer.pass(20);
     expect(timer.output).toBe(1);
     timer.gate(1);
@@ -323,11 +313,7 @@ describe('modes 1 and 5', () => {
     timer.pass(3);
     expect(timer.output).toBe(1);
     timer.gate(1);
-    const seen = [0, 1, 2, 3, 4].map(() => {
-      timer.pass(1);
-      return timer.output;
-    });
-    expect(seen).toEqual([1, 1, 0, 1, 1]);
+    expect(timer.outputs(5)).toEqual([1, 1, 0, 1, 1]);
   });
 
   it.each([1, 5])('counter 0 never interrupts in mode %i: its gate has no edge', (mode) => {
@@ -342,16 +328,8 @@ describe('modes 1 and 5', () => {
 
 describe('mode 2', () => {
   it('is low for the last clock of each period', () => {
-    const timer = new Timer();
-    timer.gate(1);
-    timer.mode(2);
-    timer.count(3);
-    const seen = [0, 1, 2, 3, 4, 5].map(() => {
-      const pair = [timer.output, timer.latched()];
-      timer.pass(1);
-      return pair;
-    });
-    expect(seen).toEqual([
+    const timer = begun(1, 2, 3);
+    expect(timer.course(6)).toEqual([
       [1, 3],
       [1, 2],
       [0, 1],
@@ -372,10 +350,7 @@ describe('mode 2', () => {
   });
 
   it('begins anew with the gate, high while that is low', () => {
-    const timer = new Timer();
-    timer.gate(1);
-    timer.mode(2);
-    timer.count(10);
+    const timer = begun(1, 2, 10);
     timer.pass(9);
     expect(timer.output).toBe(0);
     timer.gate(0);
@@ -388,16 +363,8 @@ describe('mode 2', () => {
 
 describe('mode 3', () => {
   it('counts by twos; of an odd count the high half is a clock longer', () => {
-    const timer = new Timer();
-    timer.gate(1);
-    timer.mode(3);
-    timer.count(5);
-    const seen = [0, 1, 2, 3, 4, 5].map(() => {
-      const pair = [timer.output, timer.latched()];
-      timer.pass(1);
-      return pair;
-    });
-    expect(seen).toEqual([
+    const timer = begun(1, 3, 5);
+    expect(timer.course(6)).toEqual([
       [1, 4],
       [1, 2],
       [1, 0],
@@ -408,10 +375,7 @@ describe('mode 3', () => {
   });
 
   it('takes a new count at the end of half a period', () => {
-    const timer = new Timer();
-    timer.gate(1);
-    timer.mode(3);
-    timer.count(100);
+    const timer = begun(1, 3, 100);
     timer.pass(30);
     timer.count(20);
     timer.pass(19);
@@ -454,14 +418,7 @@ describe('mode 3', () => {
 
 describe('mode 4', () => {
   it('is low for a clock at the end, once', () => {
-    const timer = new Timer();
-    timer.gate(1);
-    timer.mode(4);
-    timer.count(2);
-    const seen = [0, 1, 2, 3].map(() => {
-      timer.pass(1);
-      return timer.output;
-    });
-    expect(seen).toEqual([1, 0, 1, 1]);
+    const timer = begun(1, 4, 2);
+    expect(timer.outputs(4)).toEqual([1, 0, 1, 1]);
   });
 });
