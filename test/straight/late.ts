@@ -4,29 +4,16 @@
 import type { DeviceContext, DeviceState, IoSize } from '../../src/dm/device.ts';
 import { type OffsetRange, PublishedRegister } from '../../src/dm/published.ts';
 import type { DeviceSpec } from '../../src/dm/registry.ts';
-import type { Access, EventSink, Mark, Stage } from '../../src/ledger/events.ts';
-import { Ledger } from '../../src/ledger/ledger.ts';
-import { LiveChecker } from '../../src/ledger/live-checker.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { RunLoop } from '../../src/machine/run-loop.ts';
 import { StraightIo } from '../../src/machine/straight-io.ts';
-import { guestOf } from '../../src/toolstack/bench/programs.ts';
 import { checkpoint, inFlight } from '../../src/toolstack/checkpoint.ts';
 import { Snapshot } from '../../src/toolstack/snapshot.ts';
 import { Random } from '../../src/util/random.ts';
-import { domain_shutdown } from '../../src/xen/common/domain.ts';
-import { domain_pause, domain_unpause } from '../../src/xen/common/sched.ts';
-import { send_invalidate_req } from '../../src/xen/hvm/ioreq.ts';
-import {
-  hvm_map_io_range_to_ioreq_server,
-  hvm_set_ioreq_server_state,
-  hvm_unmap_io_range_from_ioreq_server,
-} from '../../src/xen/hvm/ioreq_server.ts';
-import { loopOf } from './guest.ts';
+import { checkedLedger, doDeed, Notes, randomGuest, rest, startLedger } from './trouble.ts';
 
-const SHUTDOWN_suspend = 2;
-const PORT_RANGE = 0;
-const DOM0 = 0;
+/** Of device `two`. */
+const PORTS = { server: 1, first: 0x224, last: 0x22b };
 
 /** What a device that is asked at once does besides answering, now and then. */
 const DEEDS = [
@@ -41,18 +28,7 @@ const DEEDS = [
 ] as const;
 
 /** One of the two. */
-export class LateSide implements EventSink {
-  readonly seen: string[] = [];
-  readonly heard: string[] = [];
-  machine: Machine | null = null;
-
-  access(stage: Stage, seq: number, a: Access): void {
-    this.heard.push(`${seq} ${stage} ${JSON.stringify(a)}`);
-  }
-  mark(seq: number, mark: Mark): void {
-    this.heard.push(`${seq} ${JSON.stringify(mark)}`);
-  }
-
+export class LateSide extends Notes {
   /** What there is at a rest. */
   look(what: string): void {
     const m = this.machine;
@@ -119,33 +95,8 @@ function watched(side: LateSide, seed: number, name: string, how: Watched): Devi
     };
     const deed = (): void => {
       if (!deeds || random.below(60) !== 0) return;
-      const { domain: d, vcpu: v } = side.machine as Machine;
-      switch (random.pick(DEEDS)) {
-        case 'shutdown':
-          domain_shutdown(d, SHUTDOWN_suspend);
-          break;
-        case 'raise':
-          context.raiseIrq(3);
-          break;
-        case 'lower':
-          context.lowerIrq(3);
-          break;
-        case 'pause':
-          domain_pause(d);
-          break;
-        case 'unmap':
-          hvm_unmap_io_range_from_ioreq_server(d, DOM0, 1, PORT_RANGE, 0x224, 0x22b);
-          break;
-        case 'disable':
-          hvm_set_ioreq_server_state(d, DOM0, 1 + random.below(3), false);
-          break;
-        case 'broadcast':
-          send_invalidate_req(v);
-          break;
-        case 'verdict':
-          context.endGuest('success');
-          break;
-      }
+      const someServer = (): number => 1 + random.below(3);
+      doDeed(random.pick(DEEDS), side.machine as Machine, context, PORTS, someServer);
     };
     const write = (offset: number, size: IoSize, data: number): void => {
       note(`w${size}@${offset}=${data}`);
@@ -204,14 +155,8 @@ export function runLate(
 ): { seen: string[]; heard: string[]; taken: number; output: number } {
   const side = new LateSide();
   const random = new Random(seed);
-  const guest = guestOf({
-    name: 'random',
-    unit: 'instruction',
-    code: loopOf(new Random(random.next()), 20 + random.below(60)),
-    roundInsns: 1,
-    roundUnits: 1,
-  });
-  const ledger = withBooks ? new Ledger({ sinks: [side, new LiveChecker()] }) : null;
+  const guest = randomGuest(random);
+  const ledger = withBooks ? checkedLedger(side) : null;
   let output = 0;
   using machine = new Machine({
     guest,
@@ -235,13 +180,7 @@ export function runLate(
     },
   });
   side.machine = machine;
-  ledger?.start({
-    guest: 'random',
-    revision: 'exact',
-    seed,
-    vcpus: 1,
-    devices: machine.ledgerDevices,
-  });
+  startLedger(ledger, machine, seed);
   const loop = new RunLoop(machine);
   const snapshot = new Snapshot(machine);
   let checkpoints = 0;
@@ -256,7 +195,7 @@ export function runLate(
         s.restore(devices[i] as ReturnType<typeof s.save>);
       });
     }
-    rest(machine, random);
+    rest(machine, random, PORTS);
     if (!machine.domain.is_shut_down || machine.domain.crashed !== null) continue;
     if (inFlight(machine).length > 0) side.seen.push(inFlight(machine).join());
     checkpoints++;
@@ -269,21 +208,4 @@ export function runLate(
   const { straight } = machine;
   const taken = straight instanceof StraightIo ? (straight.posted?.taken ?? 0) : 0;
   return { seen: side.seen, heard: side.heard, taken, output };
-}
-
-/** What the toolstack does between two runs. */
-function rest(machine: Machine, random: Random): void {
-  const { domain: d } = machine;
-  machine.verdict = null;
-  while (d.pause_count > 0) domain_unpause(d);
-  for (const id of [0, 1, 2, 3]) hvm_set_ioreq_server_state(d, DOM0, id, true);
-  hvm_map_io_range_to_ioreq_server(d, DOM0, 1, PORT_RANGE, 0x224, 0x22b);
-  if (random.below(6) === 0) domain_shutdown(d, SHUTDOWN_suspend);
-  if (random.below(5) === 0) machine.interrupts.pulse(2);
-  if (random.below(8) === 0) machine.cpu.kick();
-  for (const server of machine.servers) {
-    if (server.asleep) server.wake();
-    else if (random.below(40) === 0) server.sleep();
-    if (random.below(25) === 0) server.event(server.connection.bufferedPort);
-  }
 }

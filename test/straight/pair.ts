@@ -3,29 +3,17 @@
 // around while they are asked, shut the domain down, raise lines; and everything there is to see of either, as text.
 import type { DeviceContext, IoSize } from '../../src/dm/device.ts';
 import type { DeviceSpec } from '../../src/dm/registry.ts';
-import type { Access, EventSink, Mark, Stage } from '../../src/ledger/events.ts';
-import { Ledger } from '../../src/ledger/ledger.ts';
-import { LiveChecker } from '../../src/ledger/live-checker.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { RunLoop } from '../../src/machine/run-loop.ts';
 import { StraightIo } from '../../src/machine/straight-io.ts';
-import { guestOf } from '../../src/toolstack/bench/programs.ts';
 import { checkpoint } from '../../src/toolstack/checkpoint.ts';
 import { Snapshot } from '../../src/toolstack/snapshot.ts';
 import { Random } from '../../src/util/random.ts';
-import { domain_crash, domain_shutdown } from '../../src/xen/common/domain.ts';
-import { domain_pause, domain_unpause } from '../../src/xen/common/sched.ts';
-import { send_invalidate_req } from '../../src/xen/hvm/ioreq.ts';
-import {
-  hvm_map_io_range_to_ioreq_server,
-  hvm_set_ioreq_server_state,
-  hvm_unmap_io_range_from_ioreq_server,
-} from '../../src/xen/hvm/ioreq_server.ts';
-import { loopOf } from './guest.ts';
+import { domain_crash } from '../../src/xen/common/domain.ts';
+import { checkedLedger, doDeed, Notes, randomGuest, rest, startLedger } from './trouble.ts';
 
-const SHUTDOWN_suspend = 2;
-const PORT_RANGE = 0;
-const DOM0 = 0;
+/** Of device `one`. */
+const PORTS = { server: 0, first: 0x220, last: 0x227 };
 
 /** What a device does besides answering, drawn anew for each access. Most do nothing. */
 const DEEDS = [
@@ -43,22 +31,11 @@ const DEEDS = [
   'time',
 ] as const;
 
-/** Where everything of one side is noted. */
-class Side implements EventSink {
-  readonly seen: string[] = [];
-  /** Of the ledger: when a sink hears of events depends on how many fit a block. */
-  readonly heard: string[] = [];
-  machine: Machine | null = null;
+/** One of the two. */
+class Side extends Notes {
   loop: RunLoop | null = null;
 
-  access(stage: Stage, seq: number, a: Access): void {
-    this.heard.push(`${seq} ${stage} ${JSON.stringify(a)}`);
-  }
-  mark(seq: number, mark: Mark): void {
-    this.heard.push(`${seq} ${JSON.stringify(mark)}`);
-  }
-
-  /** Everything but scratch objects. @param also - what is there only at a rest */
+  /** Everything but scratch objects. @param atRest - with what is there only then */
   look(what: string, atRest: boolean): void {
     const { machine: m, loop } = this;
     if (m === null || loop === null) return;
@@ -112,61 +89,42 @@ function oddDevice(side: Side, seed: number, name: string, first: number, length
   const random = new Random(seed);
   const create = (context: DeviceContext) => {
     let value = seed >>> 0;
-    const deed = (): void => {
+    const act = (): void => {
       side.look(`at ${name}`, false);
       if (random.below(150) !== 0) return;
-      const m = side.machine as Machine;
-      const { domain: d, vcpu: v } = m;
-      switch (random.pick(DEEDS)) {
-        case 'shutdown':
-          domain_shutdown(d, SHUTDOWN_suspend);
-          break;
+      const machine = side.machine as Machine;
+      const deed = random.pick(DEEDS);
+      switch (deed) {
         case 'crash':
-          if (random.below(4) === 0) domain_crash(d, 'a device model says so');
-          break;
-        case 'raise':
-          context.raiseIrq(3);
-          break;
-        case 'lower':
-          context.lowerIrq(3);
-          break;
-        case 'pause':
-          domain_pause(d);
-          break;
-        case 'unmap':
-          hvm_unmap_io_range_from_ioreq_server(d, DOM0, 0, PORT_RANGE, first, first + 3);
-          break;
-        case 'disable':
-          hvm_set_ioreq_server_state(d, DOM0, random.below(2), false);
-          break;
-        case 'broadcast':
-          send_invalidate_req(v);
-          break;
-        case 'verdict':
-          context.endGuest('success');
+          if (random.below(4) === 0) domain_crash(machine.domain, 'a device model says so');
           break;
         case 'throw':
           throw new Error('a device that throws');
         case 'scribble': {
           // Another state in its own slot.
-          const { bytes } = d.arch.hvm.ioreq_server[0]?.ioreq.va ?? { bytes: new Uint8Array(32) };
+          const slots = machine.domain.arch.hvm.ioreq_server[0]?.ioreq.va;
+          const { bytes } = slots ?? { bytes: new Uint8Array(32) };
           bytes[30] = ((bytes[30] ?? 0) & 0xf0) | random.pick([0, 1, 3, 7]);
           break;
         }
         case 'time':
           value ^= context.nowNs();
           break;
+        default:
+          doDeed(deed, machine, context, { server: 0, first, last: first + 3 }, () =>
+            random.below(2),
+          );
       }
     };
     return {
       name,
       read: (offset: number, size: IoSize) => {
-        deed();
+        act();
         value = (Math.imul(value, 0x19660d) + 0x3c6ef35f + offset + size) >>> 0;
         return value;
       },
       write: (offset: number, size: IoSize, data: number) => {
-        deed();
+        act();
         value = (value ^ Math.imul(data, 0x9e3779b1) ^ offset ^ size) >>> 0;
       },
       reset: () => {},
@@ -192,14 +150,8 @@ export function runSide(
 ): { seen: string[]; taken: number; strings: number } {
   const side = new Side();
   const random = new Random(seed);
-  const guest = guestOf({
-    name: 'random',
-    unit: 'instruction',
-    code: loopOf(new Random(random.next()), 20 + random.below(60)),
-    roundInsns: 1,
-    roundUnits: 1,
-  });
-  const ledger = withBooks ? new Ledger({ sinks: [side, new LiveChecker()] }) : null;
+  const guest = randomGuest(random);
+  const ledger = withBooks ? checkedLedger(side) : null;
   using machine = new Machine({
     guest,
     devices: [
@@ -211,13 +163,7 @@ export function runSide(
     ledger,
     straight,
   });
-  ledger?.start({
-    guest: 'random',
-    revision: 'exact',
-    seed,
-    vcpus: 1,
-    devices: machine.ledgerDevices,
-  });
+  startLedger(ledger, machine, seed);
   const loop = new RunLoop(machine);
   side.machine = machine;
   side.loop = loop;
@@ -227,7 +173,8 @@ export function runSide(
     loop.deadline = machine.cpu.icount + 1 + random.below(120);
     try {
       side.look(loop.run(), false);
-      rest(machine, random);
+      rest(machine, random, PORTS);
+      machine.vcpu.arch.hvm.hvm_io.suspended = random.below(2) === 0;
       if (!machine.domain.is_shut_down || machine.domain.crashed !== null) continue;
       checkpoints++;
       checkpoint(machine, snapshot, () => ledger?.checkpoint(checkpoints, 'random'));
@@ -244,22 +191,4 @@ export function runSide(
   const { straight: way } = machine;
   const strings = way instanceof StraightIo ? way.strings : 0;
   return { seen: [...side.seen, ...side.heard], taken: way?.taken ?? 0, strings };
-}
-
-/** What the toolstack does between two runs. */
-function rest(machine: Machine, random: Random): void {
-  const { domain: d } = machine;
-  machine.verdict = null;
-  while (d.pause_count > 0) domain_unpause(d);
-  for (const id of [0, 1]) hvm_set_ioreq_server_state(d, DOM0, id, true);
-  hvm_map_io_range_to_ioreq_server(d, DOM0, 0, PORT_RANGE, 0x220, 0x227);
-  if (random.below(6) === 0) domain_shutdown(d, SHUTDOWN_suspend);
-  if (random.below(5) === 0) machine.interrupts.pulse(2);
-  if (random.below(8) === 0) machine.cpu.kick();
-  machine.vcpu.arch.hvm.hvm_io.suspended = random.below(2) === 0;
-  for (const server of machine.servers) {
-    if (server.asleep) server.wake();
-    else if (random.below(40) === 0) server.sleep();
-    if (random.below(25) === 0) server.event(server.connection.bufferedPort);
-  }
 }
