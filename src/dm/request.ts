@@ -39,6 +39,22 @@ export interface AccessEvent {
   count: number;
 }
 
+/** To be filled in. */
+export function newAccessEvent(server: string, vcpu: number): AccessEvent {
+  return {
+    server,
+    vcpu,
+    space: 'pio',
+    addr: 0,
+    size: 1,
+    dir: IOREQ_READ,
+    data: 0,
+    dataHi: 0,
+    element: 0,
+    count: 1,
+  };
+}
+
 /** Hears each access after the device has seen it. */
 export type AccessObserver = (event: AccessEvent) => void;
 
@@ -62,18 +78,7 @@ export class RequestInHand {
   constructor(server: string, bus: Bus, ram: GuestRam) {
     this.#bus = bus;
     this.#ram = ram;
-    this.#event = {
-      server,
-      vcpu: -1,
-      space: 'pio',
-      addr: 0,
-      size: 1,
-      dir: IOREQ_READ,
-      data: 0,
-      dataHi: 0,
-      element: 0,
-      count: 1,
-    };
+    this.#event = newAccessEvent(server, -1);
   }
 
   /**

@@ -11,7 +11,7 @@ import {
   newIoreq,
 } from '../../xen/public/hvm_ioreq.ts';
 import type { IoSize } from '../device.ts';
-import type { AccessEvent, AccessObserver } from '../request.ts';
+import { type AccessEvent, type AccessObserver, newAccessEvent } from '../request.ts';
 import { MAX_ELEMENT_BYTES } from './frames.ts';
 import type { Answer } from './messages.ts';
 
@@ -35,18 +35,7 @@ export class ElementsInHand {
 
   constructor(server: string, ram: GuestRam) {
     this.#ram = ram;
-    this.#event = {
-      server,
-      vcpu: 0,
-      space: 'pio',
-      addr: 0,
-      size: 1,
-      dir: IOREQ_READ,
-      data: 0,
-      dataHi: 0,
-      element: 0,
-      count: 1,
-    };
+    this.#event = newAccessEvent(server, 0);
   }
 
   /** Whether this is a request for a bus, of a size and a length that there are. */

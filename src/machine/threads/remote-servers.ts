@@ -3,7 +3,7 @@
 // port needs of a host that is several threads.
 import { kickCpu } from '../../cpu/native.ts';
 import { VERDICTS, type Verdict } from '../../dm/device.ts';
-import type { AccessEvent, AccessObserver } from '../../dm/request.ts';
+import { type AccessEvent, type AccessObserver, newAccessEvent } from '../../dm/request.ts';
 import {
   D_DEAD_SERVERS,
   D_LISTENERS,
@@ -89,18 +89,7 @@ export class RemoteServers {
     this.memory = memory;
     this.words = new Int32Array(memory.words);
     this.vcpuId = vcpuId;
-    this.#event = {
-      server: '',
-      vcpu: vcpuId,
-      space: 'pio',
-      addr: 0,
-      size: 1,
-      dir: 0,
-      data: 0,
-      dataHi: 0,
-      element: 0,
-      count: 1,
-    };
+    this.#event = newAccessEvent('', vcpuId);
   }
 
   /**
