@@ -41,6 +41,6 @@ export type { LedgerReport } from './ledger/live-checker.ts';
 export type { Violation } from './ledger/violations.ts';
 export type { LoadOptions } from './machine/loader.ts';
 export type { Stop } from './machine/run-loop.ts';
-export type { StressReport, StressViolation } from './toolstack/stress.ts';
+export type { StressReport, StressViolation } from './toolstack/stress-report.ts';
 export { HvmError, type HvmErrorCode, isHvmError } from './util/errors.ts';
 export { REVISION_NAMES, type RevisionName } from './xen/hvm/revision.ts';

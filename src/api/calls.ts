@@ -5,7 +5,7 @@ import type { DeviceProcessOptions } from '../dm/process/spec.ts';
 import type { ExploreReport, StrategyName } from '../explore/explorer.ts';
 import type { Told } from '../explore/tell.ts';
 import type { Watch } from '../toolstack/limits.ts';
-import type { StressReport } from '../toolstack/stress.ts';
+import type { StressReport } from '../toolstack/stress-report.ts';
 import { hostClock } from '../util/clock.ts';
 import { HvmError } from '../util/errors.ts';
 import { deviceSpecs, type GuestConfig, loadOptions, type MachineConfig } from './config.ts';

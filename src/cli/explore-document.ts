@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import type { ExploreOptions, ExploreReport } from '../explore/explorer.ts';
 import { extrasOf, type Scenario } from '../explore/scenario.ts';
 import type { Told } from '../explore/tell.ts';
+import { deviceWords, loadWords, shellWord, word } from '../toolstack/command-words.ts';
 import { revisionLabel } from '../toolstack/museum/index.ts';
 import type { ExploreDocument, ToldDocument } from './explore-schemas.ts';
 
@@ -28,29 +29,13 @@ export function toldDocument(told: Told): ToldDocument {
 
 /** The command that replays a schedule of `scenario`: what is not in the string goes beside it. */
 export function replayCommand(schedule: string, { load, devices, cpu }: Scenario): string {
-  const quoted = (text: string): string =>
-    /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
-  const words = ['trapline replay', quoted(schedule)];
-  const add = (name: string, value: string | number | undefined): void => {
-    if (value !== undefined) words.push(`--${name} ${quoted(String(value))}`);
-  };
-  for (const { factory, range } of devices) {
-    const space = range.space === 'mmio' ? 'mmio:' : '';
-    add(
-      'device',
-      `${factory.name}@${space}0x${range.start.toString(16)}-0x${range.end.toString(16)}`,
-    );
-  }
-  add('memory', load.memoryBytes);
-  add('format', load.format);
-  if (load.load !== undefined) {
-    add('load', `${load.load.seg.toString(16)}:${load.load.off.toString(16)}`);
-  }
-  add('iterations', load.iterations);
-  add('parameter', load.parameter);
-  add('command-line', load.commandLine);
-  if (cpu !== 'real') add('cpu', cpu);
-  return words.join(' ');
+  return [
+    'trapline replay',
+    shellWord(schedule),
+    ...deviceWords(devices),
+    ...loadWords(load),
+    ...word('cpu', cpu === 'real' ? null : cpu),
+  ].join(' ');
 }
 
 export function exploreDocument(

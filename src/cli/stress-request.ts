@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What `trapline stress` asks for, and what comes of it.
 import type { MuseumBug } from '../toolstack/museum/index.ts';
-import type { ThreadsOptions } from '../toolstack/stress.ts';
+import type { ThreadsOptions } from '../toolstack/threads/threads-options.ts';
 import type { RevisionName } from '../xen/hvm/revision.ts';
 import type { RunHooks } from './command.ts';
 import type { GuestRequest } from './options.ts';

@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 import type { DeviceProcessOptions } from '../dm/process/spec.ts';
 import { parseDeviceProcess } from '../dm/process/spec.ts';
-import type { ThreadsOptions } from '../toolstack/stress.ts';
+import type { ThreadsOptions } from '../toolstack/threads/threads-options.ts';
 import { HvmError } from '../util/errors.ts';
 import { durationValue, numberValue } from './options.ts';
 

@@ -2,7 +2,8 @@
 // A run is over: why, and what everybody has to say to it.
 
 import type { LedgerReport } from '../ledger/live-checker.ts';
-import { addComplaints, type StressViolation } from '../toolstack/stress.ts';
+import type { StressViolation } from '../toolstack/stress-report.ts';
+import { addComplaints } from '../toolstack/stress-witnesses.ts';
 import type { RunEnd } from './invariants.ts';
 import { AT_REST } from './toolstack.ts';
 import type { World } from './world.ts';

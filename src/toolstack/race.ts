@@ -6,7 +6,8 @@ import type { RevisionName } from '../xen/hvm/revision.ts';
 import { Limits, type Watch } from './limits.ts';
 import { CheckpointSession } from './session.ts';
 import type { StoryEvent } from './story.ts';
-import { judge, type StressOptions, type StressOutcome, takeCheckpoints } from './stress.ts';
+import { judge, takeCheckpoints } from './stress.ts';
+import type { StressOptions, StressOutcome } from './stress-report.ts';
 
 const GUEST = 'counter';
 

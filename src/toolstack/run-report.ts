@@ -5,7 +5,7 @@ import type { Operator } from '../machine/operator.ts';
 import type { Pc } from '../machine/pc/platform.ts';
 import type { BooksReport } from './books.ts';
 import type { RunImagesReport } from './image/run-images.ts';
-import type { StressOutcome } from './stress.ts';
+import type { StressOutcome } from './stress-report.ts';
 
 export interface RunReport {
   outcome: StressOutcome;

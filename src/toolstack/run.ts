@@ -18,8 +18,9 @@ import { Limits, type Watch } from './limits.ts';
 import { type MuseumBug, revisionLabel, revisionOf } from './museum/index.ts';
 import { Pace } from './pace.ts';
 import type { PcReport, RunReport, RunTerminal, ScriptReport } from './run-report.ts';
-import type { StressOutcome, ThreadsOptions } from './stress.ts';
+import type { StressOutcome } from './stress-report.ts';
 import { runThreads } from './threads/run-threads.ts';
+import type { ThreadsOptions } from './threads/threads-options.ts';
 
 /** What a run is asked for. */
 export interface RunOptions extends GuestSetup {

@@ -12,7 +12,8 @@ import { readSource } from '../../src/toolstack/campaign/sources.ts';
 import { StateFile } from '../../src/toolstack/campaign/state-file.ts';
 import { type StateHeader, stateHeader } from '../../src/toolstack/campaign/state-format.ts';
 import type { Watch } from '../../src/toolstack/limits.ts';
-import { type StressOptions, type StressReport, stress } from '../../src/toolstack/stress.ts';
+import { stress } from '../../src/toolstack/stress.ts';
+import type { StressOptions, StressReport } from '../../src/toolstack/stress-report.ts';
 import { ManualClock } from '../../src/util/clock.ts';
 import { type HvmErrorCode, isHvmError } from '../../src/util/errors.ts';
 

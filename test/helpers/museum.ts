@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // An exhibit of the museum with its guest under checkpoints.
 import type { MuseumBug } from '../../src/toolstack/museum/index.ts';
-import { type StressReport, stress } from '../../src/toolstack/stress.ts';
+import { stress } from '../../src/toolstack/stress.ts';
+import type { StressReport } from '../../src/toolstack/stress-report.ts';
 import { ManualClock } from '../../src/util/clock.ts';
 
 export const CHECKPOINTS = 1000;

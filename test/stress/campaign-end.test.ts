@@ -9,7 +9,7 @@ import { campaignReport } from '../../src/toolstack/campaign/report.ts';
 import { seedResult } from '../../src/toolstack/campaign/result.ts';
 import type { SeedResult } from '../../src/toolstack/campaign/shapes.ts';
 import { readSource } from '../../src/toolstack/campaign/sources.ts';
-import type { StressReport } from '../../src/toolstack/stress.ts';
+import type { StressReport } from '../../src/toolstack/stress-report.ts';
 import { ManualClock } from '../../src/util/clock.ts';
 import { identity, memory, resume, runSeed, SMALL, watchOf } from '../helpers/campaign.ts';
 

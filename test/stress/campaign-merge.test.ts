@@ -9,7 +9,7 @@ import { seedResult } from '../../src/toolstack/campaign/result.ts';
 import type { CampaignDocument, SeedResult } from '../../src/toolstack/campaign/shapes.ts';
 import { readSource } from '../../src/toolstack/campaign/sources.ts';
 import { stateLine } from '../../src/toolstack/campaign/state-format.ts';
-import type { StressReport } from '../../src/toolstack/stress.ts';
+import type { StressReport } from '../../src/toolstack/stress-report.ts';
 import {
   BUILD,
   campaign,

@@ -18,7 +18,7 @@ import { buildIdentity, identityOf } from '../../src/toolstack/campaign/identity
 import type { CampaignDocument } from '../../src/toolstack/campaign/shapes.ts';
 import { StateFile } from '../../src/toolstack/campaign/state-file.ts';
 import { stateHeader } from '../../src/toolstack/campaign/state-format.ts';
-import type { StressReport } from '../../src/toolstack/stress.ts';
+import type { StressReport } from '../../src/toolstack/stress-report.ts';
 import { Random } from '../../src/util/random.ts';
 import {
   campaign,

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ScriptStep } from '../../src/machine/pc/script.ts';
 import type { CheckpointSession } from '../../src/toolstack/session.ts';
-import { type StressOptions, type StressReport, stress } from '../../src/toolstack/stress.ts';
+import { stress } from '../../src/toolstack/stress.ts';
+import type { StressOptions, StressReport } from '../../src/toolstack/stress-report.ts';
 import { hostClock } from '../../src/util/clock.ts';
 
 let folder: string;

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DeviceProcessOptions } from '../../src/dm/process/spec.ts';
-import type { StressReport } from '../../src/toolstack/stress.ts';
+import type { StressReport } from '../../src/toolstack/stress-report.ts';
 
 const HERE = new URL('./children/', import.meta.url);
 const EXAMPLES = new URL('../../examples/', import.meta.url);

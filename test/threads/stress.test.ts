@@ -2,7 +2,8 @@
 // The checkpoint stress run in threads: exact loses nothing, before the fix something is lost, and whatever ends a run
 // ends its threads.
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { StressOptions, StressReport, ThreadsOptions } from '../../src/toolstack/stress.ts';
+import type { StressOptions, StressReport } from '../../src/toolstack/stress-report.ts';
+import type { ThreadsOptions } from '../../src/toolstack/threads/threads-options.ts';
 import { built, hostWatch, threadCount } from './built.ts';
 
 type StressThreads = typeof import('../../src/toolstack/threads/stress-threads.ts');

@@ -2,7 +2,7 @@
 // `trapline restore <file>`: the guest of an image goes on.
 import type { RestoreReport } from '../../toolstack/image/restore-run.ts';
 import type { RunImageOptions } from '../../toolstack/image/run-images.ts';
-import type { ThreadsOptions } from '../../toolstack/stress.ts';
+import type { ThreadsOptions } from '../../toolstack/threads/threads-options.ts';
 import type { CliCommand, RunHooks } from '../command.ts';
 import { runHooks } from '../command.ts';
 import { Console } from '../console.ts';

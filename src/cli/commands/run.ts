@@ -5,7 +5,7 @@ import type { Operator } from '../../machine/operator.ts';
 import type { Pc } from '../../machine/pc/platform.ts';
 import type { RunImageOptions } from '../../toolstack/image/run-images.ts';
 import type { MuseumBug } from '../../toolstack/museum/index.ts';
-import type { ThreadsOptions } from '../../toolstack/stress.ts';
+import type { ThreadsOptions } from '../../toolstack/threads/threads-options.ts';
 import { ASSERT } from '../../util/assert.ts';
 import type { RevisionName } from '../../xen/hvm/revision.ts';
 import type { CliCommand, RunHooks } from '../command.ts';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // `trapline save <guest>`: a guest up to an instruction, as an image of Xen's format.
 import type { SaveReport } from '../../toolstack/image/save.ts';
-import type { ThreadsOptions } from '../../toolstack/stress.ts';
+import type { ThreadsOptions } from '../../toolstack/threads/threads-options.ts';
 import { ASSERT } from '../../util/assert.ts';
 import { HvmError } from '../../util/errors.ts';
 import type { RevisionName } from '../../xen/hvm/revision.ts';

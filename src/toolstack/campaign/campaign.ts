@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Runs the seeds of a shard, one after the other, with whatever runs one seed.
 import type { Watch } from '../limits.ts';
-import type { StressReport } from '../stress.ts';
+import type { StressReport } from '../stress-report.ts';
 import { campaignReport } from './report.ts';
 import { seedResult } from './result.ts';
 import { type SeedRange, type Shard, seedCount, seedsOf } from './seeds.ts';

@@ -4,7 +4,8 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { loadGuest } from '../../machine/loader.ts';
-import { commandLine, type StressOptions } from '../stress.ts';
+import { commandLine } from '../stress-command.ts';
+import type { StressOptions } from '../stress-report.ts';
 import type { CampaignIdentity } from './shapes.ts';
 
 /** The running program. */

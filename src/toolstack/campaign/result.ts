@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The result of one seed, in its one spelling, and sums over many of them.
 import { hash } from 'node:crypto';
-import type { StressReport } from '../stress.ts';
+import type { StressReport } from '../stress-report.ts';
 import { WINDOW_NAMES } from '../windows.ts';
 import type { CampaignTotals, SeedResult } from './shapes.ts';
 import { SEED_OUTCOMES, seedResultSchema } from './shapes.ts';

@@ -3,9 +3,9 @@
 import { parseDeviceSpec } from '../../dm/registry.ts';
 import { Random } from '../../util/random.ts';
 import type { Watch } from '../limits.ts';
-import type { ThreadsOptions } from '../stress.ts';
 import { threadedEpoch } from '../threads/domain-epoch.ts';
 import { ThreadedDomain } from '../threads/threaded-domain.ts';
+import type { ThreadsOptions } from '../threads/threads-options.ts';
 import { isShort, standStill } from './chain-pace.ts';
 import type { ChainLink, ChainWord } from './chain-words.ts';
 import { Checkpointer } from './checkpointer.ts';

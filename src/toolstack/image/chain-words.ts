@@ -3,7 +3,7 @@
 import type { Verdict } from '../../dm/device.ts';
 import type { LoadOptions } from '../../machine/loader.ts';
 import type { RevisionName } from '../../xen/hvm/revision.ts';
-import type { ThreadsOptions } from '../stress.ts';
+import type { ThreadsOptions } from '../threads/threads-options.ts';
 
 /** What a process of the chain is told. Plain JSON. */
 export interface ChainLink {

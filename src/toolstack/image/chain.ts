@@ -10,7 +10,7 @@ import { HvmError } from '../../util/errors.ts';
 import { Random } from '../../util/random.ts';
 import { ledgerPathOf } from '../books.ts';
 import type { Watch } from '../limits.ts';
-import { comparisonOf, type EndComparison } from '../stress.ts';
+import { comparisonOf, type EndComparison } from '../stress-report.ts';
 import type { EndReport } from '../undisturbed/undisturbed.ts';
 import { compareChainEnd } from './chain-end.ts';
 import type { ChainLink, ChainWord } from './chain-words.ts';

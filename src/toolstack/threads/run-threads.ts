@@ -13,9 +13,10 @@ import type { LoadedImage } from '../image/load.ts';
 import type { RunImageOptions } from '../image/run-images.ts';
 import { Limits, type Watch } from '../limits.ts';
 import type { RunReport, RunTerminal } from '../run-report.ts';
-import type { StressOutcome, ThreadsOptions } from '../stress.ts';
+import type { StressOutcome } from '../stress-report.ts';
 import { threadedEpoch } from './domain-epoch.ts';
 import { ThreadedDomain } from './threaded-domain.ts';
+import type { ThreadsOptions } from './threads-options.ts';
 import type { VcpuFinal } from './vcpu-host.ts';
 
 /** How often a running domain is looked after, in ms. */

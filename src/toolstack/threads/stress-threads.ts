@@ -4,17 +4,17 @@
 import { addHistograms, type RateData, RateSeries } from '../../util/measure.ts';
 import { Random } from '../../util/random.ts';
 import { Limits, type Watch } from '../limits.ts';
+import { reproduceCommand } from '../stress-command.ts';
 import {
   emptyReport,
-  reproduceCommand,
   type StressOptions,
   type StressReport,
   type StressViolation,
-  type ThreadsOptions,
-  testimonyViolations,
-} from '../stress.ts';
+} from '../stress-report.ts';
+import { testimonyViolations } from '../stress-witnesses.ts';
 import { WINDOW_NAMES } from '../windows.ts';
 import { type DeviceDeath, ThreadedDomain } from './threaded-domain.ts';
+import type { ThreadsOptions } from './threads-options.ts';
 import type { VcpuFinal } from './vcpu-host.ts';
 
 /** The guest runs for up to so long between two checkpoints, in ms; drawn anew each time. */
