@@ -4,8 +4,10 @@
 // An address with 16 bits is beyond a limit of FFFF only in the last bytes of an operand, so what translated code does
 // for it is arithmetic, without a branch: bit 16 of the operand's last offset becomes a bit of the linear address that no
 // address has. Such an address is in no TLB entry, its access takes the slow way, and there the limit is looked at. An
-// address with 32 bits is compared with the limit in the same manner. Bytes at 16-bit addresses cost nothing; nor do
-// words that are pushed and popped: those are marked as aligned, and the one at FFFF is not.
+// address with 32 bits is compared with the limit in the same manner. Bytes at 16-bit addresses cost nothing. Nor do
+// operands at multiples of their size, which an operand that ends behind FFFF is not: an instruction with one operand in
+// memory is translated with aligned accesses at first, and with the arithmetic once it has met another address. Words that
+// are pushed and popped stay aligned accesses.
 #include <algorithm>
 
 #include "tcg_ops.h"
@@ -33,6 +35,25 @@ bool Vcpu::limited() {
   return (hidden & HF_PE) == 0 || (hidden & HF_VM) != 0;
 }
 
+// Of those with an operand in memory: it is the only one, and each access is to all of it.
+bool Vcpu::hasOneOperand(const Head& head) {
+  const int group = head.modrm >> 3 & 7;
+  if (head.twoBytes) {
+    // CMOV, IMUL, SHLD and SHRD, MOVZX and MOVSX
+    return (head.opcode & 0xf0) == 0x40 || head.opcode == 0xaf || (head.opcode & 0xf6) == 0xa4 || (head.opcode & 0xf6) == 0xb6;
+  }
+  if (head.opcode < 0x40) return (head.opcode & 7) < 4;
+  switch (head.opcode) {
+    case 0x69: case 0x6b: case 0x80: case 0x81: case 0x82: case 0x83: case 0x84: case 0x85:
+    case 0x88: case 0x89: case 0x8a: case 0x8b: case 0xa0: case 0xa1: case 0xa2: case 0xa3:
+    case 0xaa: case 0xab: case 0xac: case 0xad: case 0xae: case 0xaf:
+    case 0xc0: case 0xc1: case 0xc6: case 0xc7: case 0xd0: case 0xd1: case 0xd2: case 0xd3: case 0xf6: case 0xf7: case 0xfe:
+      return true;
+    case 0xff: return group < 2;
+    default: return false;
+  }
+}
+
 void Vcpu::beginOperands(const Head& head) {
   operandCount_ = 0;
   limited_ = limited();
@@ -40,6 +61,7 @@ void Vcpu::beginOperands(const Head& head) {
   wrapsBetween_ = wrapsBetween(head);
   pushesOrPops_ = isPushOrPop(head);
   extent_ = extentOf(head);
+  even_ = evenBases_ && extent_ == 0 && hasOneOperand(head) && !metUnaligned_[placeOf(head.start)];
 }
 
 void Vcpu::endOperands() {
@@ -130,6 +152,10 @@ uintptr_t Vcpu::guarded(uintptr_t address, uint32_t size, uint32_t* kind) {
     *kind |= ALIGNED;
     return address;
   }
+  if (even_ && operand->delta == 0 && !operand->wide) {
+    *kind |= ALIGNED | EVEN;
+    return address;
+  }
   const uintptr_t mark = newTemp();
   uintptr_t linear = address;
   uintptr_t wrapped = 0;
@@ -179,10 +205,34 @@ uint64_t Vcpu::withinLimit(uint64_t marked, uint32_t size, uintptr_t retaddr) {
   return linear;
 }
 
-// A word that is pushed or popped at an odd address.
-void Vcpu::checkUnaligned(uint64_t linear, uintptr_t retaddr) {
-  const Segment& ss = segment(SEG_SS);
-  if (static_cast<uint32_t>(linear - ss.base) + 1ull > ss.limit) overLimit(SEG_SS, retaddr);
+// An aligned access that is none. A word that is pushed or popped is looked at here. Another one is the first of its
+// instruction: nothing has happened, and it is translated again, with the arithmetic.
+void Vcpu::checkUnaligned(uint64_t linear, bool even, uintptr_t retaddr) {
+  if (!even) {
+    const Segment& ss = segment(SEG_SS);
+    if (static_cast<uint32_t>(linear - ss.base) + 1ull > ss.limit) overLimit(SEG_SS, retaddr);
+    return;
+  }
+  uncount(retaddr);
+  __real_cpu_restore_state_x86_64(cpu_, retaddr, true);
+  const uint64_t pc = segment(SEG_CS).base + env<uint64_t>(ENV_EIP);
+  metUnaligned_[placeOf(pc)] = true;
+  const uint64_t gpa = physical(static_cast<uint32_t>(pc));
+  const bool known = gpa != ~0ull && isRam(gpa);  // not where the guest has changed its page tables and not said so
+  invalidate(known ? static_cast<uint64_t>(hostOf(gpa) - ram_) : 0, known ? 1 : ramBytes_);
+  cpuField<int32_t>(CPU_EXCEPTION_INDEX) = -1;
+  cpu_loop_exit_x86_64(cpu_);
+}
+
+// Between two blocks. A linear address is a multiple of a size if the offset is one, unless the segment's base is not:
+// such a base comes out of protected mode only, and then nothing is taken to be aligned any more.
+void Vcpu::checkBases() {
+  if (!evenBases_ || !limited()) return;
+  uint64_t bases = 0;
+  for (int i = SEG_ES; i <= SEG_GS; i++) bases |= segment(i).base;
+  if ((bases & 15) == 0) return;
+  evenBases_ = false;
+  invalidate(0, ramBytes_);
 }
 
 // An access by a C function of the library: a marked address, or the stack of a far CALL or IRET.

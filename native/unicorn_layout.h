@@ -115,6 +115,9 @@ constexpr uint32_t OI_ALIGNED = ALIGNED << 4;  // the same, as its helper is tol
 // Ours, in a bit that the library hands through: the operation is all that a MOV does with memory.
 constexpr uint32_t SOLE = 0x80;
 constexpr uint32_t OI_SOLE = SOLE << 4;
+// Ours, in the next one: the operation is marked as aligned for its segment's limit, see limits.cc.
+constexpr uint32_t EVEN = 0x100;
+constexpr uint32_t OI_EVEN = EVEN << 4;
 constexpr int COND_LT = 2;
 constexpr int TYPE_I64 = 1;
 constexpr int INSN_START_WORDS = 2;  // pc, cc_op

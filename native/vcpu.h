@@ -98,7 +98,7 @@ class Vcpu {
   // answers left. True: it meets a device at *gpa.
   bool isPlainSole(uint64_t linear, uint32_t size, uint32_t oi, uint64_t* gpa) {
     if ((oi & layout::OI_SOLE) == 0 || linear >> 32 != 0 || answeredCount_ != 0 || paging()) return false;
-    if ((linear & 4095) + size > 4096) return false;
+    if ((linear & 4095) + size > 4096 || ((oi & layout::OI_EVEN) != 0 && (linear & (size - 1)) != 0)) return false;
     *gpa = linear & static_cast<int64_t>(env<int32_t>(layout::ENV_A20_MASK));
     return ramPage_[*gpa >> 12] == 0;
   }
@@ -153,7 +153,7 @@ class Vcpu {
   void addressMade(uintptr_t temp);
   void addressMoved(uintptr_t to, uintptr_t from, int64_t by);
   uintptr_t guarded(uintptr_t address, uint32_t size, uint32_t* kind);
-  void checkUnaligned(uint64_t linear, uintptr_t retaddr);
+  void checkUnaligned(uint64_t linear, bool even, uintptr_t retaddr);
   void dropTemp(uintptr_t temp);
   // Of a memory operation of the instruction that is being translated; of 8 bytes never.
   uint32_t soleKind(uint32_t kind) const { return move_ && (kind & 3) != 3 ? layout::SOLE : 0; }
@@ -200,6 +200,7 @@ class Vcpu {
     uint32_t rest;  // of its block's instructions: not executed before it
   };
   static constexpr size_t SITES = 4096;
+  static constexpr size_t PLACES = 0x10000;
   static size_t siteIndex(uintptr_t retaddr) { return static_cast<size_t>(retaddr * 0x9e3779b97f4a7c15ull >> 32) % SITES; }
   // An instruction up to its opcode; `opcode` is the second byte behind 0F, and -1 where there is no RAM.
   struct Head {
@@ -286,7 +287,10 @@ class Vcpu {
   static uint32_t extentOf(const Head& head);
   static bool wrapsBetween(const Head& head);
   bool limited();
+  static bool hasOneOperand(const Head& head);
+  static size_t placeOf(uint64_t pc) { return static_cast<size_t>(pc % PLACES); }
   void beginOperands(const Head& head);
+  void checkBases();
   void endOperands();
   uintptr_t newTemp();
   void forgetOperand(uintptr_t address);
@@ -371,6 +375,9 @@ class Vcpu {
   bool limited_ = false;            // limits are checked in it
   bool wrapsBetween_ = false;       // the parts of its operand
   bool pushesOrPops_ = false;
+  bool even_ = false;               // its operand is accessed as aligned
+  bool evenBases_ = true;           // segments begin at multiples of 16
+  std::vector<bool> metUnaligned_ = std::vector<bool>(PLACES);  // instructions, by the low half of their linear addresses
   bool move_ = false;  // MOV is being translated
   void* shadowed_ = nullptr;  // the translator, while it is at a repeated instruction behind STI or MOV SS
   uint32_t extent_ = 0;

@@ -5,6 +5,7 @@
 
 using trapline::Vcpu;
 using trapline::layout::OI_ALIGNED;
+using trapline::layout::OI_EVEN;
 using trapline::layout::OI_SOLE;
 
 // The helper's own return address lies in the translated code and identifies the instruction.
@@ -45,12 +46,12 @@ static Vcpu::TrapStart loadSlowly(void* env, uint64_t linear, uint32_t oi, uintp
   const uint32_t size = what >> trapline::WHAT_SIZE_SHIFT & trapline::WHAT_SIZE;
   const int mmu = static_cast<int>(oi & 15);
   if (__builtin_expect(Vcpu::isMarked(linear), 0)) linear = vcpu->withinLimit(linear, size, retaddr);
-  if ((oi & OI_ALIGNED) != 0 && (linear & 1) != 0) vcpu->checkUnaligned(linear, retaddr);
+  if ((oi & OI_ALIGNED) != 0 && (linear & (size - 1)) != 0) vcpu->checkUnaligned(linear, (oi & OI_EVEN) != 0, retaddr);
   if (vcpu->isDevice(linear, size, false, mmu, retaddr)) {
     if (vcpu->isSole(linear, size, oi)) return vcpu->soleBegins(what, linear, vcpu->physical(linear), 0, retaddr);
     return {nullptr, vcpu->mmioLoad(linear, size, mmu, retaddr)};
   }
-  oi &= ~(OI_ALIGNED | OI_SOLE);
+  oi &= ~(OI_ALIGNED | OI_EVEN | OI_SOLE);
   switch (size) {
     case 1: return {nullptr, __real_helper_ret_ldub_mmu_x86_64(env, linear, oi, retaddr)};
     case 2: return {nullptr, __real_helper_le_lduw_mmu_x86_64(env, linear, oi, retaddr)};
@@ -64,13 +65,13 @@ static Vcpu::TrapStart storeSlowly(void* env, uint64_t linear, uint64_t value, u
   const uint32_t size = what >> trapline::WHAT_SIZE_SHIFT & trapline::WHAT_SIZE;
   const int mmu = static_cast<int>(oi & 15);
   if (__builtin_expect(Vcpu::isMarked(linear), 0)) linear = vcpu->withinLimit(linear, size, retaddr);
-  if ((oi & OI_ALIGNED) != 0 && (linear & 1) != 0) vcpu->checkUnaligned(linear, retaddr);
+  if ((oi & OI_ALIGNED) != 0 && (linear & (size - 1)) != 0) vcpu->checkUnaligned(linear, (oi & OI_EVEN) != 0, retaddr);
   if (vcpu->isDevice(linear, size, true, mmu, retaddr)) {
     if (vcpu->isSole(linear, size, oi)) return vcpu->soleBegins(what, linear, vcpu->physical(linear), value, retaddr);
     vcpu->mmioStore(linear, size, size == 8 ? value : value & ((1ull << (8 * size)) - 1), mmu, retaddr);
     return {nullptr, 0};
   }
-  oi &= ~(OI_ALIGNED | OI_SOLE);
+  oi &= ~(OI_ALIGNED | OI_EVEN | OI_SOLE);
   switch (size) {
     case 1: __real_helper_ret_stb_mmu_x86_64(env, linear, static_cast<uint8_t>(value), oi, retaddr); break;
     case 2: __real_helper_le_stw_mmu_x86_64(env, linear, static_cast<uint16_t>(value), oi, retaddr); break;
