@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // `trapline restore <file>`: the guest of an image goes on.
-import type { RestoreReport } from '../../toolstack/image/restore-run.ts';
-import type { RunImageOptions } from '../../toolstack/image/run-images.ts';
-import type { ThreadsOptions } from '../../toolstack/threads/threads-options.ts';
+import type { RestoreOptions, RestoreReport } from '../../toolstack/image/restore-run.ts';
 import type { CliCommand, RunHooks } from '../command.ts';
 import { runHooks } from '../command.ts';
 import { Console } from '../console.ts';
@@ -18,18 +16,9 @@ import type { ThreadsFlags } from '../threads-options.ts';
 import { addThreadsOptions, threadsRequest } from '../threads-options.ts';
 import { type RunTerminal, renderRun } from './run.ts';
 
-export interface RestoreRequest {
+export interface RestoreRequest extends Omit<RestoreOptions, 'source'> {
   /** A file, or `-`. */
   file: string;
-  lastGood: boolean;
-  writable: boolean;
-  maxInstructions: number | null;
-  timeoutMs: number | null;
-  image: RunImageOptions | null;
-  /** null: no books are kept from here on. */
-  ledgerPath: string | null;
-  /** null: everything on one thread. */
-  threads: ThreadsOptions | null;
 }
 
 /** @throws HvmError HVM_IMAGE before anything runs, for an image that cannot be restored */
@@ -38,7 +27,7 @@ export type RestoreRunner = (
   hooks: RunHooks & RunTerminal,
 ) => Promise<RestoreReport>;
 
-type RestoreOptions = LimitOptions &
+type RestoreFlags = LimitOptions &
   ImageFlags &
   ThreadsFlags & { lastGood?: boolean; writable?: boolean; ledger?: string };
 
@@ -65,7 +54,7 @@ export function restoreCommand(runner: RestoreRunner): CliCommand {
       addLedgerOption(command, 'go on with the file of a run with --ledger, as the image knows it');
     },
     async run(invocation, args, raw): Promise<ExitCode> {
-      const options = raw as RestoreOptions;
+      const options = raw as RestoreFlags;
       const [file = '-'] = args;
       const { io, output, progress } = invocation;
       const startMs = io.clock.nowMs();
