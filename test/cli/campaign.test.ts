@@ -8,7 +8,7 @@ import { merge } from '../../src/cli/commands/merge.ts';
 import { stressCommand } from '../../src/cli/commands/stress.ts';
 import type { StressRequest, StressResult } from '../../src/cli/stress-request.ts';
 import { campaignSchema } from '../../src/toolstack/campaign/shapes.ts';
-import { cli, FakeIo, stressResult as resultOf } from '../helpers/cli.ts';
+import { cli, duplicateAt, FakeIo, stressResult as resultOf } from '../helpers/cli.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'trapline-cli-campaign-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -20,17 +20,7 @@ function failing(request: StressRequest): StressResult {
   return resultOf(request, {
     outcome: 'failure',
     duplicated: 1,
-    violations: [
-      {
-        kind: 'duplicate-issue',
-        class: 'duplicated',
-        identity: { vcpu: 0, insn: 12, access: 0, rep: 0, count: 1, lane: 0 },
-        firstSeq: 30,
-        seq: 33,
-        checkpoint: { n: 7, window: 'sent' },
-        message: 'vCPU 0, instruction 12 (port 0x200, read of 1 byte): issued twice',
-      },
-    ],
+    violations: [duplicateAt('sent')],
     violationsTotal: 2,
     reproduce: 'trapline stress counter --revision exact --seed 5 --checkpoints 8',
   });

@@ -22,7 +22,7 @@ import {
   stressSchema,
 } from '../../src/cli/schemas.ts';
 import type { StressResult } from '../../src/cli/stress-request.ts';
-import { cli, FakeIo } from '../helpers/cli.ts';
+import { cli, duplicateAt, FakeIo } from '../helpers/cli.ts';
 
 const stressed: StressResult = {
   outcome: 'success',
@@ -54,17 +54,7 @@ const violated: StressResult = {
   outcome: 'failure',
   revision: 'before-b7e0d8978810',
   duplicated: 1,
-  violations: [
-    {
-      kind: 'duplicate-issue',
-      class: 'duplicated',
-      identity: { vcpu: 0, insn: 12, access: 0, rep: 0, count: 1, lane: 0 },
-      firstSeq: 30,
-      seq: 33,
-      checkpoint: { n: 7, window: 'after-send' },
-      message: 'vCPU 0, instruction 12 (port 0x200, read of 1 byte): issued twice',
-    },
-  ],
+  violations: [duplicateAt('after-send')],
   violationsTotal: 7,
   reproduce: 'trapline stress counter --seed 1 --checkpoints 7 --revision before-b7e0d8978810',
 };

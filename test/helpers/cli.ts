@@ -115,3 +115,16 @@ export function stressResult(
     ...more,
   };
 }
+
+/** An access issued twice around checkpoint 7. */
+export function duplicateAt(window: string): StressResult['violations'][number] {
+  return {
+    kind: 'duplicate-issue',
+    class: 'duplicated',
+    identity: { vcpu: 0, insn: 12, access: 0, rep: 0, count: 1, lane: 0 },
+    firstSeq: 30,
+    seq: 33,
+    checkpoint: { n: 7, window },
+    message: 'vCPU 0, instruction 12 (port 0x200, read of 1 byte): issued twice',
+  };
+}
