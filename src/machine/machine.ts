@@ -1,105 +1,51 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // One machine: a guest in RAM, a domain with a vCPU or several, their CPUs, and a device model per device.
-import {
-  RAX,
-  RBX,
-  RDX,
-  RSP,
-  SEG_CS,
-  SEG_DS,
-  SEG_ES,
-  SEG_FS,
-  SEG_GS,
-  SEG_SS,
-} from '../cpu/backend.ts';
+
 import { InsnCpu } from '../cpu/insn-cpu.ts';
 import type { MachineCpu } from '../cpu/machine-cpu.ts';
 import { UnicornCpu } from '../cpu/unicorn.ts';
 import { refuseOverlap } from '../dm/bus.ts';
-import type { DeviceContext, InputSource, Verdict } from '../dm/device.ts';
+import type { DeviceContext, Verdict } from '../dm/device.ts';
 import { NO_INPUT } from '../dm/device.ts';
-import { InlineServer } from '../dm/inline-server.ts';
+import type { InlineServer } from '../dm/inline-server.ts';
 import type { DeviceSpec } from '../dm/registry.ts';
 import type { LedgerDevice, Witness } from '../ledger/events.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import { BufferedPage } from '../mem/buffered-page.ts';
 import { D_IRQ_HIGH, D_IRQ_LATCHED } from '../mem/domain-words.ts';
 import { GuestRam } from '../mem/guest-ram.ts';
-import { IoreqPage } from '../mem/ioreq-page.ts';
 import { BugError } from '../util/errors.ts';
-import { hex } from '../util/hex.ts';
-import { xen_event_channel_signalled } from '../xen/common/event_channel.ts';
-import { NO_POINTS, type Points } from '../xen/common/points.ts';
+import { NO_POINTS } from '../xen/common/points.ts';
 import type { cpu_user_regs, domain, vcpu } from '../xen/common/sched.ts';
 import type { Tracer } from '../xen/common/trace.ts';
-import { NullTracer } from '../xen/common/trace.ts';
 import { createXenHost } from '../xen/host.ts';
 import { domain_create, shared_vcpu_create, vcpu_create } from '../xen/hvm/hvm.ts';
 import { hvm_all_ioreq_servers_add_vcpu } from '../xen/hvm/ioreq_server.ts';
 import { p2m_mmio_dm, p2m_ram_rw } from '../xen/hvm/p2m.ts';
-import type { RevisionName, XenRevision } from '../xen/hvm/revision.ts';
 import { REVISIONS } from '../xen/hvm/revision.ts';
 import { straight_possible } from '../xen/hvm/straight.ts';
-import { IOREQ_READ, IOREQ_TYPE_PIO, IOREQ_WRITE, type ioreq_t } from '../xen/public/hvm_ioreq.ts';
+import { IOREQ_WRITE } from '../xen/public/hvm_ioreq.ts';
 import { Bookkeeper } from './bookkeeper.ts';
-import { CountedDevice } from './counted-device.ts';
-import { addFixtures, onPage, ramAfterWrite } from './fixtures.ts';
+import { DeviceModels } from './device-models.ts';
+import { addFixtures, onPage } from './fixtures.ts';
 import { GuestRegs } from './guest-regs.ts';
 import { InterruptLines, type InterruptSource } from './interrupts.ts';
 import { guestForVcpu, type LoadedGuest } from './loaded-guest.ts';
+import type { MachineOptions } from './machine-options.ts';
 import { ramSegments } from './memory-map.ts';
 import { pcSegments } from './pc/memory.ts';
 import { Pc } from './pc/platform.ts';
-import { type PlacedDevice, PostedIo } from './posted-io.ts';
-import {
-  createServer,
-  deviceLabel,
-  enableServer,
-  givePci,
-  giveRange,
-  serverOfDevice,
-} from './servers.ts';
+import { placeGuest } from './place-guest.ts';
+import { PostedIo } from './posted-io.ts';
 import { StraightIo } from './straight-io.ts';
 import { TeeTracer } from './tee-tracer.ts';
 import { type RemoteServers, threadHost } from './threads/remote-servers.ts';
 import { StraightRemote } from './threads/straight-remote.ts';
 import type { TimeSource } from './time-source.ts';
+import { nobodyAt, UnclaimedTracer } from './unclaimed.ts';
 import { BooksOf, type VcpuParts } from './vcpu-parts.ts';
 import { VirtualTimer } from './virtual-timer.ts';
 
 const GUEST_DOMAIN = 1;
-
-/** What a machine is made of. */
-export interface MachineOptions {
-  guest: LoadedGuest;
-  /** In order; ranges must not overlap. */
-  devices: readonly DeviceSpec[];
-  /** By name, or with single switches turned. */
-  revision?: RevisionName | XenRevision;
-  /** One byte the guest writes to a console. */
-  output?: (byte: number) => void;
-  input?: InputSource;
-  /** Where COM1 of a PC goes, if not where the console does. */
-  line?: Partial<DeviceContext>;
-  /** Books of every device access; none: not kept. */
-  ledger?: Ledger | null;
-  /** What lands at the preemption points; nothing unless given. */
-  points?: Points;
-  /** Hears the port's events besides the ledger. */
-  trace?: Tracer | null;
-  /** False: every access takes the ordinary way, step by step. For comparing the two; there is no other difference. */
-  straight?: boolean;
-  /** False: every access leaves the guest, whatever its device declares. For comparing the two. */
-  posted?: boolean;
-  /** Virtual time for devices, in ns; one per instruction unless given. */
-  nowNs?: () => number;
-  /** In place of the addon's. @param vcpu - whose */
-  cpu?: (ram: GuestRam, vcpu: number) => MachineCpu;
-  /** On this thread, 1 unless given. Those above 0 run copies of the guest (`guestForVcpu`) and have no interrupts. */
-  vcpus?: number;
-  /** The domain's device models, and its other vCPUs, are in other threads: this machine is one of its vCPUs. */
-  remote?: RemoteServers | null;
-}
 
 /** Builds the parts and joins them; `run-loop.ts` runs them. */
 export class Machine implements Disposable {
@@ -137,10 +83,8 @@ export class Machine implements Disposable {
   #verdict: Verdict | null = null;
   /** Accesses that no server claimed, by space. */
   unclaimed = 0;
-  readonly #counted = new Map<string, CountedDevice>();
-  readonly #placed: PlacedDevice[] = [];
+  readonly #models = new DeviceModels();
   #posted: PostedIo | null = null;
-  readonly #ranges: LedgerDevice[] = [];
 
   /**
    * @throws HvmError HVM_MEMORY, HVM_RANGE_OVERLAP, HVM_USAGE for a machine that cannot be, HVM_ADDON_MISSING,
@@ -179,9 +123,12 @@ export class Machine implements Disposable {
       this.books =
         ledger === null ? null : new Bookkeeper(ledger, this.cpu, this.insnCpu, this.regs);
       this.cpu.countsAtPorts = this.books !== null;
-      const servers: InlineServer[] = [];
+      const { servers } = this.#models;
       this.servers = servers;
-      const internal = new UnclaimedCounter(this);
+      const internal = new UnclaimedTracer((p) => {
+        this.unclaimed++;
+        this.pc?.lacks(nobodyAt(p));
+      });
       const tracers: Tracer[] = remote === null ? [internal] : [remote.tracer, internal];
       const others = Array.from({ length: vcpus - 1 }, (_, i) => otherVcpu(newCpu(i + 1), ledger));
       if (this.books !== null) tracers.push(vcpus === 1 ? this.books : new BooksOf(this.books, 0));
@@ -257,13 +204,14 @@ export class Machine implements Disposable {
         },
         nowNs,
       };
-      this.#addServers(all, context, servers);
+      this.#models.add(all, context, this, guest.manifest.monitor?.ramAfterWrite);
+      this.#listen();
       if (this.straight instanceof StraightIo && options.posted !== false) {
-        this.#posted = PostedIo.of(vcpu, cpu, books, this.#placed);
+        this.#posted = PostedIo.of(vcpu, cpu, books, this.#models.placed);
         this.straight.posted = this.#posted;
       }
       this.vcpus.forEach((parts, id) => {
-        load(this.ram, guestForVcpu(guest, id), parts);
+        placeGuest(this.ram, guestForVcpu(guest, id), parts);
       });
     } catch (error) {
       this[Symbol.dispose]();
@@ -301,36 +249,13 @@ export class Machine implements Disposable {
     return { ...parts, vcpu };
   }
 
-  #addServers(
-    devices: readonly DeviceSpec[],
-    context: DeviceContext,
-    servers: InlineServer[],
-  ): void {
-    const { domain: d, remote } = this;
-    let last = -1;
-    devices.forEach(({ factory, range }, index) => {
-      const label = deviceLabel(factory.name, range);
-      const id = serverOfDevice(index);
-      if (id !== last) this.#connect(factory.name, servers);
-      last = id;
-      giveRange(d, id, label, range);
-      if (factory.pciConfiguration === true) givePci(d, id, label);
-      this.#ranges.push({ name: label, space: range.space, first: range.start, last: range.end });
-      if (remote !== null) return;
-      const own = factory.create(context);
-      const page = this.guest.manifest.monitor?.ramAfterWrite;
-      const turns = range.space === 'mmio' && page === range.start;
-      const device = new CountedDevice(turns ? ramAfterWrite(own, d, page) : own);
-      const model = servers[id] as InlineServer;
-      model.bus.attach(device, range);
-      // A write after which the page is RAM cannot wait.
-      if (!turns) this.#placed.push({ device, range, model });
-      this.#counted.set(label, device);
-    });
-    for (let id = 0; id <= last; id++) enableServer(d, id);
-    for (const server of servers) server.onAccess = this.books?.onAccess ?? null;
+  /** Who hears what device models do. */
+  #listen(): void {
+    const { remote, servers } = this;
+    const onAccess = this.books?.onAccess ?? null;
+    for (const server of servers) server.onAccess = onAccess;
     if (remote === null) return;
-    remote.onAccess = this.books?.onAccess ?? null;
+    remote.onAccess = onAccess;
     const turning = this.guest.manifest.monitor?.ramAfterWrite;
     if (turning !== undefined) {
       remote.onTold = ({ space, addr, dir }) => {
@@ -342,53 +267,25 @@ export class Machine implements Disposable {
     };
   }
 
-  #connect(name: string, servers: InlineServer[]): void {
-    const { id, ioreqPage, bufferedPage, vcpuPorts, ringPort } = createServer(
-      this.domain,
-      this.remote === null,
-    );
-    if (this.remote !== null) {
-      this.remote.connect(id, name, vcpuPorts, ringPort, this.ram);
-      return;
-    }
-    const server = new InlineServer(name, id);
-    server.connect({
-      ioreqPage: new IoreqPage(ioreqPage),
-      bufferedPage: new BufferedPage(bufferedPage),
-      vcpuPorts,
-      bufferedPort: ringPort,
-      notify: (port) =>
-        xen_event_channel_signalled(this.domain.vcpu[vcpuPorts.indexOf(port)] ?? this.vcpu),
-      ram: this.ram,
-    });
-    servers.push(server);
-  }
-
   /** Device ranges as the ledger's start names them. */
   get ledgerDevices(): readonly LedgerDevice[] {
-    return this.#ranges;
+    return this.#models.ranges;
   }
   /** What each device counted by itself, `name@range`. */
   witnesses(): Record<string, Witness> {
-    const all: Record<string, Witness> = {};
-    for (const [label, { counts }] of this.#counted) all[label] = { ...(counts[0] as Witness) };
-    return all;
+    return this.#models.witnesses();
   }
   /** The devices' own counts, in the order of the devices; the objects live as long as the machine. */
   counts(): Witness[] {
-    return [...this.#counted.values()].flatMap((device) => device.counts);
+    return this.#models.counts();
   }
   /** The devices go on counting from here: after a restore. */
   setWitnesses(all: Readonly<Record<string, Witness>>): void {
-    for (const [label, { counts }] of this.#counted) {
-      const [mine] = counts;
-      const saved = all[label];
-      if (mine !== undefined && saved !== undefined) Object.assign(mine, saved);
-    }
+    this.#models.setWitnesses(all);
   }
   /** What each device testifies, `name@range`. */
   testimonies(): Record<string, Record<string, unknown>> {
-    return Object.assign({}, ...this.servers.map((s) => s.witnesses()));
+    return this.#models.testimonies();
   }
   /** Whether the page that the guest's manifest lets become RAM is RAM now. */
   get pageIsRam(): boolean {
@@ -402,7 +299,7 @@ export class Machine implements Disposable {
   }
   /** Tells devices that input may have arrived. */
   inputArrived(): void {
-    for (const device of this.#counted.values()) device.inputArrived();
+    this.#models.inputArrived();
   }
   /** Idempotent. */
   [Symbol.dispose](): void {
@@ -410,33 +307,6 @@ export class Machine implements Disposable {
     this.cpu[Symbol.dispose]();
     for (const { cpu } of this.vcpus.slice(1)) cpu[Symbol.dispose]();
   }
-}
-
-/** Puts the guest's pieces into memory and the vCPU in front of its first instruction. */
-function load(ram: GuestRam, { pieces, entry, pc }: LoadedGuest, { cpu, vcpu }: VcpuParts): void {
-  for (const { gpa, bytes } of pieces) ram.writeBytes(gpa, bytes);
-  // A PC starts at its reset vector, as it stands after power-on.
-  if (pc !== null) return;
-  const { regs } = cpu;
-  const segment = (index: number, selector: number, code: boolean): void =>
-    regs.setSegment(index, {
-      selector,
-      base: selector << 4,
-      limit: 0xffff,
-      attributes: code ? 0x9b00 : 0x9300,
-    });
-  segment(SEG_CS, entry.cs, true);
-  segment(SEG_DS, entry.ds, false);
-  segment(SEG_ES, entry.es, false);
-  segment(SEG_SS, entry.ss, false);
-  segment(SEG_FS, 0, false);
-  segment(SEG_GS, 0, false);
-  regs.setGpr(RAX, entry.ax);
-  regs.setGpr(RDX, entry.dx);
-  regs.setGpr(RBX, vcpu.vcpu_id);
-  regs.setGpr(RSP, entry.sp);
-  regs.rip = entry.ip;
-  regs.rflags = entry.flags | 2;
 }
 
 /** What a vCPU above 0 has of its own, but for the vCPU. */
@@ -450,27 +320,3 @@ function otherVcpu(cpu: MachineCpu, ledger: Ledger | null): Omit<VcpuParts, 'vcp
 
 /** Registers of a vCPU that another thread runs. */
 const NOBODYS: cpu_user_regs = { eax: 0, rax_hi: 0, eip: 0 };
-
-/** An access that nobody answers: its kind and place; memory by page. */
-function nobodyAt(p: ioreq_t): string {
-  const isPort = p.type === IOREQ_TYPE_PIO;
-  const what =
-    p.dir === IOREQ_READ ? (isPort ? 'IN from' : 'read of') : isPort ? 'OUT to' : 'write to';
-  if (isPort) return `${what} port ${hex(p.addr, 3)}`;
-  return `${what} memory at ${hex(p.addr - (p.addr % 4096))}`;
-}
-
-/** Counts accesses that ended at nobody. */
-class UnclaimedCounter extends NullTracer {
-  readonly #machine: Machine;
-
-  constructor(machine: Machine) {
-    super();
-    this.#machine = machine;
-  }
-  override internal(_v: vcpu, p: ioreq_t, handled: boolean): void {
-    if (handled) return;
-    this.#machine.unclaimed++;
-    this.#machine.pc?.lacks(nobodyAt(p));
-  }
-}

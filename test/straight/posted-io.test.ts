@@ -6,7 +6,8 @@ import type { Device, DeviceContext, DeviceState } from '../../src/dm/device.ts'
 import { parseDeviceSpec } from '../../src/dm/registry.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
 import { LiveChecker } from '../../src/ledger/live-checker.ts';
-import { Machine, type MachineOptions } from '../../src/machine/machine.ts';
+import { Machine } from '../../src/machine/machine.ts';
+import type { MachineOptions } from '../../src/machine/machine-options.ts';
 import { RunLoop } from '../../src/machine/run-loop.ts';
 import { StraightIo } from '../../src/machine/straight-io.ts';
 import { guestOf } from '../../src/toolstack/bench/programs.ts';
