@@ -25,7 +25,7 @@ export {
 } from './dm/index.ts';
 export { checkLedger, type LedgerCheck } from './ledger/checker.ts';
 export type { Access, Stage, StartInfo, Witness } from './ledger/events.ts';
-export { LedgerWriter } from './ledger/jsonl.ts';
+export { LedgerWriter } from './ledger/file-writer.ts';
 export type { LaneEvent, LaneStory } from './ledger/lanes.ts';
 export { Ledger } from './ledger/ledger.ts';
 export { type LedgerReport, LiveChecker } from './ledger/live-checker.ts';

@@ -2,7 +2,7 @@
 // A machine for embedders: made from a description, run for so many instructions, suspended, saved, put back.
 import type { Verdict } from '../dm/device.ts';
 import type { IoSpace } from '../dm/range.ts';
-import { LedgerWriter } from '../ledger/jsonl.ts';
+import { LedgerWriter } from '../ledger/file-writer.ts';
 import { Ledger } from '../ledger/ledger.ts';
 import { type LedgerReport, LiveChecker } from '../ledger/live-checker.ts';
 import { chooseDevices } from '../machine/choose-devices.ts';

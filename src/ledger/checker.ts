@@ -12,8 +12,8 @@ import {
   text,
 } from './codec.ts';
 import type { StageCounts } from './events.ts';
-import type { RawLine } from './jsonl.ts';
-import { readLines, requireHeader } from './jsonl.ts';
+import type { RawLine } from './file-reader.ts';
+import { readLines, requireHeader } from './file-reader.ts';
 import type { CheckerOptions, LedgerReport } from './live-checker.ts';
 import { LiveChecker } from './live-checker.ts';
 

@@ -2,7 +2,7 @@
 // The books of one vCPU: a ledger with its live check and, if asked for, a file; they can go on where an image says they
 // stood.
 import type { EndInfo, EventSink, LedgerDevice, StageCounts, StartInfo } from '../ledger/events.ts';
-import { LedgerWriter } from '../ledger/jsonl.ts';
+import { LedgerWriter } from '../ledger/file-writer.ts';
 import { Ledger } from '../ledger/ledger.ts';
 import { LiveChecker } from '../ledger/live-checker.ts';
 import type { Machine } from '../machine/machine.ts';

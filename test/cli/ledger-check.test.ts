@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ledgerCheckSchema } from '../../src/cli/schemas.ts';
 import { createAccess } from '../../src/ledger/events.ts';
-import { LedgerWriter } from '../../src/ledger/jsonl.ts';
+import { LedgerWriter } from '../../src/ledger/file-writer.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
 import { cli } from '../helpers/cli.ts';
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The end of a PC that went through many processes: restored from its last image, beside a run that nobody disturbed.
-import { readLedger } from '../../ledger/jsonl.ts';
+import { readLedger } from '../../ledger/file-reader.ts';
 import { Ledger } from '../../ledger/ledger.ts';
 import { RunLoop } from '../../machine/run-loop.ts';
 import type { Watch } from '../limits.ts';

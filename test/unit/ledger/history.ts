@@ -13,7 +13,7 @@ import {
 import { decodeEvent } from '../../../src/ledger/codec.ts';
 import type { Access, LedgerDevice, Stage, Witness } from '../../../src/ledger/events.ts';
 import { createAccess, FOLD_START, foldElement } from '../../../src/ledger/events.ts';
-import { LineWriter } from '../../../src/ledger/jsonl.ts';
+import { LineWriter } from '../../../src/ledger/file-writer.ts';
 import { Ledger } from '../../../src/ledger/ledger.ts';
 
 export const DEVICES: readonly LedgerDevice[] = [

@@ -9,7 +9,8 @@ import { checkLedger, checkLedgerLines } from '../../../src/ledger/checker.ts';
 import type { LedgerEvent } from '../../../src/ledger/codec.ts';
 import { encodeAccess, encodeMark } from '../../../src/ledger/codec.ts';
 import type { Access, Mark } from '../../../src/ledger/events.ts';
-import { LedgerWriter, readLedger } from '../../../src/ledger/jsonl.ts';
+import { readLedger } from '../../../src/ledger/file-reader.ts';
+import { LedgerWriter } from '../../../src/ledger/file-writer.ts';
 import { Ledger } from '../../../src/ledger/ledger.ts';
 import { HvmError } from '../../../src/util/errors.ts';
 import {
