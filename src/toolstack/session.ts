@@ -15,6 +15,7 @@ import { Random } from '../util/random.ts';
 import { domain_shutdown } from '../xen/common/domain.ts';
 import type { Tracer } from '../xen/common/trace.ts';
 import { SHUTDOWN_suspend } from '../xen/public/sched.ts';
+import { Aim } from './aim.ts';
 import { Books } from './books.ts';
 import { checkpoint } from './checkpoint.ts';
 import { GuestLog } from './guest-log.ts';
@@ -31,19 +32,12 @@ import { OutputDigest } from './undisturbed/output-digest.ts';
 import { instructionsOf } from './undisturbed/undisturbed.ts';
 import { type InsnKind, WindowDriver, type WindowName, windowsOf } from './windows.ts';
 
-/** Instructions after which a window that was not passed is given up for another one. */
-const PATIENCE = 20_000;
-/** A PC in HLT is waited for at most so long, some ticks of its clock, and looked at so often. */
-const LONGEST_WAIT = 2_000_000;
-const IDLE_STEP = 50_000;
-/** How often in a row a window may be missed before the guest counts as having none. */
-const MISSES = 8;
 /** A shutdown between instructions lands after at most so many of them. */
 const MOST_BETWEEN = 48;
 /** Unless said, of a PC: its guests run for seconds, and wait for most of them. */
 const PC_SPACING = 10_000;
-/** So many passages of a place may be let go. */
-const MOST_SKIPPED = 3;
+/** Instructions for a guest to notice what has gone wrong with it. */
+const PATIENCE = 20_000;
 
 /** What a session is made of. */
 export interface SessionOptions extends GuestSetup {
@@ -92,12 +86,9 @@ export class CheckpointSession implements Disposable {
   readonly #onCaptured: ((session: CheckpointSession) => void) | null;
   readonly #driver: WindowDriver;
   readonly #random: Random;
-  readonly #between: number;
-  readonly #misses = new Map<WindowName, number>();
+  readonly #aim: Aim;
   readonly #spacing: number;
   readonly #hasty = new HastySave(() => this.machine);
-  #windows: WindowName[];
-  #window: WindowName = 'between-instructions';
 
   /** @throws HvmError for a guest, devices or a ledger file that cannot be */
   constructor(options: SessionOptions) {
@@ -113,7 +104,7 @@ export class CheckpointSession implements Disposable {
         : guestOfImage(from);
     this.#random = new Random(seed);
     const kinds = guest.hasManifest ? (guest.manifest.windows as InsnKind[]) : null;
-    this.#windows = windowsOf(options.between ? [] : kinds);
+    const windows = windowsOf(options.between ? [] : kinds);
     const witness = options.witness?.(guest) ?? null;
     const position = from?.state.vcpus[0].ledger ?? null;
     this.#books = new Books(options.ledgerPath, position, witness === null ? [] : [witness]);
@@ -148,8 +139,13 @@ export class CheckpointSession implements Disposable {
     const { machine } = this;
     this.#spacing = options.spacing ?? (machine.pc === null || options.between ? 0 : PC_SPACING);
     const most = machine.pc === null ? MOST_BETWEEN : Math.min(MOST_BETWEEN, this.#spacing);
-    this.#between = options.between ?? Math.max(1, most);
     this.loop = new RunLoop(machine);
+    this.#aim = new Aim(
+      { machine, loop: this.loop, driver: this.#driver, random: this.#random },
+      windows,
+      this.#spacing,
+      options.between ?? Math.max(1, most),
+    );
     this.log = new GuestLog(machine);
     const books = machine.books;
     for (const server of machine.servers) {
@@ -221,19 +217,20 @@ export class CheckpointSession implements Disposable {
    */
   next(maxInstructions: number): SessionEnd | null {
     const { machine, loop } = this;
+    const aim = this.#aim;
     const { cpu } = machine;
     const early = this.#letPass(maxInstructions);
     if (early !== null) return early;
-    this.#arm();
+    aim.draw();
     for (;;) {
       loop.onServerStep = this.#driver.needsSteps ? this.#driver.serverStep : null;
-      loop.deadline = Math.min(this.#deadline, maxInstructions);
+      loop.deadline = Math.min(aim.deadline, maxInstructions);
       const stop = loop.run();
       if (stop === 'shutdown') break;
       if (stop !== 'deadline') return stop;
       if (cpu.icount >= maxInstructions) return 'limit';
-      if (this.#window === 'between-instructions') this.#shutdown();
-      else if (!this.#mayCome()) this.#missed();
+      if (aim.window === 'between-instructions') this.#shutdown();
+      else if (!aim.mayCome() && aim.missed()) this.#shutdown();
     }
     loop.onServerStep = null;
     checkpoint(machine, this.snapshot, () => this.#captured(), {
@@ -265,8 +262,9 @@ export class CheckpointSession implements Disposable {
 
   #captured(): void {
     const n = ++this.checkpoints;
-    this.hits.set(this.#window, (this.hits.get(this.#window) ?? 0) + 1);
-    this.ledger.checkpoint(n, this.#window);
+    const { window } = this.#aim;
+    this.hits.set(window, (this.hits.get(window) ?? 0) + 1);
+    this.ledger.checkpoint(n, window);
     this.ledger.drain();
     this.log.look();
     this.#onCaptured?.(this);
@@ -304,53 +302,9 @@ export class CheckpointSession implements Disposable {
     this.machine[Symbol.dispose]();
   }
 
-  #deadline = 0;
-  #armedAt = { icount: 0, skipped: 0 };
-
-  #arm(): void {
-    const random = this.#random;
-    this.#window = random.pick(this.#windows);
-    const { icount } = this.machine.cpu;
-    if (this.#window === 'between-instructions') {
-      this.#deadline = icount + 1 + random.below(this.#between);
-      return;
-    }
-    this.#armedAt = { icount: instructionsOf(this.machine), skipped: this.loop.skipped };
-    this.#deadline = icount + (this.machine.pc === null ? PATIENCE : Math.max(1, this.#spacing));
-    this.#driver.arm(this.#window, random.below(MOST_SKIPPED));
-  }
-
-  /** What a PC in HLT skips costs nothing: it may come by with the next tick. */
-  #mayCome(): boolean {
-    const { machine, loop } = this;
-    if (machine.pc === null) return false;
-    const now = instructionsOf(machine);
-    const passed = now - this.#armedAt.icount;
-    const executed = passed - (loop.skipped - this.#armedAt.skipped);
-    if (executed >= this.#spacing || passed >= LONGEST_WAIT) return false;
-    this.#deadline = now + IDLE_STEP;
-    return true;
-  }
-
-  // The guest did not come by: it may be busy otherwise, or have no such instruction.
-  #missed(): void {
-    // A PC has all kinds of them, but not always: then it is stopped where it is.
-    if (this.machine.pc !== null) {
-      this.#driver.disarm();
-      this.#window = 'between-instructions';
-      this.#shutdown();
-      return;
-    }
-    const misses = (this.#misses.get(this.#window) ?? 0) + 1;
-    this.#misses.set(this.#window, misses);
-    if (misses >= MISSES) this.#windows = this.#windows.filter((w) => w !== this.#window);
-    this.#driver.disarm();
-    this.#arm();
-  }
-
   #shutdown(): void {
-    this.#misses.delete(this.#window);
-    this.story.shutdown(this.checkpoints + 1, this.#window, this.#driver.where);
+    this.#aim.hit();
+    this.story.shutdown(this.checkpoints + 1, this.#aim.window, this.#driver.where);
     domain_shutdown(this.machine.domain, SHUTDOWN_suspend);
   }
 }
