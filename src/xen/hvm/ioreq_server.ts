@@ -1,32 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Life of an ioreq server: creating, its pages and ranges, enabling, destroying.
+// Life of an ioreq server: creating, where its pages are, its ranges, enabling, destroying.
 // Behaviour of Xen 4.14.5 xen/arch/x86/hvm/ioreq.c (server management).
-// Differences: pages come from the host and are not reference counted; switch destroyed_server_answers_ones.
-import { BufferedPage } from '../../mem/buffered-page.ts';
-import { IoreqPage } from '../../mem/ioreq-page.ts';
-import { domain_crash } from '../common/domain.ts';
-import {
-  alloc_unbound_xen_event_channel,
-  free_xen_event_channel,
-  xen_event_channel_signalled,
-} from '../common/event_channel.ts';
+
 import { rangeset } from '../common/rangeset.ts';
 import { type domain, domain_pause, domain_unpause, type vcpu } from '../common/sched.ts';
-import {
-  EEXIST,
-  EINVAL,
-  ENODATA,
-  ENOENT,
-  ENOMEM,
-  ENOSPC,
-  EPERM,
-  type errno_t,
-} from '../public/errno.ts';
+import { EEXIST, EINVAL, ENOENT, ENOMEM, ENOSPC, EPERM, type errno_t } from '../public/errno.ts';
 import {
   HVM_IOREQSRV_BUFIOREQ_ATOMIC,
-  HVM_IOREQSRV_BUFIOREQ_OFF,
-  HVM_PARAM_BUFIOREQ_PFN,
-  HVM_PARAM_IOREQ_PFN,
   HVMMEM_ioreq_server,
   MAX_NR_IO_RANGES,
   MAX_NR_IOREQ_SERVERS,
@@ -35,18 +15,23 @@ import {
   XENMEM_resource_ioreq_server_frame_bufioreq,
   XENMEM_resource_ioreq_server_frame_ioreq,
 } from '../public/hvm_dm_op.ts';
-import { IOREQ_READ } from '../public/hvm_ioreq.ts';
-import { hvm_copy_to_guest_phys } from './guest_copy.ts';
-import { valueToGpa } from './intercept.ts';
 import { relocate_portio_handler } from './io_handler.ts';
-import { p2m_set_ioreq_server } from './p2m.ts';
 import {
-  hvm_ioreq_needs_completion,
-  type hvm_ioreq_page,
-  type hvm_ioreq_server,
-  type hvm_ioreq_vcpu,
-  INVALID_GFN,
-} from './state.ts';
+  handles_bufioreq,
+  hvm_add_ioreq_gfn,
+  hvm_ioreq_server_alloc_pages,
+  hvm_ioreq_server_map_pages,
+  hvm_ioreq_server_unmap_pages,
+  hvm_remove_ioreq_gfn,
+} from './ioreq_server_pages.ts';
+import {
+  hvm_ioreq_server_add_vcpu,
+  hvm_ioreq_server_remove_all_vcpus,
+  hvm_ioreq_server_remove_vcpu,
+  hvm_update_ioreq_evtchn,
+} from './ioreq_server_vcpu.ts';
+import { p2m_set_ioreq_server } from './p2m.ts';
+import { type hvm_ioreq_server, INVALID_GFN } from './state.ts';
 
 /** The server `id`, or null. Any number may be asked for. */
 export function get_ioreq_server(d: domain, id: number): hvm_ioreq_server | null {
@@ -62,203 +47,6 @@ function find_server(d: domain, id: number, caller: number): hvm_ioreq_server | 
   return s.emulator === caller ? s : -EPERM;
 }
 
-function handles_bufioreq(s: hvm_ioreq_server): boolean {
-  return s.bufioreq_handling !== HVM_IOREQSRV_BUFIOREQ_OFF;
-}
-
-// ---- Frames for shared pages ------------------------------------------------------------------
-
-function hvm_alloc_legacy_ioreq_gfn(d: domain): number {
-  const { ioreq_gfn, params } = d.arch.hvm;
-  for (let i = HVM_PARAM_IOREQ_PFN; i <= HVM_PARAM_BUFIOREQ_PFN; i++) {
-    const was_set = (ioreq_gfn.legacy_mask >>> i) & 1;
-    ioreq_gfn.legacy_mask &= ~(1 << i);
-    // Inverted in 4.14.5, and kept: a frame already given out is given out again.
-    if (!was_set) return params[i] ?? 0;
-  }
-  return INVALID_GFN;
-}
-
-function hvm_alloc_ioreq_gfn(d: domain): number {
-  const { base, mask } = d.arch.hvm.ioreq_gfn;
-  for (let i = 0; i < mask.length; i++) {
-    if (mask[i] !== 1) continue;
-    mask[i] = 0;
-    return base + i;
-  }
-  return hvm_alloc_legacy_ioreq_gfn(d);
-}
-
-function hvm_free_ioreq_gfn(d: domain, gfn: number): void {
-  const { ioreq_gfn, params } = d.arch.hvm;
-  for (let i = HVM_PARAM_IOREQ_PFN; i <= HVM_PARAM_BUFIOREQ_PFN; i++) {
-    if (gfn !== params[i]) continue;
-    ioreq_gfn.legacy_mask |= 1 << i;
-    return;
-  }
-  const i = gfn - ioreq_gfn.base;
-  if (i >= 0 && i < ioreq_gfn.mask.length) ioreq_gfn.mask[i] = 1;
-}
-
-// ---- Pages ------------------------------------------------------------------------------------
-
-/** How a page of bytes becomes one of the two kinds of shared page. */
-type MakePage<Page> = (bytes: Uint8Array) => Page;
-const makeIoreqPage: MakePage<IoreqPage> = (bytes) => new IoreqPage(bytes);
-const makeBufferedPage: MakePage<BufferedPage> = (bytes) => new BufferedPage(bytes);
-
-interface SharedPage {
-  clear(): void;
-}
-
-function hvm_unmap_ioreq_gfn<Page>(d: domain, iorp: hvm_ioreq_page<Page>): void {
-  if (iorp.gfn === INVALID_GFN) return;
-  if (iorp.va !== null) d.host.trace.unmap_gfn(d);
-  iorp.va = null;
-  hvm_free_ioreq_gfn(d, iorp.gfn);
-  iorp.gfn = INVALID_GFN;
-}
-
-function hvm_map_ioreq_gfn<Page>(
-  d: domain,
-  iorp: hvm_ioreq_page<Page>,
-  make: MakePage<Page>,
-): errno_t {
-  if (iorp.va !== null) {
-    // A page made by get_frame cannot be placed in the guest afterwards.
-    return iorp.gfn === INVALID_GFN ? -EPERM : 0;
-  }
-  if (d.is_dying) return -EINVAL;
-  iorp.gfn = hvm_alloc_ioreq_gfn(d);
-  if (iorp.gfn === INVALID_GFN) return -ENOMEM;
-  const page = d.host.map_ring_page(d, iorp.gfn);
-  if (typeof page === 'number') {
-    hvm_unmap_ioreq_gfn(d, iorp);
-    return page;
-  }
-  iorp.va = make(page);
-  d.host.trace.map_gfn(d, iorp.gfn);
-  return 0;
-}
-
-function hvm_ioreq_server_map_pages(s: hvm_ioreq_server): errno_t {
-  const d = s.target;
-  let rc = hvm_map_ioreq_gfn(d, s.ioreq, makeIoreqPage);
-  if (rc === 0 && handles_bufioreq(s)) rc = hvm_map_ioreq_gfn(d, s.bufioreq, makeBufferedPage);
-  if (rc !== 0) hvm_unmap_ioreq_gfn(d, s.ioreq);
-  return rc;
-}
-
-function hvm_alloc_ioreq_mfn<Page>(
-  s: hvm_ioreq_server,
-  iorp: hvm_ioreq_page<Page>,
-  make: MakePage<Page>,
-): errno_t {
-  const { host } = s.target;
-  if (iorp.va !== null) return iorp.gfn === INVALID_GFN ? 0 : -EPERM;
-  if (!host.alloc('domheap')) return -ENOMEM;
-  if (!host.alloc('gettype')) {
-    // The emulator cannot know of this page yet: it must have done something fishy.
-    host.trace.crash_other(s.emulator);
-    host.crash_domain(s.emulator);
-    return -ENODATA;
-  }
-  if (!host.alloc('mapglobal')) return -ENOMEM;
-  iorp.va = make(host.alloc_shared_page());
-  return 0;
-}
-
-function hvm_ioreq_server_alloc_pages(s: hvm_ioreq_server): errno_t {
-  let rc = hvm_alloc_ioreq_mfn(s, s.ioreq, makeIoreqPage);
-  if (rc === 0 && handles_bufioreq(s)) rc = hvm_alloc_ioreq_mfn(s, s.bufioreq, makeBufferedPage);
-  // Kept from Xen: after -EPERM too, so a server with a frame in the guest loses its page.
-  if (rc !== 0) s.ioreq.va = null;
-  return rc;
-}
-
-/** Takes the page out of the guest's reach. */
-function hvm_remove_ioreq_gfn<Page extends SharedPage>(
-  d: domain,
-  iorp: hvm_ioreq_page<Page>,
-): void {
-  if (iorp.gfn === INVALID_GFN) return;
-  d.host.trace.physmap_remove(d, iorp.gfn);
-  if (d.host.guest_physmap_remove_page(d, iorp.gfn) !== 0) {
-    domain_crash(d, `ioreq page 0x${iorp.gfn.toString(16)} could not be taken from the guest`);
-  }
-  iorp.va?.clear();
-}
-
-/** Puts the page back where the guest can see it, wiped. */
-function hvm_add_ioreq_gfn<Page extends SharedPage>(d: domain, iorp: hvm_ioreq_page<Page>): void {
-  if (iorp.gfn === INVALID_GFN) return;
-  iorp.va?.clear();
-  d.host.guest_physmap_add_page(d, iorp.gfn);
-  d.host.trace.physmap_add(d, iorp.gfn);
-}
-
-// ---- vCPU records -----------------------------------------------------------------------------
-
-function hvm_update_ioreq_evtchn(s: hvm_ioreq_server, sv: hvm_ioreq_vcpu): void {
-  s.ioreq.va?.slot(sv.vcpu.vcpu_id).setVpEport(sv.ioreq_evtchn);
-}
-
-function hvm_ioreq_server_add_vcpu(s: hvm_ioreq_server, v: vcpu): errno_t {
-  const d = v.domain;
-  if (!d.host.alloc('heap')) return -ENOMEM;
-  const port = alloc_unbound_xen_event_channel(d, v.vcpu_id, s.emulator);
-  if (port < 0) return port;
-  if (v.vcpu_id === 0 && handles_bufioreq(s)) {
-    const ring = alloc_unbound_xen_event_channel(d, 0, s.emulator);
-    if (ring < 0) {
-      free_xen_event_channel(d, port);
-      return ring;
-    }
-    s.bufioreq_evtchn = ring;
-  }
-  const sv: hvm_ioreq_vcpu = { vcpu: v, ioreq_evtchn: port, pending: false };
-  s.ioreq_vcpu_list.unshift(sv);
-  s.sv[v.vcpu_id] = sv;
-  if (s.enabled) hvm_update_ioreq_evtchn(s, sv);
-  return 0;
-}
-
-/** The device model is gone: its answer to the request of `v` is all ones. */
-function answer_all_ones(v: vcpu): void {
-  const { io_req } = v.arch.hvm.hvm_io;
-  if (hvm_ioreq_needs_completion(io_req)) {
-    io_req.data = 0xffffffff;
-    io_req.data_hi = 0xffffffff;
-  } else if (io_req.data_is_ptr && io_req.dir === IOREQ_READ) {
-    const ones = new Uint8Array(io_req.size).fill(0xff);
-    const step = io_req.df ? -io_req.size : io_req.size;
-    for (let i = 0; i < io_req.count; i++) {
-      hvm_copy_to_guest_phys(v, valueToGpa(io_req) + step * i, ones, 0, io_req.size);
-    }
-  }
-  xen_event_channel_signalled(v);
-}
-
-function remove_sv(s: hvm_ioreq_server, sv: hvm_ioreq_vcpu): void {
-  const d = s.target;
-  if (sv.vcpu.vcpu_id === 0 && handles_bufioreq(s)) free_xen_event_channel(d, s.bufioreq_evtchn);
-  free_xen_event_channel(d, sv.ioreq_evtchn);
-  s.ioreq_vcpu_list.splice(s.ioreq_vcpu_list.indexOf(sv), 1);
-  s.sv[sv.vcpu.vcpu_id] = undefined;
-  if (sv.pending && d.host.revision.destroyed_server_answers_ones) answer_all_ones(sv.vcpu);
-}
-
-function hvm_ioreq_server_remove_vcpu(s: hvm_ioreq_server, v: vcpu): void {
-  const sv = s.sv[v.vcpu_id];
-  if (sv !== undefined) remove_sv(s, sv);
-}
-
-function hvm_ioreq_server_remove_all_vcpus(s: hvm_ioreq_server): void {
-  for (const sv of [...s.ioreq_vcpu_list]) remove_sv(s, sv);
-}
-
-// ---- The server -------------------------------------------------------------------------------
-
 function hvm_ioreq_server_enable(s: hvm_ioreq_server): void {
   if (s.enabled) return;
   hvm_remove_ioreq_gfn(s.target, s.ioreq);
@@ -272,11 +60,6 @@ function hvm_ioreq_server_disable(s: hvm_ioreq_server): void {
   hvm_add_ioreq_gfn(s.target, s.bufioreq);
   hvm_add_ioreq_gfn(s.target, s.ioreq);
   s.enabled = false;
-}
-
-function hvm_ioreq_server_unmap_pages(s: hvm_ioreq_server): void {
-  hvm_unmap_ioreq_gfn(s.target, s.bufioreq);
-  hvm_unmap_ioreq_gfn(s.target, s.ioreq);
 }
 
 function hvm_ioreq_server_deinit(s: hvm_ioreq_server): void {
