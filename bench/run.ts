@@ -3,10 +3,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { rateBench } from '../src/cli/bench-runner.ts';
+import type { BenchDocument } from '../src/cli/bench-schemas.ts';
 import { renderBench } from '../src/cli/bench-text.ts';
 import { type BenchRequest, benchEnvironment } from '../src/cli/commands/bench.ts';
 import { formatTable } from '../src/cli/format.ts';
-import type { BenchDocument } from '../src/cli/schemas.ts';
 import { PEER_NAMES, PEERS_EXPECTED, type PeerName, parsePeers } from '../src/peers/names.ts';
 import type { BenchHooks } from '../src/toolstack/bench/sampler.ts';
 import { hostClock } from '../src/util/clock.ts';

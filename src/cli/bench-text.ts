@@ -2,9 +2,9 @@
 // The document of `trapline bench` as text.
 import type { VersusTable } from '../report/bench-page.ts';
 import { formatRatio } from '../util/quantity.ts';
+import type { BenchDocument } from './bench-schemas.ts';
 import { formatCount, formatNs, formatTable } from './format.ts';
 import type { Styler } from './output.ts';
-import type { BenchDocument } from './schemas.ts';
 
 function measuredTable(rows: BenchDocument['results']): string {
   const cells = rows.map(({ name, median, low, high, perSecond }) => [

@@ -3,9 +3,9 @@
 import { styleText } from 'node:util';
 import type { z } from 'zod';
 import { BugError, ERROR_CODES, isHvmError } from '../util/errors.ts';
+import { errorSchema } from './error-schema.ts';
 import type { ExitCode } from './exit-codes.ts';
 import type { CliIo, TextStream } from './io.ts';
-import { errorSchema } from './schemas.ts';
 
 export type ColorWhen = 'auto' | 'always' | 'never';
 

@@ -5,7 +5,7 @@ import type { ThreadsOptions } from '../toolstack/threads/threads-options.ts';
 import type { RevisionName } from '../xen/hvm/revision.ts';
 import type { RunHooks } from './command.ts';
 import type { GuestRequest } from './options.ts';
-import type { StressDocument } from './schemas.ts';
+import type { StressDocument } from './stress-schemas.ts';
 
 /** What was asked for on the command line, with every default filled in. */
 export interface StressRequest extends GuestRequest {

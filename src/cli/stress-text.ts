@@ -2,7 +2,7 @@
 // A stress run as text.
 import { formatCount, formatDuration, formatTable } from './format.ts';
 import type { Styler } from './output.ts';
-import type { StressDocument } from './schemas.ts';
+import type { StressDocument } from './stress-schemas.ts';
 import { renderViolations, renderWindows } from './violations.ts';
 
 function verdictLine(document: StressDocument): string {

@@ -2,8 +2,8 @@
 // stress --duration without --seeds: as many checkpoints as fit.
 import { describe, expect, it } from 'vitest';
 import { stressCommand } from '../../src/cli/commands/stress.ts';
-import { stressSchema } from '../../src/cli/schemas.ts';
 import type { StressResult } from '../../src/cli/stress-request.ts';
+import { stressSchema } from '../../src/cli/stress-schemas.ts';
 import { cli, FakeIo, stressResult as resultOf } from '../helpers/cli.ts';
 
 describe('--duration of a single run', () => {

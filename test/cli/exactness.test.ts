@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // `trapline exactness` itself: text, document, exit codes, wrong usage, Ctrl-C.
 import { describe, expect, it } from 'vitest';
+import { exactnessSchema } from '../../src/cli/check-schemas.ts';
 import type { ExactnessRequest } from '../../src/cli/commands/exactness.ts';
 import { exactnessCommand } from '../../src/cli/commands/exactness.ts';
+import { errorSchema } from '../../src/cli/error-schema.ts';
 import { exactnessRunner } from '../../src/cli/runners.ts';
-import { errorSchema, exactnessSchema } from '../../src/cli/schemas.ts';
 import { runMatrix } from '../../src/toolstack/exactness/matrix.ts';
 import { ManualClock } from '../../src/util/clock.ts';
 import { cli, FakeIo } from '../helpers/cli.ts';

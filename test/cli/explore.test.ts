@@ -4,8 +4,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
+import { errorSchema } from '../../src/cli/error-schema.ts';
 import { exploreSchema, replaySchema } from '../../src/cli/explore-schemas.ts';
-import { errorSchema } from '../../src/cli/schemas.ts';
 import { cli } from '../helpers/cli.ts';
 
 vi.setConfig({ testTimeout: 60_000 });

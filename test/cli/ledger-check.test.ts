@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ledgerCheckSchema } from '../../src/cli/schemas.ts';
+import { ledgerCheckSchema } from '../../src/cli/check-schemas.ts';
 import { createAccess } from '../../src/ledger/events.ts';
 import { LedgerWriter } from '../../src/ledger/file-writer.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';

@@ -6,7 +6,7 @@ import {
   listErrorsSchema,
   listGuestsSchema,
   listRevisionsSchema,
-} from '../../src/cli/schemas.ts';
+} from '../../src/cli/list-schemas.ts';
 import { listDevices } from '../../src/dm/registry.ts';
 import { listGuestNames } from '../../src/machine/loader.ts';
 import { ERROR_CODES } from '../../src/util/errors.ts';

@@ -4,6 +4,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { benchSchema } from '../../src/cli/bench-schemas.ts';
+import { doctorSchema } from '../../src/cli/check-schemas.ts';
 import type { RunHooks } from '../../src/cli/command.ts';
 import { benchCommand } from '../../src/cli/commands/bench.ts';
 import { doctorCommand } from '../../src/cli/commands/doctor.ts';
@@ -14,14 +16,9 @@ import { runCommand } from '../../src/cli/commands/run.ts';
 import { stressCommand } from '../../src/cli/commands/stress.ts';
 import type { Outcome } from '../../src/cli/exit-codes.ts';
 import { OUTCOMES } from '../../src/cli/exit-codes.ts';
-import {
-  benchSchema,
-  doctorSchema,
-  raceSchema,
-  runSchema,
-  stressSchema,
-} from '../../src/cli/schemas.ts';
+import { runSchema } from '../../src/cli/run-schemas.ts';
 import type { StressResult } from '../../src/cli/stress-request.ts';
+import { raceSchema, stressSchema } from '../../src/cli/stress-schemas.ts';
 import { cli, duplicateAt, FakeIo } from '../helpers/cli.ts';
 
 const stressed: StressResult = {

@@ -2,7 +2,7 @@
 // Wrong usage: one line, exit 2, with a suggestion where there is one; with --json one document.
 import { describe, expect, it } from 'vitest';
 import { stressCommand } from '../../src/cli/commands/stress.ts';
-import { errorSchema } from '../../src/cli/schemas.ts';
+import { errorSchema } from '../../src/cli/error-schema.ts';
 import type { StressRequest } from '../../src/cli/stress-request.ts';
 import { BugError, HvmError } from '../../src/util/errors.ts';
 import { cli } from '../helpers/cli.ts';

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { ExactnessDocument } from '../../src/cli/schemas.ts';
+import type { ExactnessDocument } from '../../src/cli/check-schemas.ts';
 
 /** One fault: in `file` of native/, the text `find`, which occurs exactly once, becomes `replace`. */
 export interface Mutant {

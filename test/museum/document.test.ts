@@ -2,7 +2,7 @@
 // docs/museum.md is what its script writes; each exhibit is complete, and its commit's abbreviation is its name.
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { bugsSchema } from '../../src/cli/schemas.ts';
+import { bugsSchema } from '../../src/cli/list-schemas.ts';
 import { listGuestNames } from '../../src/machine/loader.ts';
 import { findBug, MUSEUM } from '../../src/toolstack/museum/index.ts';
 import { cli } from '../helpers/cli.ts';

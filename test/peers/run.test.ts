@@ -6,7 +6,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { benchSchema } from '../../src/cli/schemas.ts';
+import { benchSchema } from '../../src/cli/bench-schemas.ts';
 import { ROOT } from '../helpers/markdown.ts';
 
 const MAIN = join(ROOT, 'dist', 'cli', 'main.js');

@@ -4,6 +4,8 @@ import { cpus, loadavg } from 'node:os';
 import { InvalidArgumentError, Option } from 'commander';
 import { PEER_NAMES, PEERS_EXPECTED, type PeerName, parsePeers } from '../../peers/names.ts';
 import { benchPage } from '../../report/bench-page.ts';
+import type { BenchDocument } from '../bench-schemas.ts';
+import { benchSchema } from '../bench-schemas.ts';
 import { renderBench, versusTable } from '../bench-text.ts';
 import type { CliCommand, RunHooks } from '../command.ts';
 import { runHooks } from '../command.ts';
@@ -11,8 +13,6 @@ import type { ExitCode } from '../exit-codes.ts';
 import { durationValue } from '../options.ts';
 import type { ReportOptions } from '../report.ts';
 import { addReportOption, withReport } from '../report.ts';
-import type { BenchDocument } from '../schemas.ts';
-import { benchSchema } from '../schemas.ts';
 
 export interface BenchRequest {
   /** Only measurements whose name contains this; null: all. */

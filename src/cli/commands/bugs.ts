@@ -4,9 +4,9 @@ import type { MuseumBug } from '../../toolstack/museum/index.ts';
 import { findBug, MUSEUM, revisionLabel, stressCommandOf } from '../../toolstack/museum/index.ts';
 import type { CliCommand } from '../command.ts';
 import { formatTable, wrap } from '../format.ts';
+import type { BugsDocument } from '../list-schemas.ts';
+import { bugsSchema } from '../list-schemas.ts';
 import type { Styler } from '../output.ts';
-import type { BugsDocument } from '../schemas.ts';
-import { bugsSchema } from '../schemas.ts';
 
 function documented(bug: MuseumBug): BugsDocument['bugs'][number] {
   const { base, change, faults, ...told } = bug;

@@ -2,12 +2,12 @@
 // `trapline doctor`: can this machine run guests, and with what.
 import { Worker } from 'node:worker_threads';
 import { loadAddon } from '../../cpu/native.ts';
+import type { DoctorDocument } from '../check-schemas.ts';
+import { doctorSchema } from '../check-schemas.ts';
 import type { CliCommand } from '../command.ts';
 import { formatTable } from '../format.ts';
 import type { Styler } from '../output.ts';
 import { toFailure } from '../output.ts';
-import type { DoctorDocument } from '../schemas.ts';
-import { doctorSchema } from '../schemas.ts';
 
 /** One thing that has to work. `probe` says what it found, or throws. */
 export interface Check {

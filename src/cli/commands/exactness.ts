@@ -2,6 +2,8 @@
 // `trapline exactness`: every form of access, stopped at every place, against the run without stops.
 import { Option } from 'commander';
 import { parseStop, type RequestedStop } from '../../toolstack/exactness/stops.ts';
+import type { ExactnessDocument } from '../check-schemas.ts';
+import { exactnessSchema } from '../check-schemas.ts';
 import type { CliCommand, RunHooks } from '../command.ts';
 import { runHooks } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
@@ -9,8 +11,6 @@ import { formatCount, formatDuration, formatTable } from '../format.ts';
 import type { Styler } from '../output.ts';
 import type { ReportOptions } from '../report.ts';
 import { addReportOption, withReport } from '../report.ts';
-import type { ExactnessDocument } from '../schemas.ts';
-import { exactnessSchema } from '../schemas.ts';
 
 export interface ExactnessRequest {
   /** Cells whose family or name contains this; null: all. */

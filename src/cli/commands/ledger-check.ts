@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // `trapline ledger check <file>`: judges a recorded history, apart from the run that made it.
 import { checkLedger } from '../../ledger/checker.ts';
+import type { LedgerCheckDocument } from '../check-schemas.ts';
+import { ledgerCheckSchema } from '../check-schemas.ts';
 import type { CliCommand } from '../command.ts';
 import { formatCount, formatTable } from '../format.ts';
 import type { Styler } from '../output.ts';
-import type { LedgerCheckDocument } from '../schemas.ts';
-import { ledgerCheckSchema } from '../schemas.ts';
 import { renderViolations } from '../violations.ts';
 
 /** The result as text. */

@@ -8,13 +8,13 @@ import type { SwitchName } from '../../xen/hvm/revision.ts';
 import { REVISION_NAMES, REVISIONS, SWITCHES } from '../../xen/hvm/revision.ts';
 import type { CliCommand } from '../command.ts';
 import { formatTable, wrap } from '../format.ts';
-import type { Output } from '../output.ts';
 import {
   listDevicesSchema,
   listErrorsSchema,
   listGuestsSchema,
   listRevisionsSchema,
-} from '../schemas.ts';
+} from '../list-schemas.ts';
+import type { Output } from '../output.ts';
 
 const SWITCH_NAMES = Object.keys(SWITCHES) as SwitchName[];
 

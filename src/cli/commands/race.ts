@@ -9,8 +9,8 @@ import { checkpointsOption, seedOption } from '../options.ts';
 import type { Styler } from '../output.ts';
 import type { ReportOptions } from '../report.ts';
 import { addReportOption, withReport } from '../report.ts';
-import type { RaceDocument, RaceSide } from '../schemas.ts';
-import { raceSchema } from '../schemas.ts';
+import type { RaceDocument, RaceSide } from '../stress-schemas.ts';
+import { raceSchema } from '../stress-schemas.ts';
 
 export interface RaceRequest {
   seed: number;

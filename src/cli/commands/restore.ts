@@ -11,7 +11,7 @@ import type { ImageFlags } from '../image-options.ts';
 import { addImageOptions, addLedgerOption, imageRequest } from '../image-options.ts';
 import type { LimitOptions } from '../options.ts';
 import { addLimitOptions } from '../options.ts';
-import { type RestoreDocument, restoreSchema } from '../schemas.ts';
+import { type RestoreDocument, restoreSchema } from '../run-schemas.ts';
 import type { ThreadsFlags } from '../threads-options.ts';
 import { addThreadsOptions, threadsRequest } from '../threads-options.ts';
 import { type RunTerminal, renderRun } from './run.ts';

@@ -29,8 +29,8 @@ import {
 } from '../pc-options.ts';
 import type { ReportOptions } from '../report.ts';
 import { addReportOption, withReport } from '../report.ts';
-import type { RestoreDocument, RunDocument } from '../schemas.ts';
-import { runSchema } from '../schemas.ts';
+import type { RestoreDocument, RunDocument } from '../run-schemas.ts';
+import { runSchema } from '../run-schemas.ts';
 import type { ScreenFlags } from '../screen-options.ts';
 import { addScreenOptions, screenRequest } from '../screen-options.ts';
 import { ScreenTerminal } from '../screen-terminal.ts';

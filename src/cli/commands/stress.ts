@@ -27,10 +27,10 @@ import {
 import { addPcOptions, type PcFlags, pcGuestRequest } from '../pc-options.ts';
 import type { ReportOptions } from '../report.ts';
 import { addReportOption, withReport } from '../report.ts';
-import type { StressDocument } from '../schemas.ts';
-import { stressSchema } from '../schemas.ts';
 import { addScriptOptions, type ScriptFlags, scriptOf } from '../script-options.ts';
 import type { StressRequest, StressRunner } from '../stress-request.ts';
+import type { StressDocument } from '../stress-schemas.ts';
+import { stressSchema } from '../stress-schemas.ts';
 import { renderStress } from '../stress-text.ts';
 import type { ThreadsFlags } from '../threads-options.ts';
 import { addThreadsOptions, threadsRequest } from '../threads-options.ts';
