@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Schedules as text: events in plain words, numbered, or step by step with the state after each.
+// A search's result as text, and schedules: events in plain words, numbered, or step by step with the state after each.
 import { turnsOf } from '../explore/narrator.ts';
-import type { ToldDocument } from './explore-schemas.ts';
-import { wrap } from './format.ts';
+import type { ExploreDocument, ToldDocument } from './explore-schemas.ts';
+import { formatCount, formatDuration, formatTable, wrap } from './format.ts';
 import type { Styler } from './output.ts';
 
 const WIDTH = 80;
@@ -79,4 +79,71 @@ export function renderFindings(findings: ToldDocument['findings'], style: Styler
     `  ${style('bad', `broken: ${invariant}`)}`,
     ...indented(message, '    ', '    '),
   ]);
+}
+
+function verdictLine(document: ExploreDocument): string {
+  const { outcome, complete, strategy, violationsTotal, stop } = document;
+  if (outcome === 'failure') {
+    return `${formatCount(violationsTotal)} ${violationsTotal === 1 ? 'schedule breaks' : 'schedules break'} an invariant`;
+  }
+  if (complete) return 'complete: no order within these bounds breaks anything';
+  if (outcome === 'interrupted') return 'interrupted; nothing was broken until then';
+  if (strategy === 'dfs') return `stopped by the bound on ${stop}; nothing was broken until then`;
+  return 'nothing was broken; what was not drawn was not looked at';
+}
+
+function renderViolation(v: ExploreDocument['violations'][number], style: Styler): string[] {
+  const { findings, fixed, minimal, replay, told } = v;
+  return [
+    ...renderFindings(findings, style),
+    `  ${minimal ? 'the smallest there is' : 'shrunk'}: ${sizeWords(told)}`,
+    ...renderTurns(told, style),
+    ...(fixed === null
+      ? []
+      : [
+          `  with revision ${fixed.revision}, the same choices: ${
+            fixed.findings.length === 0
+              ? 'nothing is broken'
+              : `broken: ${fixed.findings.map((f) => f.invariant).join(', ')}`
+          }`,
+        ]),
+    `  again: ${replay}`,
+  ];
+}
+
+/** The result as text. */
+export function renderExplore(document: ExploreDocument, style: Styler): string {
+  const d = document;
+  const size = `${d.ios} ${d.ios === 1 ? 'access' : 'accesses'}, ${d.checkpoints} ${d.checkpoints === 1 ? 'checkpoint' : 'checkpoints'}`;
+  const how = {
+    dfs: `every order with at most ${d.preemptions} preemptions`,
+    random: `at random, at most ${d.preemptions} preemptions, seed ${d.seed}`,
+    pct: `PCT, depth ${d.depth}, seed ${d.seed}`,
+  }[d.strategy];
+  const actors = actorWords(d);
+  const rows = [
+    ['search', `${size}; ${how}`],
+    ...(actors === '' ? [] : [['actors', actors]]),
+    [
+      'schedules',
+      `${formatCount(d.schedules)} to the end${d.pruned > 0 ? `, ${formatCount(d.pruned)} cut short in a known state` : ''}`,
+    ],
+    ...(d.states > 0 ? [['states', formatCount(d.states)]] : []),
+    ['decisions', `${formatCount(d.decisions)} in the longest`],
+    ['time', `${formatDuration(d.durationMs)} (${formatCount(d.schedulesPerSecond)}/s)`],
+    ...(d.determinism === null
+      ? []
+      : [
+          [
+            'run twice',
+            `${formatCount(d.determinism.compared)}, the same in all ${formatCount(d.determinism.events)} values`,
+          ],
+        ]),
+  ];
+  return [
+    style('bold', `explore ${d.guest}, revision ${d.revision}, CPU ${d.cpu}`),
+    formatTable(rows, { indent: '  ' }),
+    ...d.violations.flatMap((v) => renderViolation(v, style)),
+    style(d.outcome === 'failure' ? 'bad' : 'good', verdictLine(d)),
+  ].join('\n');
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // `trapline explore <guest>`: every order of guest I/O, device answers, shutdown and resume, within a bound.
-import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
+
 import { Option } from 'commander';
 import {
   type ExploreOptions,
@@ -8,8 +8,7 @@ import {
   STRATEGIES,
   type StrategyName,
 } from '../../explore/explorer.ts';
-import { formatState, parseState } from '../../explore/resume.ts';
-import { extrasOf, MOST_IRQS, MOST_VCPUS } from '../../explore/scenario.ts';
+import { MOST_IRQS, MOST_VCPUS } from '../../explore/scenario.ts';
 import { MOST_CHECKPOINTS, MOST_IOS } from '../../explore/schedule.ts';
 import { explorePage } from '../../report/explore-page.ts';
 import type { MuseumBug } from '../../toolstack/museum/index.ts';
@@ -21,8 +20,8 @@ import type { ExitCode } from '../exit-codes.ts';
 import { OUTCOMES } from '../exit-codes.ts';
 import { addCpuOption, exploreDocument } from '../explore-document.ts';
 import { type ExploreDocument, exploreSchema } from '../explore-schemas.ts';
-import { actorWords, renderFindings, renderTurns, sizeWords } from '../explore-text.ts';
-import { formatCount, formatDuration, formatTable } from '../format.ts';
+import { withState } from '../explore-state.ts';
+import { renderExplore } from '../explore-text.ts';
 import type { GuestOptions } from '../options.ts';
 import {
   addGuest,
@@ -32,8 +31,6 @@ import {
   numberValue,
   revisionOption,
 } from '../options.ts';
-import type { Styler } from '../output.ts';
-import { OutputFile } from '../output-file.ts';
 import type { ReportOptions } from '../report.ts';
 import { addReportOption, withReport } from '../report.ts';
 
@@ -62,141 +59,6 @@ interface Flags extends GuestOptions, ReportOptions {
 
 /** Runs drawn, unless a number or a time bounds them. */
 const DRAWN = 10_000;
-/** A state file larger than this is none. */
-const MOST_STATE_BYTES = 2 ** 28;
-
-function verdictLine(document: ExploreDocument): string {
-  const { outcome, complete, strategy, violationsTotal, stop } = document;
-  if (outcome === 'failure') {
-    return `${formatCount(violationsTotal)} ${violationsTotal === 1 ? 'schedule breaks' : 'schedules break'} an invariant`;
-  }
-  if (complete) return 'complete: no order within these bounds breaks anything';
-  if (outcome === 'interrupted') return 'interrupted; nothing was broken until then';
-  if (strategy === 'dfs') return `stopped by the bound on ${stop}; nothing was broken until then`;
-  return 'nothing was broken; what was not drawn was not looked at';
-}
-
-function renderViolation(v: ExploreDocument['violations'][number], style: Styler): string[] {
-  const { findings, fixed, minimal, replay, told } = v;
-  return [
-    ...renderFindings(findings, style),
-    `  ${minimal ? 'the smallest there is' : 'shrunk'}: ${sizeWords(told)}`,
-    ...renderTurns(told, style),
-    ...(fixed === null
-      ? []
-      : [
-          `  with revision ${fixed.revision}, the same choices: ${
-            fixed.findings.length === 0
-              ? 'nothing is broken'
-              : `broken: ${fixed.findings.map((f) => f.invariant).join(', ')}`
-          }`,
-        ]),
-    `  again: ${replay}`,
-  ];
-}
-
-/** The result as text. */
-export function renderExplore(document: ExploreDocument, style: Styler): string {
-  const d = document;
-  const size = `${d.ios} ${d.ios === 1 ? 'access' : 'accesses'}, ${d.checkpoints} ${d.checkpoints === 1 ? 'checkpoint' : 'checkpoints'}`;
-  const how = {
-    dfs: `every order with at most ${d.preemptions} preemptions`,
-    random: `at random, at most ${d.preemptions} preemptions, seed ${d.seed}`,
-    pct: `PCT, depth ${d.depth}, seed ${d.seed}`,
-  }[d.strategy];
-  const actors = actorWords(d);
-  const rows = [
-    ['search', `${size}; ${how}`],
-    ...(actors === '' ? [] : [['actors', actors]]),
-    [
-      'schedules',
-      `${formatCount(d.schedules)} to the end${d.pruned > 0 ? `, ${formatCount(d.pruned)} cut short in a known state` : ''}`,
-    ],
-    ...(d.states > 0 ? [['states', formatCount(d.states)]] : []),
-    ['decisions', `${formatCount(d.decisions)} in the longest`],
-    ['time', `${formatDuration(d.durationMs)} (${formatCount(d.schedulesPerSecond)}/s)`],
-    ...(d.determinism === null
-      ? []
-      : [
-          [
-            'run twice',
-            `${formatCount(d.determinism.compared)}, the same in all ${formatCount(d.determinism.events)} values`,
-          ],
-        ]),
-  ];
-  return [
-    style('bold', `explore ${d.guest}, revision ${d.revision}, CPU ${d.cpu}`),
-    formatTable(rows, { indent: '  ' }),
-    ...d.violations.flatMap((v) => renderViolation(v, style)),
-    style(d.outcome === 'failure' ? 'bad' : 'good', verdictLine(d)),
-  ].join('\n');
-}
-
-/** What decides which search a state file is of. */
-function identityOf({ scenario, bounds, prune }: ExploreOptions): string {
-  const { guest, load, devices, revision, bug, cpu, ios, checkpoints } = scenario;
-  const places = devices.map(({ factory, range }) => [factory.name, range]);
-  return JSON.stringify([
-    guest,
-    load,
-    places,
-    revision,
-    bug?.id ?? null,
-    cpu,
-    ios,
-    checkpoints,
-    extrasOf(scenario),
-    bounds.preemptions,
-    prune,
-  ]);
-}
-
-function readState(file: string): string | null {
-  try {
-    if (!existsSync(file)) return null;
-    const { size } = statSync(file);
-    if (size > MOST_STATE_BYTES) {
-      throw new HvmError(
-        'HVM_USAGE',
-        `cannot go on from '${file}': ${size} bytes; expected at most ${MOST_STATE_BYTES}`,
-      );
-    }
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if (error instanceof HvmError) throw error;
-    throw new HvmError(
-      'HVM_USAGE',
-      `cannot read '${file}': ${error instanceof Error ? error.message : String(error)}`,
-    );
-  }
-}
-
-/** Runs the search between a state file read and one written. */
-async function withState(
-  file: string | null,
-  options: ExploreOptions,
-  run: (options: ExploreOptions) => Promise<ExploreReport>,
-): Promise<ExploreReport> {
-  if (file === null) return run(options);
-  if (options.strategy !== 'dfs') {
-    throw new HvmError(
-      'HVM_USAGE',
-      `--state with --strategy ${options.strategy}: only dfs can go on from a file`,
-    );
-  }
-  const identity = identityOf(options);
-  const text = readState(file);
-  const from = text === null ? null : parseState(text, identity, file);
-  using output = new OutputFile(file);
-  const report = await run({ ...options, from });
-  if (report.state === null) rmSync(file, { force: true });
-  else {
-    output.write(formatState(identity, report.state));
-    output.commit();
-  }
-  return report;
-}
-
 function requestOf(guest: string, flags: Flags): ExploreOptions {
   const drawn = flags.strategy !== 'dfs' && flags.time === undefined ? DRAWN : null;
   return {
