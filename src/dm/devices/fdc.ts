@@ -9,7 +9,9 @@
 import type { DeviceContext, DeviceState, DeviceWitness, IoSize } from '../device.ts';
 import { RegisterDevice } from '../device.ts';
 import { type PortDevice, readBytes, type Timed, writeBytes } from './board.ts';
-import { ANY_RATE, FloppyDrive, type SectorFault, sectorBuffer } from './fdc-drive.ts';
+import { durationOf, LENGTHS } from './fdc-commands.ts';
+import { ANY_RATE, FloppyDrive } from './fdc-drive.ts';
+import { FloppyTransfer, type TransferEnd } from './fdc-transfer.ts';
 import type { DmaChannel } from './i8237.ts';
 import type { ImageSource } from './medium.ts';
 
@@ -20,42 +22,14 @@ const MSR_READY = 0x80;
 const MSR_TO_HOST = 0x40;
 const MSR_BUSY = 0x10;
 const RESET_NS = 100_000;
-const COMMAND_NS = 50_000;
-const SEEK_NS = 1_000_000;
-const TRACK_NS = 200_000;
-const SECTOR_NS = 200_000;
 const ST0_ABNORMAL = 0x40;
 const ST0_INVALID = 0x80;
 const ST0_CHANGED = 0xc0;
 const ST0_SEEK_END = 0x20;
-const ST1_END = 0x80;
-const ST1_OVERRUN = 0x10;
 const LONGEST = 9;
 /** EIS of CONFIGURE: transfers seek. */
 const IMPLIED_SEEK = 0x40;
 const CONFIGURED: readonly number[] = [IMPLIED_SEEK, 0];
-
-/** Bytes of a command by its low five bits; absent: invalid. */
-const LENGTHS: Readonly<Record<number, number>> = {
-  2: 9,
-  3: 3,
-  4: 2,
-  5: 9,
-  6: 9,
-  7: 2,
-  8: 1,
-  9: 9,
-  10: 2,
-  12: 9,
-  13: 6,
-  14: 1,
-  15: 3,
-  16: 1,
-  18: 2,
-  19: 4,
-  20: 1,
-  22: 9,
-};
 
 interface State {
   dor: number;
@@ -103,8 +77,7 @@ const POWER_ON: State = {
 export class Fdc extends RegisterDevice<State> implements PortDevice, Timed {
   readonly drives: readonly [FloppyDrive, FloppyDrive];
   readonly #context: DeviceContext;
-  readonly #dma: DmaChannel;
-  readonly #sector = sectorBuffer();
+  readonly #transfer: FloppyTransfer;
   /** Commands that are answered as invalid, by first byte: what a guest wanted that is not there. */
   readonly invalid = new Map<number, number>();
 
@@ -112,7 +85,7 @@ export class Fdc extends RegisterDevice<State> implements PortDevice, Timed {
   constructor(context: DeviceContext, dma: DmaChannel, images: readonly (ImageSource | null)[]) {
     super('fdc', POWER_ON);
     this.#context = context;
-    this.#dma = dma;
+    this.#transfer = new FloppyTransfer(dma);
     this.drives = [new FloppyDrive(images[0] ?? null), new FloppyDrive(images[1] ?? null)];
   }
 
@@ -294,7 +267,8 @@ export class Fdc extends RegisterDevice<State> implements PortDevice, Timed {
       this.invalid.set(first, (this.invalid.get(first) ?? 0) + 1);
       this.#finish([ST0_INVALID], false);
     } else if (command.length >= length) {
-      const takes = this.#duration(first & 0x1f);
+      const drive = this.drives[(command[1] ?? 0) & 3];
+      const takes = durationOf(command, drive?.cylinder ?? 0, this.#seeks);
       if (takes === 0) this.#execute();
       else state.doneAt = this.#context.nowNs() + takes;
     }
@@ -302,33 +276,6 @@ export class Fdc extends RegisterDevice<State> implements PortDevice, Timed {
 
   get #seeks(): boolean {
     return ((this.state.configure[0] ?? 0) & IMPLIED_SEEK) !== 0;
-  }
-
-  /** ns until a command has done its work; 0: it is done at once. */
-  #duration(kind: number): number {
-    const { command } = this.state;
-    const drive = this.drives[(command[1] ?? 0) & 3];
-    switch (kind) {
-      case 0x07:
-        return SEEK_NS + (drive?.cylinder ?? 0) * TRACK_NS;
-      case 0x0f:
-        return SEEK_NS + Math.abs((drive?.cylinder ?? 0) - (command[2] ?? 0)) * TRACK_NS;
-      case 0x0a:
-        return SECTOR_NS;
-      case 0x0d:
-        return COMMAND_NS + SECTOR_NS;
-      case 0x02:
-      case 0x05:
-      case 0x06:
-      case 0x09:
-      case 0x0c:
-      case 0x16: {
-        const away = Math.abs((drive?.cylinder ?? 0) - (command[2] ?? 0));
-        return COMMAND_NS + SECTOR_NS + (this.#seeks ? away * TRACK_NS : 0);
-      }
-      default:
-        return 0;
-    }
   }
 
   /** The command is over. @param result - to be read; @param interrupt - when there is something to read or to ask */
@@ -358,10 +305,10 @@ export class Fdc extends RegisterDevice<State> implements PortDevice, Timed {
         this.#senseInterrupt();
         break;
       case 0x0a:
-        this.#readId();
+        this.#result(this.#transfer.readId(state, this.drives[selected]));
         break;
       case 0x0d:
-        this.#formatTrack();
+        this.#result(this.#transfer.formatTrack(state, this.drives[selected]));
         break;
       case 0x0e:
         this.#dumpRegisters();
@@ -385,7 +332,7 @@ export class Fdc extends RegisterDevice<State> implements PortDevice, Timed {
         this.#finish([state.locked ? 0x10 : 0], false);
         break;
       default:
-        this.#transfer(first & 0x1f);
+        this.#result(this.#transfer.move(state, this.drives[selected], this.#seeks));
     }
   }
 
@@ -434,101 +381,9 @@ export class Fdc extends RegisterDevice<State> implements PortDevice, Timed {
     this.#finish([at[0] ?? 0, at[1] ?? 0, 0, 0, a, b, 0, lock, c, d], false);
   }
 
-  #result(fault: SectorFault | null, chrn: readonly number[]): void {
+  #result({ fault, chrn }: TransferEnd): void {
     const select = (this.state.command[1] ?? 0) & 7;
     const st0 = (fault === null ? 0 : ST0_ABNORMAL) | select;
     this.#finish([st0, fault?.st1 ?? 0, fault?.st2 ?? 0, ...chrn], true);
-  }
-
-  #readId(): void {
-    const select = this.state.command[1] ?? 0;
-    const head = (select >>> 2) & 1;
-    const drive = this.drives[select & 3];
-    const fault = drive === undefined ? { st1: 1, st2: 0 } : drive.readable(this.state.rate, head);
-    this.#result(fault, [drive?.cylinder ?? 0, head, 1, 2]);
-  }
-
-  /** Four bytes per sector come by DMA: its cylinder, head, number and size. */
-  #formatTrack(): void {
-    const { command, rate } = this.state;
-    const [, select = 0, size = 0, sectors = 0, , filler = 0] = command;
-    const head = (select >>> 2) & 1;
-    const drive = this.drives[select & 3];
-    const id = new Uint8Array(4);
-    let fault: SectorFault | null = size === 2 ? null : { st1: 0x04, st2: 0 };
-    this.#sector.fill(filler);
-    for (let i = 0; i < sectors && fault === null; i++) {
-      if (this.#dma.fromMemory(id).moved < 4) fault = { st1: ST1_OVERRUN, st2: 0 };
-      else {
-        const [c = 0, h = 0, r = 0] = id;
-        const found = drive?.find(rate, c, h, r) ?? { st1: 1, st2: 0 };
-        if (typeof found !== 'number') fault = found;
-        else this.#store(drive, found);
-      }
-    }
-    this.#result(fault, [drive?.cylinder ?? 0, head, sectors, size]);
-  }
-
-  #store(drive: FloppyDrive | undefined, sector: number): void {
-    drive?.medium?.write(sector, this.#sector);
-    this.state.sectorsWritten++;
-  }
-
-  /** READ DATA, WRITE DATA and their kin: from sector to sector until the DMA count ends, or the last sector. */
-  #transfer(kind: number): void {
-    const { command, rate } = this.state;
-    const [first = 0, select = 0, cylinder = 0, , , size = 0, last = 0] = command;
-    let [, , , head = 0, sector = 0] = command;
-    const drive = this.drives[select & 3];
-    const multiTrack = (first & 0x80) !== 0;
-    // A last sector that the track does not have: the chip finds no data; see docs/decisions.md.
-    const ofTrack = drive?.format?.sectorsPerTrack ?? 0;
-    let at = cylinder;
-    let fault: SectorFault | null = size === 2 ? null : { st1: 0x04, st2: 0 };
-    if (kind === 0x02) sector = 1;
-    if (this.#seeks && drive !== undefined && drive.cylinder !== cylinder) drive.seek(cylinder);
-    while (fault === null) {
-      const found = drive?.find(rate, at, head, sector) ?? { st1: 1, st2: 0 };
-      if (typeof found !== 'number') {
-        fault = found;
-        break;
-      }
-      const { moved, terminal } = this.#moveSector(kind, drive, found);
-      if (moved === 0) {
-        fault = { st1: ST1_OVERRUN, st2: 0 };
-        break;
-      }
-      const atEnd = sector === last || (multiTrack && sector === ofTrack && last > ofTrack);
-      if (!atEnd) sector = (sector + 1) & 0xff;
-      else {
-        sector = 1;
-        // With MT the other side follows side 0; the cylinder is over otherwise.
-        const more = multiTrack && head === 0;
-        head = multiTrack ? head ^ 1 : head;
-        if (!more) at++;
-        if (!more && kind === 0x16) break;
-        if (!more && !terminal) fault = { st1: ST1_END, st2: 0 };
-      }
-      if (terminal) break;
-    }
-    this.#result(fault, [at, head, sector, size]);
-  }
-
-  #moveSector(
-    kind: number,
-    drive: FloppyDrive | undefined,
-    sector: number,
-  ): { moved: number; terminal: boolean } {
-    if (kind === 0x05 || kind === 0x09) {
-      this.#sector.fill(0);
-      const done = this.#dma.fromMemory(this.#sector);
-      if (done.moved > 0) this.#store(drive, sector);
-      return done;
-    }
-    drive?.medium?.read(sector, this.#sector);
-    this.state.sectorsRead++;
-    // VERIFY moves nothing: it ends with the last sector.
-    if (kind === 0x16) return { moved: this.#sector.length, terminal: false };
-    return this.#dma.toMemory(this.#sector);
   }
 }
