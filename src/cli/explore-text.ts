@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A search's result as text, and schedules: events in plain words, numbered, or step by step with the state after each.
-import { turnsOf } from '../explore/narrator.ts';
+import { turnsOf } from '../explore/turns.ts';
 import type { ExploreDocument, ToldDocument } from './explore-schemas.ts';
 import { formatCount, formatDuration, formatTable, wrap } from './format.ts';
 import type { Styler } from './output.ts';

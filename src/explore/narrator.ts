@@ -259,30 +259,6 @@ export class Narrator extends NullTracer implements StepListener {
   }
 }
 
-/** All that one actor did until another one went on. */
-export interface Turn {
-  n: number;
-  actor: string;
-  place: string;
-  texts: string[];
-  /** At its end. */
-  state: StepState;
-  broken: string[];
-}
-
-export function turnsOf(steps: readonly Step[]): Turn[] {
-  const turns: Turn[] = [];
-  for (const { turn, actor, place, text, state, broken } of steps) {
-    const last = turns.at(-1);
-    if (last?.n === turn) {
-      last.texts.push(text);
-      last.state = state;
-      last.broken.push(...broken);
-    } else turns.push({ n: turn, actor, place, texts: [text], state, broken: [...broken] });
-  }
-  return turns;
-}
-
 /** What to give an arena so that it can be narrated, and the narrator. */
 export function narrated(make: (trace: (world: World) => Tracer) => Arena): {
   arena: Arena;
