@@ -2,9 +2,17 @@
 // What is true of every device, whatever it is. Most of it has one form: something done at the marks of a script must
 // not be seen. The expected run is the same script without it.
 import type { DeviceState } from '../dm/device.ts';
-import { type HvmError, isHvmError } from '../util/errors.ts';
 import type { Subject } from './rules.ts';
 import { guarded, play, Run, sameLines, sameRun, Wrong } from './run.ts';
+import {
+  foreignStates,
+  move,
+  refuses,
+  restoreQuietly,
+  sameInside,
+  scribble,
+  throughJson,
+} from './states.ts';
 import { isAccess, type Script } from './step.ts';
 
 /** One thing to be true of a device. */
@@ -251,68 +259,3 @@ export const ALWAYS: readonly Property[] = [
     },
   },
 ];
-
-function refuses(run: Run, bad: unknown): void {
-  try {
-    run.device.restore(bad as DeviceState);
-  } catch (error) {
-    if (isHvmError(error) && (error as HvmError).code === 'HVM_DEVICE_STATE') return;
-    throw new Wrong(`restore(${JSON.stringify(bad)}) throws ${String(error)}`);
-  }
-  throw new Wrong(`restore(${JSON.stringify(bad)}) is not refused`);
-}
-
-function* foreignStates(own: DeviceState): Generator<unknown> {
-  yield null;
-  yield { ...own, 'no-such-field': 1 };
-  for (const [field, value] of Object.entries(own)) {
-    const { [field]: _gone, ...rest } = own;
-    yield rest;
-    const others = [null, Number.NaN, {}, typeof value === 'string' ? 1 : 'text'];
-    if (typeof value === 'number') others.push(0.5, true);
-    if (Array.isArray(value)) others.push(1, ['text'], [0.5]);
-    for (const other of others) yield { ...own, [field]: other };
-  }
-}
-
-/** A new device takes over what the old one was. */
-export function move(run: Run, state: DeviceState = throughJson(run.save())): void {
-  const { high } = run.world;
-  run.world.lines = new Set();
-  run.device = run.create();
-  run.world.events = [];
-  restoreQuietly(run, state, high);
-}
-
-function restoreQuietly(run: Run, state: DeviceState, high: string): void {
-  run.silently('restore()', () => run.restore(state));
-  const now = run.world.high;
-  if (now !== high) {
-    throw new Wrong(`after the restore it drives '${now}', when saved it drove '${high}'`);
-  }
-  const saved = JSON.stringify(state);
-  const again = run.inside().state;
-  if (saved !== again) throw new Wrong(`restored from ${saved} it saves ${again}`);
-}
-
-function sameInside(expected: Run, got: Run, than: string): void {
-  const [want, have] = [expected.inside(), got.inside()];
-  for (const what of ['state', 'witness'] as const) {
-    if (want[what] !== have[what]) {
-      throw new Wrong(`reset() leaves ${what} ${have[what]}, ${than} ${want[what]}`);
-    }
-  }
-}
-
-/** There and back: a state must survive being written to a file. */
-function throughJson(state: DeviceState): DeviceState {
-  return JSON.parse(JSON.stringify(state)) as DeviceState;
-}
-
-/** The caller goes on using what he gave. */
-function scribble(state: DeviceState): void {
-  for (const [field, value] of Object.entries(state)) {
-    if (Array.isArray(value)) value.push(0x77);
-    else if (typeof value === 'number') state[field] = value + 1;
-  }
-}

@@ -4,12 +4,13 @@ import type { DeviceFactory } from '../dm/factory.ts';
 import { HvmError } from '../util/errors.ts';
 import { Random } from '../util/random.ts';
 import { suggest } from '../util/suggest.ts';
-import { ALWAYS, move, type Property } from './always.ts';
+import { ALWAYS, type Property } from './always.ts';
 import { DECLARED, followExample, unseenEffects } from './declared.ts';
 import { generate } from './generate.ts';
 import { type DeviceRules, type Subject, subjectOf } from './rules.ts';
 import { type Run, Wrong } from './run.ts';
 import { shrink } from './shrink.ts';
+import { move } from './states.ts';
 import { STAYING } from './staying.ts';
 import { formatScript, isAccess, parseScript, type Script, type Step } from './step.ts';
 

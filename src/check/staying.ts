@@ -2,8 +2,9 @@
 // What has to be true of a device so that accesses of it need not leave the guest: of what it declares as `posted` and
 // `published`.
 import { hex } from '../util/hex.ts';
-import { move, type Property } from './always.ts';
+import type { Property } from './always.ts';
 import { Run, Wrong } from './run.ts';
+import { move } from './states.ts';
 import { formatStep, isAccess } from './step.ts';
 
 /** Marks take turns: as far as a published register goes, these are steps like others. */
