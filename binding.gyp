@@ -20,6 +20,7 @@
         "native/fast_call.cc",
         "native/fast_string.cc",
         "native/posted.cc",
+        "native/rooms.cc",
         "native/trap_entry.cc",
         "native/wraps_device.cc",
         "native/wraps_engine.cc",

@@ -85,6 +85,7 @@ bool Vcpu::boundary() {
     changed = true;
   }
   checkBases();
+  followMode();
   const uint32_t flags = cpuField<uint32_t>(CPU_CFLAGS_NEXT_TB);
   if (budget() < MAX_BLOCK && (flags == ~0u || (flags & 0x7fff) > budget())) {
     // The last instructions before the deadline: a block of exactly as many.

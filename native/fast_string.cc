@@ -82,14 +82,7 @@ void callFromBlock(void* env, uint64_t instruction) {
 
 // Highest offset of a segment whose bytes are an ordinary stretch from 0 on, and may be accessed; -1: it is none.
 int64_t Vcpu::plainEnd(int index, bool store) {
-  const Segment& s = segment(index);
-  if (!limited()) {
-    constexpr uint32_t PRESENT = 1u << 15, NO_SYSTEM = 1u << 12, CODE = 1u << 11, DOWN = 1u << 10, ALLOWED = 1u << 9;
-    const bool code = (s.flags & CODE) != 0;
-    if ((s.flags & (PRESENT | NO_SYSTEM)) != (PRESENT | NO_SYSTEM)) return -1;
-    if (code ? store || (s.flags & ALLOWED) == 0 : (s.flags & DOWN) != 0 || (store && (s.flags & ALLOWED) == 0)) return -1;
-  }
-  return s.limit;
+  return limited() ? segment(index).limit : (&cpuField<int64_t>(CPU_ROOMS))[index + (store ? SEGMENTS : 0)];
 }
 
 void Vcpu::beginRepeat(const Head& head) {

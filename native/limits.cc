@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Class Vcpu: segment limits in real and virtual-8086 mode. The library never looks at them.
+// Class Vcpu: segment limits in real and virtual-8086 mode, which the library never looks at, and how an operand in memory
+// is followed to where translated code accesses it, in protected mode as well (rooms.cc).
 //
 // An address with 16 bits is beyond a limit of FFFF only in the last bytes of an operand, so what translated code does
 // for it is arithmetic, without a branch: bit 16 of the operand's last offset becomes a bit of the linear address that no
@@ -19,7 +20,7 @@ using namespace layout;
 namespace {
 constexpr int SS_FAULT = 12;
 constexpr int GP_FAULT = 13;
-constexpr int MARK = 33;  // the first of six bits, one for each segment register
+constexpr int MARK = 33;  // the first of twelve bits: one for each segment register, then one more for what may be written
 
 // Of those that access the stack alone.
 constexpr int PUSH_AND_POP[] = {0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f, 0x60, 0x61, 0x68, 0x6a, 0x9c, 0x9d, 0xc2, 0xc3, 0xe8};
@@ -57,16 +58,18 @@ bool Vcpu::hasOneOperand(const Head& head) {
 void Vcpu::beginOperands(const Head& head) {
   operandCount_ = 0;
   limited_ = limited();
-  if (!limited_) return;
+  watching_ = true;
   wrapsBetween_ = wrapsBetween(head);
-  pushesOrPops_ = isPushOrPop(head);
+  pushesOrPops_ = limited_ && isPushOrPop(head);
   extent_ = extentOf(head);
-  even_ = evenBases_ && extent_ == 0 && hasOneOperand(head) && !metUnaligned_[placeOf(head.start)];
+  even_ = limited_ && evenBases_ && extent_ == 0 && hasOneOperand(head) && !metUnaligned_[placeOf(head.start)];
+  changesMemory_ = !limited_ && changesMemory(head);
+  loadsSegment_ = !limited_ && loadsSegment(head);
 }
 
 void Vcpu::endOperands() {
   while (operandCount_ > 0) dropTemp(operands_[--operandCount_].offset);
-  limited_ = false;
+  watching_ = false;
 }
 
 uintptr_t Vcpu::newTemp() {
@@ -89,7 +92,7 @@ void Vcpu::forgetOperand(uintptr_t address) {
 
 // The translator has truncated `temp` to 32 bits. If it is the sum of an offset and a segment's base, the offset is kept.
 void Vcpu::addressMade(uintptr_t temp) {
-  if (!limited_) return;
+  if (!watching_) return;
   auto* tcg = field<char*>(uc_, UC_TCG_CTX);
   void* cut = beforeInsn();
   if (codeOf(cut) != OP_EXT32U_I64 || argOf(cut, 1) != tcg + temp) return;
@@ -99,6 +102,7 @@ void Vcpu::addressMade(uintptr_t temp) {
   while (segment <= SEG_GS && argOf(add, 2) != tcg + field<uintptr_t>(tcg, TCG_SEG_BASE + 8 * static_cast<size_t>(segment))) segment++;
   if (segment > SEG_GS) return;
   forgetOperand(temp);
+  if (!isWatched(segment)) return;
   void* before = opBefore(add);
   const bool wide = codeOf(before) != OP_EXT16U_I64 || argOf(before, 0) != argOf(add, 1);
   if (operandCount_ == OPERANDS) return;
@@ -110,7 +114,7 @@ void Vcpu::addressMade(uintptr_t temp) {
   if (extent_ == 0) return;
   // A C function of the library makes the accesses.
   uint32_t kind = 0;
-  const uintptr_t marked = guarded(temp, extent_, &kind);
+  const uintptr_t marked = guarded(temp, extent_, false, &kind);
   if (marked != temp) {
     tcg_gen_op2_x86_64(tcg, OP_MOV_I64, reinterpret_cast<uintptr_t>(tcg + temp), reinterpret_cast<uintptr_t>(tcg + marked));
     dropTemp(marked);
@@ -119,7 +123,6 @@ void Vcpu::addressMade(uintptr_t temp) {
 }
 
 void Vcpu::addressMoved(uintptr_t to, uintptr_t from, int64_t by) {
-  if (!limited_) return;
   for (uint32_t i = 0; i < operandCount_; i++) {
     if (operands_[i].address != from) continue;
     if (to == from) {
@@ -136,8 +139,7 @@ void Vcpu::addressMoved(uintptr_t to, uintptr_t from, int64_t by) {
 
 // The address under which the translated code is to access `size` bytes: `address`, or a new temporary. Or the same
 // address, to be accessed as an aligned one.
-uintptr_t Vcpu::guarded(uintptr_t address, uint32_t size, uint32_t* kind) {
-  if (!limited_) return address;
+uintptr_t Vcpu::guarded(uintptr_t address, uint32_t size, bool store, uint32_t* kind) {
   const Operand* operand = nullptr;
   for (uint32_t i = 0; i < operandCount_; i++) {
     if (operands_[i].address == address) operand = &operands_[i];
@@ -147,7 +149,7 @@ uintptr_t Vcpu::guarded(uintptr_t address, uint32_t size, uint32_t* kind) {
   const auto base = reinterpret_cast<uintptr_t>(tcg);
   const uintptr_t offset = operand->offset != 0 ? operand->offset : operand->shared;
   uintptr_t last = operand->delta + size - 1;
-  if (last == 0 && !operand->wide) return address;
+  if (limited_ && last == 0 && !operand->wide) return address;
   if (pushesOrPops_ && last == 1 && !operand->wide) {
     *kind |= ALIGNED;
     return address;
@@ -170,7 +172,16 @@ uintptr_t Vcpu::guarded(uintptr_t address, uint32_t size, uint32_t* kind) {
     last = size - 1;
   }
   __real_tcg_gen_addi_i64_x86_64(tcg, mark, wrapped != 0 ? wrapped : offset, static_cast<int64_t>(last));
-  if (operand->wide) {
+  int bit = MARK + operand->segment;
+  if (!limited_) {
+    if (store || changesMemory_) bit += SEGMENTS;
+    const uintptr_t room = newTemp();
+    const auto at = static_cast<intptr_t>(CPU_ROOMS + 8 * static_cast<size_t>(bit - MARK)) - static_cast<intptr_t>(CPU_ENV);
+    tcg_gen_op3_x86_64(tcg, OP_LD_I64, base + room, base + field<uintptr_t>(tcg, TCG_CPU_ENV), static_cast<uintptr_t>(at));
+    tcg_gen_op3_x86_64(tcg, OP_SUB_I64, base + mark, base + room, base + mark);
+    dropTemp(room);
+    tcg_gen_shri_i64_x86_64(tcg, mark, mark, 63);
+  } else if (operand->wide) {
     const uintptr_t limit = newTemp();
     const size_t at = ENV_SEGS + 24 * static_cast<size_t>(operand->segment) + offsetof(Segment, limit);
     tcg_gen_op3_x86_64(tcg, OP_LD32U_I64, base + limit, base + field<uintptr_t>(tcg, TCG_CPU_ENV), at);
@@ -180,7 +191,7 @@ uintptr_t Vcpu::guarded(uintptr_t address, uint32_t size, uint32_t* kind) {
   } else {
     tcg_gen_shri_i64_x86_64(tcg, mark, mark, 16);
   }
-  tcg_gen_shli_i64_x86_64(tcg, mark, mark, MARK + operand->segment);
+  tcg_gen_shli_i64_x86_64(tcg, mark, mark, bit);
   tcg_gen_op3_x86_64(tcg, OP_OR_I64, base + mark, base + mark, base + linear);
   dropTemp(wrapped);
   if (linear != address) dropTemp(linear);
@@ -188,14 +199,16 @@ uintptr_t Vcpu::guarded(uintptr_t address, uint32_t size, uint32_t* kind) {
 }
 
 void Vcpu::overLimit(int index, uintptr_t retaddr) {
+  if (index == SEG_ES && reorderedTranslated_) index = firstBeyond(retaddr);
   raise_exception_err_ra_x86_64(envOf(cpu_), index == SEG_SS ? SS_FAULT : GP_FAULT, 0, retaddr);
 }
 
 // A marked address: without its mark, if the access is within the segment after all.
 uint64_t Vcpu::withinLimit(uint64_t marked, uint32_t size, uintptr_t retaddr) {
   const int index = __builtin_ctzll(marked >> MARK);
-  const Segment& s = segment(index);
   const auto linear = static_cast<uint32_t>(marked);
+  if (!limited()) return withinRoom(index, linear, size, retaddr);
+  const Segment& s = segment(index);
   const uint64_t offset = static_cast<uint32_t>(linear - s.base);
   const bool expandsDown = (s.flags & 0x1c00) == 0x1400;
   // The mark speaks for the whole operand, of which this may be the first part only.
@@ -242,10 +255,10 @@ uint64_t Vcpu::helperOperand(uint64_t linear, uint32_t size, uintptr_t retaddr) 
     const Head head = headAt(segment(SEG_CS).base + env<uint64_t>(ENV_EIP));
     if (head.twoBytes || head.opcode != 0x62) return withinLimit(linear, size, retaddr);
     // BOUND is always marked. With 16-bit addresses a word at 0 comes behind one at FFFE.
-    const int index = __builtin_ctzll(linear >> MARK);
+    const int index = __builtin_ctzll(linear >> MARK) % SEGMENTS;
     const Segment& s = segment(index);
     const uint64_t offset = (linear - s.base) & (head.wideAddress ? 0xffffffff : 0xffff);
-    if (offset + size - 1 > s.limit) overLimit(index, retaddr);
+    if (!hasRoom(index, offset, size, false)) overLimit(index, retaddr);
     return static_cast<uint32_t>(s.base + offset);
   }
   if (size == 1 || !limited()) return linear;
@@ -260,9 +273,7 @@ uint64_t Vcpu::helperOperand(uint64_t linear, uint32_t size, uintptr_t retaddr) 
 
 // INS: a processor looks at the destination before it asks the device.
 void Vcpu::checkInsDestination(uint32_t size, uintptr_t retaddr) {
-  const Segment& es = segment(SEG_ES);
-  const uint64_t last = page_[PAGE_STRING + STRING_DST_INDEX] + static_cast<uint64_t>(size) - 1;
-  if (last > es.limit) overLimit(SEG_ES, retaddr);
+  if (!hasRoom(SEG_ES, page_[PAGE_STRING + STRING_DST_INDEX], size, true)) overLimit(SEG_ES, retaddr);
 }
 
 // The three words that an interrupt pushes do not fit: another one would push as many, and so the processor shuts down.

@@ -113,7 +113,7 @@ bool Vcpu::effectiveAddress(const Head& head, int* base, uint32_t* offset) {
 // 32 bits of memory, if it is RAM and the segment has them: else the access itself comes to the same end.
 bool Vcpu::peek(int base, uint32_t offset, uint32_t* value) {
   const Segment& s = segment(base);
-  if (offset + 3ull > s.limit) return false;
+  if (!hasRoom(base, offset, 4, false)) return false;
   for (uint64_t i = 0; i < 4; i++) {
     if (codeByte(static_cast<uint32_t>(s.base + offset + i)) < 0) return false;
   }
@@ -144,13 +144,13 @@ void Vcpu::checkBranch(uintptr_t retaddr) {
   // A processor makes room for the return address before it looks where it goes.
   const bool isCall = !head.twoBytes && (head.opcode == 0xe8 || (head.opcode == 0xff && (head.modrm >> 3 & 7) == 2));
   const uint64_t top = stackPointer() - 4;
-  if (isCall && (stackMask() & top) + 3 > segment(SEG_SS).limit) return;
+  if (isCall && !hasRoom(SEG_SS, stackMask() & top, 4, true)) return;
   if (target > segment(SEG_CS).limit) raise_exception_err_ra_x86_64(envOf(cpu_), GP_FAULT, 0, retaddr);
 }
 
 // While an instruction is translated, before it.
 void Vcpu::guardBranch(const Head& head) {
-  if (!limited() || head.operandBytes != 4 || (env<uint32_t>(ENV_HFLAGS) & HF_CS32) != 0) return;
+  if (head.operandBytes != 4 || (env<uint32_t>(ENV_HFLAGS) & HF_CS32) != 0) return;
   const Branch kind = branchOf(head);
   if (kind == Branch::None || head.lock) return;
   if ((kind == Branch::Near || kind == Branch::Short) && branchTarget(head, kind) <= 0xffff) return;

@@ -36,7 +36,7 @@ uint64_t Vcpu::stringAccess(bool read, uint32_t port, uint32_t size, uint32_t va
   __real_cpu_restore_state_x86_64(cpu_, retaddr, false);
   if (answeredNext_ == answeredCount_) {
     decodeString();
-    if (read && limited()) checkInsDestination(size, retaddr);
+    if (read) checkInsDestination(size, retaddr);
   }
   if (read && paging()) {
     // The destination must be writable before the device is asked: a processor faults first.

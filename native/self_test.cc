@@ -361,6 +361,37 @@ const char* pagingWorks(Machine& m) {
   return nullptr;
 }
 
+// Flat 32-bit protected mode but for a limit of DS. mov al,[0x5000]; hlt, behind a far jump to the next instruction
+const char* rooms(Machine& m) {
+  const auto start = [&](uint32_t limit, uint32_t attributes) {
+    m.start({0xea, 0x07, 0x10, 0, 0, 0x08, 0, 0xa0, 0x00, 0x50, 0, 0, 0xf4});
+    const uint32_t descriptors[] = {0, 0, 0xffff, 0xcf9b00};
+    std::memcpy(m.ram + 0x9000, descriptors, sizeof descriptors);
+    m.cpu->sync();
+    for (uint32_t i = 0; i < 6; i++) {
+      uint32_t* s = m.page + PAGE_SEGMENT + 8 * i;
+      s[1] = 0;
+      s[3] = i == layout::SEG_DS ? limit : 0xffffffff;
+      s[4] = i == layout::SEG_CS ? 0xcf9b00 : i == layout::SEG_DS ? attributes : 0xcf9300;
+    }
+    m.page[PAGE_RIP] = CODE;
+    m.page[PAGE_GDT] = 0x9000;
+    m.page[PAGE_GDT + 2] = sizeof descriptors - 1;
+    m.page[PAGE_CR0] = 0x60000011;
+    m.cpu->load();
+    m.page[PAGE_SYNCED] = 0;
+    m.page[PAGE_CATCH] = 1;
+    const uint32_t exit = m.run();
+    m.page[PAGE_CATCH] = 0;
+    return exit;
+  };
+  EXPECT(start(0x5000, 0x409300) == EXIT_HLT, "what a segment holds in protected mode faults");
+  EXPECT(start(0x4fff, 0x409300) == EXIT_EXCEPTION && m.page[PAGE_VECTOR] == 13, "a segment's limit is not looked at in protected mode");
+  EXPECT(start(0, 0) == EXIT_EXCEPTION && m.page[PAGE_VECTOR] == 13, "a null segment is accessed");
+  m.cpu->reset();
+  return nullptr;
+}
+
 }  // namespace
 
 std::string selfTest() {
@@ -371,7 +402,7 @@ std::string selfTest() {
   if (layout::field<void*>(layout::envOf(machine.cpu->cpu()), layout::ENV_UC) != machine.cpu->engine()) {
     return "the CPU state is not laid out as expected";
   }
-  for (const auto probe : {portExit, mixedBlock, counting, deviceMemory, stores, strings, repeatedStrings, popa, faults, limits, encodings, states, pagingWorks}) {
+  for (const auto probe : {portExit, mixedBlock, counting, deviceMemory, stores, strings, repeatedStrings, popa, faults, limits, encodings, states, pagingWorks, rooms}) {
     if (const char* problem = probe(machine)) return problem;
   }
   return "";

@@ -141,6 +141,7 @@ void Vcpu::load() {
   // TF, IOPL and VM are taken from the flags themselves; left in the hidden copy they would stick.
   env<uint32_t>(ENV_HFLAGS) &= ~(0x100u | 0x3000u | HF_VM | HF_INHIBIT_IRQ);
   if (page_[PAGE_SHADOW] != 0) env<uint32_t>(ENV_HFLAGS) |= HF_INHIBIT_IRQ;
+  knowMode();
 }
 
 void Vcpu::setA20(bool on) {
@@ -176,6 +177,7 @@ void Vcpu::save(uint8_t* into) {
   env<uint64_t>(ENV_CC_DST) = env<uint64_t>(ENV_CC_SRC2) = 0;
   // Left over from the last exception, and counted from where its block began.
   env<uint64_t>(ENV_EXCEPTION_NEXT_EIP) = 0;
+  measureRooms();
   const size_t bytes = contextBytes(uc_);
   StateHeader header{STATE_MAGIC, STATE_VERSION, uc_version(nullptr, nullptr), static_cast<uint32_t>(bytes),
                      instructionCount(), halted_, page_[PAGE_A20], 0};
@@ -201,6 +203,7 @@ const char* Vcpu::restore(const uint8_t* from, size_t bytes) {
   rollback();
   std::memcpy(reinterpret_cast<uint8_t*>(context_) + CONTEXT_HEADER, from + sizeof header, header.contextBytes);
   uc_context_restore(uc_, context_);
+  knowMode();
   tlb_flush_x86_64(cpu_);
   budget() = static_cast<int64_t>(deadline_ < 0 ? 0 : deadline_) - static_cast<int64_t>(header.icount);
   halted_ = header.halted != 0;

@@ -125,6 +125,18 @@ void Vcpu::emitCall(void* function, uintptr_t argument) {
   calledBy(lastOp(tcg)) = function;
 }
 
+// The call that was emitted last goes in front of the operation `at`.
+void Vcpu::moveLast(void* at) {
+  auto* tcg = field<char*>(uc_, UC_TCG_CTX);
+  void* call = lastOp(tcg);
+  if (at == call) return;
+  void* moved = tcg_op_insert_before_x86_64(tcg, at, OP_CALL);
+  field<uint32_t>(moved, 0) = field<uint32_t>(call, 0);
+  constexpr int ARGUMENTS = 4;  // two of the function's, the function, flags
+  for (int i = 0; i < ARGUMENTS; i++) argOf(moved, i) = argOf(call, i);
+  tcg_op_remove_x86_64(tcg, call);
+}
+
 // Adds the number of instructions to the budget, or takes it off. Returns the result; the constant's operation, which has a
 // placeholder, is left in *constant.
 uintptr_t Vcpu::emitBudget(int opcode, void** constant) {
@@ -201,6 +213,7 @@ void Vcpu::flagsBeforeAccess(uint64_t pc, void* insnStart) {
 void Vcpu::afterInsn(void* db, uint64_t pc, void* before) {
   const uint32_t index = insnsInBlock_++;
   endOperands();
+  if (loadsSegment_) followSegmentLoad(before);
   mendEnter(before);
   move_ = false;
   shadowed_ = nullptr;

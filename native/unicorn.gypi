@@ -35,6 +35,7 @@
       "-Wl,--wrap=cpu_stl_data_ra_x86_64",
       "-Wl,--wrap=cpu_stq_data_ra_x86_64",
       "-Wl,--wrap=tcg_gen_ext32u_i64_x86_64",
+      "-Wl,--wrap=tcg_gen_ext16u_i64_x86_64",
       "-Wl,--wrap=tcg_gen_addi_i64_x86_64",
       "-Wl,--wrap=tcg_gen_qemu_ld_i32_x86_64",
       "-Wl,--wrap=tcg_gen_qemu_st_i32_x86_64",

@@ -15,6 +15,7 @@ constexpr size_t CPU_CFLAGS_NEXT_TB = 0x18;      // u32, all ones: none
 constexpr size_t CPU_INTERRUPT_REQUEST = 0x1c;   // u32
 constexpr size_t CPU_RANDOM_SEED = 0x38;         // u64, unused by x86: we keep the instruction budget there
 constexpr size_t CPU_JMP_ENV = 0x40;             // 200 bytes, unused since the engine has its own: room for eight registers
+constexpr size_t CPU_ROOMS = CPU_JMP_ENV + 64;   // and for twelve words of what segments hold, see rooms.cc
 constexpr size_t CPU_OPAQUE = 0x8170;            // void*, unused by the library: our Vcpu
 constexpr size_t CPU_MEM_IO_PC = 0x8178;         // return address of the access being done by a C helper
 constexpr size_t CPU_EXCEPTION_INDEX = 0x81a0;   // i32, -1: none
@@ -56,6 +57,7 @@ struct Segment {
 };
 static_assert(sizeof(Segment) == 24, "SegmentCache is 24 bytes");
 enum SegmentIndex { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS };
+constexpr int SEGMENTS = 6;
 
 // uc_struct
 constexpr size_t UC_CPU = 0x180;

@@ -152,7 +152,8 @@ class Vcpu {
   // Segment limits, see limits.cc.
   void addressMade(uintptr_t temp);
   void addressMoved(uintptr_t to, uintptr_t from, int64_t by);
-  uintptr_t guarded(uintptr_t address, uint32_t size, uint32_t* kind);
+  uintptr_t guarded(uintptr_t address, uint32_t size, bool store, uint32_t* kind);
+  void forgetOperand(uintptr_t address);
   void checkUnaligned(uint64_t linear, bool even, uintptr_t retaddr);
   void dropTemp(uintptr_t temp);
   // Of a memory operation of the instruction that is being translated; of 8 bytes never.
@@ -160,6 +161,7 @@ class Vcpu {
   static bool isMarked(uint64_t linear) { return linear >> 33 != 0; }
   uint64_t withinLimit(uint64_t marked, uint32_t size, uintptr_t retaddr);
   uint64_t helperOperand(uint64_t linear, uint32_t size, uintptr_t retaddr);
+  void measureRooms();  // see rooms.cc
   // See operand_size.cc.
   void checkBranch(uintptr_t retaddr);
   int64_t released(uintptr_t from, int64_t bytes);
@@ -268,7 +270,9 @@ class Vcpu {
   int codeByte(uint64_t linear);
   int opcodeAt(uint64_t linear);
   bool atPopa();
+  bool cmpsSource(Head* head, int* base, uint64_t* offset);
   bool cmpsOperands(uint64_t* source, uint64_t* destination);
+  int firstBeyond(uintptr_t retaddr);
   bool cmpsAhead(uint64_t linear, uint32_t size, int mmuIndex, uintptr_t retaddr);
   uint64_t loadParts(uint64_t linear, uint32_t size, int mmuIndex, uintptr_t retaddr);
   bool pushaDownwards(uint64_t linear, uint32_t size, uint64_t value, int mmuIndex, uintptr_t retaddr);
@@ -276,6 +280,7 @@ class Vcpu {
   bool decodeString();
   void placeLabel(void* label);
   void emitCall(void* function, uintptr_t argument);
+  void moveLast(void* at);
   uintptr_t emitBudget(int opcode, void** constant);
   void flagsBeforeAccess(uint64_t pc, void* insnStart);
   Head headAt(uint64_t linear);
@@ -293,9 +298,16 @@ class Vcpu {
   void checkBases();
   void endOperands();
   uintptr_t newTemp();
-  void forgetOperand(uintptr_t address);
   [[noreturn]] void overLimit(int index, uintptr_t retaddr);
   void checkInsDestination(uint32_t size, uintptr_t retaddr);
+  void followMode();
+  void knowMode();
+  bool hasRoom(int index, uint64_t offset, uint64_t bytes, bool store);
+  bool isWatched(int index);
+  static bool changesMemory(const Head& head);
+  static bool loadsSegment(const Head& head);
+  void followSegmentLoad(void* before);
+  uint64_t withinRoom(int mark, uint64_t linear, uint32_t size, uintptr_t retaddr);
   bool stackHasEnded();
   // Near branches: with a distance of the operand size or of 8 bits, RET, and through a register or memory.
   enum class Branch { None, Near, Short, Return, Indirect };
@@ -372,7 +384,11 @@ class Vcpu {
   uint64_t ignoredLocks_ = 0;
   uintptr_t enterTemp_ = 0;         // it is an ENTER of two widths
   bool releasesMore_ = false;       // it is a RET of 8000 bytes or more
-  bool limited_ = false;            // limits are checked in it
+  bool watching_ = false;           // an instruction is being translated
+  bool limited_ = false;            // in real or virtual-8086 mode
+  bool changesMemory_ = false;      // its operand is read and then written
+  bool loadsSegment_ = false;
+  bool wasReal_ = true;             // mode, at the last boundary
   bool wrapsBetween_ = false;       // the parts of its operand
   bool pushesOrPops_ = false;
   bool even_ = false;               // its operand is accessed as aligned

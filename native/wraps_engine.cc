@@ -75,6 +75,12 @@ void __real_tcg_gen_ext32u_i64_x86_64(void* tcg, uintptr_t to, uintptr_t from);
 void __wrap_tcg_gen_ext32u_i64_x86_64(void* tcg, uintptr_t to, uintptr_t from) {
   __real_tcg_gen_ext32u_i64_x86_64(tcg, to, from);
   if (to == from) Vcpu::active()->addressMade(to);
+  else Vcpu::active()->forgetOperand(to);
+}
+void __real_tcg_gen_ext16u_i64_x86_64(void* tcg, uintptr_t to, uintptr_t from);
+void __wrap_tcg_gen_ext16u_i64_x86_64(void* tcg, uintptr_t to, uintptr_t from) {
+  __real_tcg_gen_ext16u_i64_x86_64(tcg, to, from);
+  Vcpu::active()->forgetOperand(to);
 }
 void __real_tcg_gen_addi_i64_x86_64(void* tcg, uintptr_t to, uintptr_t from, int64_t value);
 void __wrap_tcg_gen_addi_i64_x86_64(void* tcg, uintptr_t to, uintptr_t from, int64_t value) {
@@ -82,20 +88,20 @@ void __wrap_tcg_gen_addi_i64_x86_64(void* tcg, uintptr_t to, uintptr_t from, int
   __real_tcg_gen_addi_i64_x86_64(tcg, to, from, value);
   Vcpu::active()->addressMoved(to, from, value);
 }
-#define WRAP_MEMORY_OP(NAME)                                                                               \
+#define WRAP_MEMORY_OP(NAME, STORE)                                                                               \
   void __real_##NAME(void* tcg, uintptr_t value, uintptr_t address, uintptr_t index, uint32_t kind);        \
   void __wrap_##NAME(void* tcg, uintptr_t value, uintptr_t address, uintptr_t index, uint32_t kind) {       \
     Vcpu* vcpu = Vcpu::active();                                                                           \
     vcpu->keepShadow();                                                                                    \
-    const uintptr_t guarded = vcpu->guarded(address, 1u << (kind & 3), &kind);                             \
+    const uintptr_t guarded = vcpu->guarded(address, 1u << (kind & 3), STORE, &kind);                             \
     kind |= vcpu->soleKind(kind);                                                                          \
     __real_##NAME(tcg, value, guarded, index, kind);                                                       \
     if (guarded != address) vcpu->dropTemp(guarded);                                                       \
   }
-WRAP_MEMORY_OP(tcg_gen_qemu_ld_i32_x86_64)
-WRAP_MEMORY_OP(tcg_gen_qemu_st_i32_x86_64)
-WRAP_MEMORY_OP(tcg_gen_qemu_ld_i64_x86_64)
-WRAP_MEMORY_OP(tcg_gen_qemu_st_i64_x86_64)
+WRAP_MEMORY_OP(tcg_gen_qemu_ld_i32_x86_64, false)
+WRAP_MEMORY_OP(tcg_gen_qemu_st_i32_x86_64, true)
+WRAP_MEMORY_OP(tcg_gen_qemu_ld_i64_x86_64, false)
+WRAP_MEMORY_OP(tcg_gen_qemu_st_i64_x86_64, true)
 
 // --- flags that the library leaves as they are ---
 

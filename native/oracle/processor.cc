@@ -21,7 +21,11 @@
 
 namespace {
 constexpr int CODE_ENTRY = 0;
-constexpr int DATA_ENTRY = 1;
+constexpr int DATA_ENTRY = 1;  // and of others that are like DS
+constexpr int ES_ENTRY = 2;
+constexpr int SS_ENTRY = 3;
+enum { ES, CS, SS, DS };
+constexpr uint32_t PRESENT = 1u << 15;
 constexpr size_t STACK = 0x10000;
 constexpr int GENERAL_PROTECTION = 13;
 constexpr int PAGE_FAULT = 14;
@@ -35,16 +39,30 @@ volatile bool inGuest;
 volatile int endedBy;
 uint32_t cr2;
 
-bool makeSegment(int entry, const Segment& like, bool code) {
+// Selector of a segment like this one, null for a null one; or -1.
+int makeSegment(int entry, const Segment& like) {
+  if ((like.attributes & PRESENT) == 0) return 0;
   user_desc d{};
   d.entry_number = static_cast<unsigned>(entry);
   d.base_addr = static_cast<unsigned>(Pages::GUEST + like.base);
   d.seg_32bit = like.attributes >> 22 & 1;
   d.limit_in_pages = like.attributes >> 23 & 1;
   d.limit = d.limit_in_pages ? like.limit >> 12 : like.limit;
-  d.contents = code ? MODIFY_LDT_CONTENTS_CODE : MODIFY_LDT_CONTENTS_DATA;
+  d.contents = like.attributes >> 10 & 3;
+  d.read_exec_only = (like.attributes >> 9 & 1) == 0;
   d.useable = 1;
-  return syscall(SYS_modify_ldt, 1, &d, sizeof d) == 0;
+  return syscall(SYS_modify_ldt, 1, &d, sizeof d) == 0 ? selectorOf(entry) : -1;
+}
+bool same(const Segment& a, const Segment& b) { return std::memcmp(&a, &b, sizeof a) == 0; }
+
+int dataSelectors[4];  // by segment
+
+bool makeSegments() {
+  const Segment* const s = question.request.segments;
+  dataSelectors[DS] = makeSegment(DATA_ENTRY, s[DS]);
+  dataSelectors[ES] = same(s[ES], s[DS]) ? dataSelectors[DS] : makeSegment(ES_ENTRY, s[ES]);
+  dataSelectors[SS] = same(s[SS], s[DS]) ? dataSelectors[DS] : makeSegment(SS_ENTRY, s[SS]);
+  return makeSegment(CODE_ENTRY, s[CS]) > 0 && dataSelectors[DS] >= 0 && dataSelectors[ES] >= 0 && dataSelectors[SS] > 0;
 }
 
 constexpr int ORDER[8] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI};
@@ -105,7 +123,7 @@ bool goesOn(greg_t* g) {
 }
 
 // DS and ES are no part of a signal's context.
-void setDataSegments(uint16_t selector) { asm volatile("mov %0, %%ds\n\tmov %0, %%es" : : "r"(selector)); }
+void setDataSegments(int ds, int es) { asm volatile("mov %0, %%ds\n\tmov %1, %%es" : : "r"(ds), "r"(es)); }
 
 // Two kinds of signals: SIGUSR1 goes into the guest, any other one comes back from it.
 void onSignal(int number, siginfo_t*, void* context) {
@@ -113,7 +131,7 @@ void onSignal(int number, siginfo_t*, void* context) {
   greg_t* g = now.gregs;
   if (inGuest && number == SIGSEGV && goesOn(g)) return;
   if (inGuest) {
-    setDataSegments(0);
+    setDataSegments(0, 0);
     after = now;
     endedBy = number;
     inGuest = false;
@@ -132,9 +150,9 @@ void onSignal(int number, siginfo_t*, void* context) {
   g[REG_EFL] = r.rflags;
   const uint64_t segments = static_cast<uint64_t>(g[REG_CSGSFS]);
   g[REG_CSGSFS] = static_cast<greg_t>((segments & 0x0000ffffffff0000) | selectorOf(CODE_ENTRY) |
-                                      static_cast<uint64_t>(selectorOf(DATA_ENTRY)) << 48);
+                                      static_cast<uint64_t>(dataSelectors[SS]) << 48);
   inGuest = true;
-  setDataSegments(selectorOf(DATA_ENTRY));
+  setDataSegments(dataSelectors[DS], dataSelectors[ES]);
 }
 
 bool prepare() {
@@ -154,7 +172,7 @@ bool prepare() {
 
 bool run() {
   const Request& r = question.request;
-  if (!makeSegment(CODE_ENTRY, r.segments[1], true) || !makeSegment(DATA_ENTRY, r.segments[3], false)) return false;
+  if (!makeSegments()) return false;
   if (!pages.begin(question)) return false;
   const auto fcw = static_cast<uint16_t>(r.fcw);
   // FNINIT leaves what the last one left in the registers.

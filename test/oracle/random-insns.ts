@@ -145,6 +145,7 @@ const SHAPES: readonly Shape[] = [
 /** Of single bytes with these values, all else at random. */
 const INTERESTING = [0, 1, 2, 3, 4, 7, 8, 0xf, 0x10, 0x1f, 0x20, 0x21, 0x7f, 0x80, 0xfe, 0xff];
 const DATA_PREFIXES = [0x26, 0x36, 0x3e];
+const CS_PREFIX = 0x2e;
 
 function byte(random: Random): number {
   if (random.below(2) === 0) return INTERESTING[random.below(INTERESTING.length)] as number;
@@ -171,8 +172,12 @@ function operand(random: Random, field: number, memory: boolean, address32: bool
   return [modrm, ...sib, ...(absolute || mod === 2 ? wide : mod === 1 ? bytes(random, 1) : [])];
 }
 
-/** One instruction. The same ones for the same `random`. */
-export function randomInsn(random: Random, bits: 16 | 32): RandomInsn {
+/**
+ * One instruction. The same ones for the same `random`.
+ * @param throughCs - some of its operands are in the code segment
+ */
+export function randomInsn(random: Random, bits: 16 | 32, throughCs = false): RandomInsn {
+  const named = throughCs ? [...DATA_PREFIXES, CS_PREFIX] : DATA_PREFIXES;
   const shape = SHAPES[random.below(SHAPES.length)] as Shape;
   const { opcode, extensions } = shape;
   const operandPrefix = random.below(3) === 0;
@@ -180,7 +185,7 @@ export function randomInsn(random: Random, bits: 16 | 32): RandomInsn {
   const wide = operandPrefix !== (bits === 32);
   const address32 = addressPrefix !== (bits === 32);
   const prefixes: number[] = [];
-  if (random.below(4) === 0) prefixes.push(DATA_PREFIXES[random.below(3)] as number);
+  if (random.below(4) === 0) prefixes.push(random.pick(named));
   if (operandPrefix) prefixes.push(0x66);
   if (addressPrefix) prefixes.push(0x67);
   if (shape.string === true && random.below(3) !== 0) prefixes.push(0xf2 + random.below(2));

@@ -8,6 +8,7 @@ import {
   EXIT_MMIO,
   EXIT_NAMES,
   EXIT_UNSUPPORTED,
+  type SegmentState,
 } from '../../src/cpu/backend.ts';
 import { UnicornCpu } from '../../src/cpu/unicorn.ts';
 import { GuestRam } from '../../src/mem/guest-ram.ts';
@@ -43,6 +44,7 @@ interface Start {
   readonly insn: RandomInsn;
   readonly gpr: readonly number[];
   readonly rflags: number;
+  readonly segments: OracleRequest['segments'];
 }
 
 /** What is left. */
@@ -78,13 +80,44 @@ function randomRegister(random: Random): number {
   return random.below(SEGMENT);
 }
 
-function randomStart(random: Random, bits: Bits): Start {
-  const insn = randomInsn(random, bits);
+function randomStart(random: Random, bits: Bits, narrow: boolean): Start {
+  const insn = randomInsn(random, bits, narrow);
   const gpr = Array.from({ length: 8 }, () => randomRegister(random));
   if (insn.string) gpr[RCX] = (gpr[RCX] ?? 0) & 0x1f;
   // A stack elsewhere would be a page fault, which ends a process differently at each push.
   if (bits === 32) gpr[RSP] = 0x1000 + random.below(SEGMENT - 0x2000);
-  return { bits, insn, gpr, rflags: (random.next() & FLAGS) | 2 };
+  const rflags = (random.next() & FLAGS) | 2;
+  const segments = narrow ? narrowSegments(random, bits) : segmentsOf(bits);
+  return { bits, insn, gpr, rflags, segments };
+}
+
+/** Types of data segments: one that may be written, its neighbour that expands down, and so on. */
+const WRITABLE = [0x93, 0x97];
+const READABLE = [0x91, 0x95, 0x9b];
+const NULL_SEGMENT = { selector: 0, base: 0, limit: 0, attributes: 0 };
+
+/** DS, ES and SS with limits and rights of protected mode, in the same memory. */
+function narrowSegments(random: Random, bits: Bits): OracleRequest['segments'] {
+  const [, code, , , fs, gs] = segmentsOf(bits) as [
+    SegmentState,
+    SegmentState,
+    SegmentState,
+    SegmentState,
+    SegmentState,
+    SegmentState,
+  ];
+  const big = bits === 32 ? 0x400000 : 0;
+  const segment = (selector: number, stack: boolean): SegmentState => {
+    const kind = random.below(8);
+    if (kind === 0 && !stack) return NULL_SEGMENT;
+    const type = random.pick(stack || kind < 4 ? WRITABLE : READABLE);
+    const limit = random.below(3) === 0 ? SEGMENT - 1 : random.below(SEGMENT);
+    const attributes = big | (type << 8);
+    if (kind > 5 && type === 0x93 && bits === 32)
+      return { selector, base: 0, limit: 0xffffffff, attributes: 0x800000 | attributes };
+    return { selector, base: 0, limit, attributes };
+  };
+  return [segment(24, false), code, segment(32, true), segment(16, false), fs, gs];
 }
 
 /** Memory of all cases: 64 KiB of data, then 64 KiB of code that is nothing but HLT. */
@@ -114,20 +147,25 @@ function segmentsOf(bits: Bits): OracleRequest['segments'] {
   return [data, code, data, data, data, data];
 }
 
+/** 16-bit code is in real mode here, unless its segments are those of protected mode. */
+function controlOf(bits: Bits, segments: OracleRequest['segments']): number {
+  return bits === 32 || segments[2]?.selector !== 0 ? 0x11 : 0x10;
+}
+
 class Here implements Disposable {
   readonly #ram = new GuestRam(RAM);
   readonly #cpu = new UnicornCpu(this.#ram, [{ gpa: 0, bytes: RAM, offset: 0, writable: true }]);
   readonly #reset = this.#cpu.save();
 
   /** Null: it is not over after many instructions. */
-  run({ bits, insn, gpr, rflags }: Start, memory: Uint8Array): End | null {
+  run({ bits, insn, gpr, rflags, segments }: Start, memory: Uint8Array): End | null {
     const cpu = this.#cpu;
     cpu.restore(this.#reset);
     this.#ram.bytes.set(memory);
     cpu.hostWrote(0, RAM);
     cpu.catchExceptions = true;
-    cpu.regs.setControl(0, bits === 32 ? 0x11 : 0x10);
-    for (const [i, segment] of segmentsOf(bits).entries()) cpu.regs.setSegment(i, segment);
+    cpu.regs.setControl(0, controlOf(bits, segments));
+    for (const [i, segment] of segments.entries()) cpu.regs.setSegment(i, segment);
     for (const [i, value] of gpr.entries()) cpu.regs.setGpr(i, value);
     cpu.regs.rip = START;
     cpu.regs.rflags = rflags;
@@ -153,16 +191,16 @@ class Here implements Disposable {
   }
 }
 
-function requestOf({ bits, gpr, rflags }: Start, ram: Uint8Array): OracleRequest {
+function requestOf({ bits, gpr, rflags, segments }: Start, ram: Uint8Array): OracleRequest {
   return {
     gpr,
     rip: START,
     rflags,
-    cr0: bits === 32 ? 0x11 : 0x10,
+    cr0: controlOf(bits, segments),
     cr3: 0,
     cr4: 0x200,
     ...POWER_ON_FPU,
-    segments: segmentsOf(bits),
+    segments,
     gdt: [0, 0],
     idt: [0, 0xffff],
     interrupt: null,
@@ -209,19 +247,24 @@ function differenceOf({ insn }: Start, ours: End, theirs: End): string | null {
   return `[${hex(at)}] ${hex(ours.ram[at])} here, ${hex(theirs.ram[at])} there`;
 }
 
-function startText({ bits, insn, gpr, rflags }: Start): string {
+function startText({ bits, insn, gpr, rflags, segments }: Start): string {
   const hex = (value: number): string => value.toString(16);
   const bytes = insn.bytes.map((byte) => hex(byte).padStart(2, '0')).join(' ');
   const regs = gpr.map((value, i) => `${REGISTERS[i]}=${hex(value)}`).join(' ');
-  return `${bits}-bit ${bytes}: ${regs} flags=${hex(rflags)}`;
+  const places = segments
+    .slice(0, 4)
+    .map(({ limit, attributes }) => `${hex(attributes)}:${hex(limit)}`)
+    .join(' ');
+  return `${bits}-bit ${bytes}: ${regs} flags=${hex(rflags)} segments ${places}`;
 }
 
 /**
+ * @param narrow - in protected mode, with limits and rights of segments at random
  * @param count - instructions
  * @param seed - the same ones for the same seed
  * @throws NoOracle
  */
-export function compareRandom(bits: Bits, count: number, seed: number): Compared {
+export function compareRandom(bits: Bits, count: number, seed: number, narrow = false): Compared {
   const random = new Random(seed);
   const base = baseMemory(random);
   const differences: Difference[] = [];
@@ -231,7 +274,7 @@ export function compareRandom(bits: Bits, count: number, seed: number): Compared
   using here = new Here();
   for (let done = 0; done < count; done += BATCH) {
     const starts = Array.from({ length: Math.min(BATCH, count - done) }, () =>
-      randomStart(random, bits),
+      randomStart(random, bits, narrow),
     );
     const memories = starts.map((start) => memoryOf(base, start));
     const results = there.ask(
