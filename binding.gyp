@@ -21,6 +21,8 @@
         "native/fast_string.cc",
         "native/posted.cc",
         "native/rooms.cc",
+        "native/stack_probe.cc",
+        "native/walk.cc",
         "native/trap_entry.cc",
         "native/wraps_device.cc",
         "native/wraps_engine.cc",

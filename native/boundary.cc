@@ -105,6 +105,7 @@ uint32_t Vcpu::vectorOf(uint32_t raised) {
 
 bool Vcpu::delivered(uint32_t vector) {
   page_[PAGE_EXCEPTIONS]++;
+  endWalk(false);
   // An instruction that faulted counts as one, like INT n and invalid opcodes, which their block has counted: a handler
   // that faults at once would otherwise loop for ever without reaching a deadline.
   if (faulted_ || translating_) budget()--;

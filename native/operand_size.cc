@@ -176,6 +176,7 @@ int64_t Vcpu::released(uintptr_t from, int64_t bytes) {
 // Called before the library translates the instruction, so that it has no use for the temporary, and behind it.
 void Vcpu::beginEnter(const Head& head) {
   const bool stack32 = (env<uint32_t>(ENV_HFLAGS) & HF_SS32) != 0;
+  enterFrame_ = !head.twoBytes && head.opcode == ENTER ? tcg_const_i64_x86_64(field<void*>(uc_, UC_TCG_CTX), static_cast<int64_t>(frameOf(head))) : 0;
   enterTemp_ = !head.twoBytes && head.opcode == ENTER && (head.operandBytes == 4) != stack32 ? newTemp() : 0;
   if (enterTemp_ == 0 || !stack32) return;
   auto* tcg = field<char*>(uc_, UC_TCG_CTX);
@@ -186,6 +187,8 @@ void Vcpu::beginEnter(const Head& head) {
 }
 
 void Vcpu::mendEnter(void* lastOpBefore) {
+  if (enterFrame_ != 0) probeEnter(lastOpBefore);
+  dropTemp(std::exchange(enterFrame_, 0));
   if (enterTemp_ == 0) return;
   auto* tcg = field<char*>(uc_, UC_TCG_CTX);
   const auto base = reinterpret_cast<uintptr_t>(tcg);

@@ -80,7 +80,7 @@ bool Vcpu::hasRoom(int index, uint64_t offset, uint64_t bytes, bool store) {
   if (limited()) return last <= s.limit;
   if (!allows(s, store)) return false;
   if (expandsDown(s)) return offset > s.limit && last <= ((s.flags & BIG) != 0 ? 0xffffffffu : 0xffffu);
-  return last <= s.limit || s.limit == ~0u;
+  return last <= s.limit;
 }
 
 // Of the instruction being translated: whether operands in this segment are looked at. FS, GS and CS are named by a

@@ -34,6 +34,7 @@ void Vcpu::beforeTranslating(void* db, uint64_t pc) {
   beginEnter(head);
   beginRepeat(head);
   beginShadow(head, db);
+  beginPushAll(head);
   const int opcode = head.twoBytes ? 0x0f : head.opcode;
   if (opcode == PUSHA || opcode == 0xa6 || opcode == 0xa7) reorderedTranslated_ = true;
   if (opcode != POPA) return;

@@ -133,7 +133,10 @@ class Vcpu {
   void fault() { faulted_ = true; }
   void setInterruptEip(uint64_t eip) { interruptEip_ = eip; }
   void pageHasCode(uint64_t ramAddress, bool has);
-  void walked(uint64_t gpa);  // the page walk has written there
+  // See walk.cc.
+  void noteInWalk(uint64_t address, uint32_t value);
+  void endWalk(bool found);
+  uint32_t gateWord(uint64_t linear, uint32_t value, uintptr_t retaddr);
   void pageStored(uint64_t ramAddress);
   void beginTranslation(void* tb, int limit);
   void emitCount();
@@ -165,6 +168,9 @@ class Vcpu {
   // See operand_size.cc.
   void checkBranch(uintptr_t retaddr);
   int64_t released(uintptr_t from, int64_t bytes);
+  // See stack_probe.cc.
+  void pushAll(uint64_t size, uintptr_t retaddr);
+  void probeFrame(uint64_t frame, uintptr_t retaddr);
   void undoPopa();
   [[noreturn]] void contain();  // the library was about to abort the process
   void* cpu() const { return cpu_; }
@@ -227,6 +233,11 @@ class Vcpu {
     uintptr_t shared = 0;  // the offset of another one
   };
   static constexpr uint32_t OPERANDS = 4;
+  struct Note {
+    uint64_t address;
+    uint32_t value;
+    bool pending;
+  };
   struct Gap {
     Vcpu* vcpu;
     uint64_t gpa;
@@ -322,6 +333,11 @@ class Vcpu {
   void guardBranch(const Head& head);
   void beginEnter(const Head& head);
   void mendEnter(void* lastOpBefore);
+  void probeStack(uint64_t offset, uint64_t size, uintptr_t retaddr);
+  void beginPushAll(const Head& head);
+  uint64_t frameOf(const Head& head);
+  void probeEnter(void* before);
+  void walked(uint64_t gpa);
   void mendFrame(void* lastOpBefore, void* upper);
   void beginRelease(const Head& head);
   int64_t plainEnd(int index, bool store);
@@ -383,6 +399,7 @@ class Vcpu {
   uint64_t ignoredLocksAt_ = 0;     // its LOCK prefixes are taken as others that mean nothing
   uint64_t ignoredLocks_ = 0;
   uintptr_t enterTemp_ = 0;         // it is an ENTER of two widths
+  uintptr_t enterFrame_ = 0;        // it is an ENTER
   bool releasesMore_ = false;       // it is a RET of 8000 bytes or more
   bool watching_ = false;           // an instruction is being translated
   bool limited_ = false;            // in real or virtual-8086 mode
@@ -402,6 +419,7 @@ class Vcpu {
   uint32_t insnsInBlock_ = 0;
   uintptr_t trapReturn_ = 0;
   uintptr_t smcReturn_ = 0;
+  Note noted_ = {};  // in page tables, by a walk that is not over
   uint64_t interruptEip_ = 0;  // of the INT n, INT3 or INTO that is being delivered
   void* countOps_[2] = {nullptr, nullptr};
   void* refused_ = nullptr;  // label of the block being translated

@@ -112,7 +112,8 @@ Vcpu::TrapStart trapline_store_begins(void* env, uint64_t linear, uint64_t value
     if (retaddr != 0 && vcpu->isDevice(linear, SIZE, false, mmu, retaddr)) {                          \
       return static_cast<TYPE>(vcpu->mmioLoad(linear, SIZE, mmu, retaddr));                           \
     }                                                                                                 \
-    return __real_##NAME(env, linear, mmu, retaddr);                                                  \
+    const TYPE value = __real_##NAME(env, linear, mmu, retaddr);                                      \
+    return (SIZE) == 4 ? vcpu->gateWord(linear, static_cast<uint32_t>(value), retaddr) : value;        \
   }
 #define WRAP_HELPER_STORE(NAME, TYPE, SIZE)                                                           \
   void __real_##NAME(void*, uint64_t, TYPE, int, uintptr_t);                                          \

@@ -210,16 +210,19 @@ void* __wrap_memory_mapping(void* uc, uint64_t address) {
 void __real_tlb_set_page_with_attrs_x86_64(void* cpu, uint64_t linear, uint64_t physical, uint32_t attrs, int protection, int mmu, uint64_t size);
 void __wrap_tlb_set_page_with_attrs_x86_64(void* cpu, uint64_t linear, uint64_t physical, uint32_t attrs, int protection, int mmu, uint64_t size) {
   Vcpu* vcpu = Vcpu::ofCpu(cpu);
-  if (vcpu != nullptr) physical = vcpu->region(vcpu->physical(linear));
+  if (vcpu != nullptr) {
+    vcpu->endWalk(true);
+    physical = vcpu->region(vcpu->physical(linear));
+  }
   __real_tlb_set_page_with_attrs_x86_64(cpu, linear, physical, attrs, protection, mmu, size);
 }
 
 // The page walk notes "accessed" and "dirty" in the guest's page tables: stores that no translated code makes.
 void __real_x86_stl_phys_notdirty_x86_64(void* cpu, uint64_t address, uint32_t value);
 void __wrap_x86_stl_phys_notdirty_x86_64(void* cpu, uint64_t address, uint32_t value) {
-  __real_x86_stl_phys_notdirty_x86_64(cpu, address, value);
   Vcpu* vcpu = Vcpu::ofCpu(cpu);
-  if (vcpu != nullptr) vcpu->walked(address);
+  if (vcpu != nullptr) vcpu->noteInWalk(address, value);
+  else __real_x86_stl_phys_notdirty_x86_64(cpu, address, value);
 }
 
 void __wrap_tlb_protect_code_x86_64(void* uc, uint64_t ramAddress) {

@@ -94,6 +94,7 @@ describe('the stack', () => {
     ['RET', asm32('c3f4', 'ret; hlt'), UP, 0x8ffe],
     ['LEAVE', asm32('c9f4', 'leave; hlt'), UP, 0x8800],
     ['POPA, its last word', asm32('61f4', 'popa; hlt'), UP, 0x8fe4],
+    ['PUSHA, its first word', asm32('60f4', 'pusha; hlt'), UP, 0x9004],
     ['PUSH into one that expands down', asm32('50f4', 'push eax; hlt'), DOWN, 0x8003],
   ])('%s: #SS', (_, code, segment, esp) => {
     m.start(code, { [SEG_SS]: segment }, { [RSP]: esp, [RBP]: LIMIT, [RBX]: LIMIT });

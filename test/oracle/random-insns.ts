@@ -8,13 +8,10 @@ export interface RandomInsn {
   /** `0fba.5`: opcode, and the register field if that is a part of it. */
   readonly name: string;
   readonly string: boolean;
-  /** PUSHA: what it has pushed before a fault is not as on a processor (docs/cpu.md). */
-  readonly pushesAll: boolean;
   /** Flags that the manual leaves undefined. */
   readonly undefinedFlags: number;
 }
 
-const PUSHA = 0x60;
 const CF = 1;
 const PF = 4;
 const AF = 0x10;
@@ -215,7 +212,6 @@ export function randomInsn(random: Random, bits: 16 | 32, throughCs = false): Ra
     ],
     name: `${opcode.toString(16).padStart(opcode > 0xff ? 4 : 2, '0')}${extension < 0 ? '' : `.${extension}`}`,
     string: shape.string === true,
-    pushesAll: opcode === PUSHA,
     undefinedFlags: shape.undefinedOf?.[extension] ?? shape.undefined ?? 0,
   };
 }

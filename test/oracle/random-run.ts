@@ -242,7 +242,6 @@ function differenceOf({ insn }: Start, ours: End, theirs: End): string | null {
   if (ours.fault === NO_FAULT && ((ours.rflags ^ theirs.rflags) & defined) !== 0)
     return `flags ${hex(ours.rflags & defined)} here, ${hex(theirs.rflags & defined)} there`;
   if (Buffer.compare(ours.ram, theirs.ram) === 0) return null;
-  if (insn.pushesAll && ours.fault !== NO_FAULT) return null;
   const at = ours.ram.findIndex((byte, i) => byte !== theirs.ram[i]);
   return `[${hex(at)}] ${hex(ours.ram[at])} here, ${hex(theirs.ram[at])} there`;
 }
