@@ -46,35 +46,30 @@ bool Vcpu::atPopa() {
   return popaTranslated_ && opcodeAt(segment(SEG_CS).base + env<uint64_t>(ENV_EIP)) == POPA;
 }
 
-// The source of the CMPS at RIP; false if there is none.
-bool Vcpu::cmpsSource(Head* head, int* base, uint64_t* offset) {
-  *head = headAt(segment(SEG_CS).base + env<uint64_t>(ENV_EIP));
-  if (head->twoBytes || (head->opcode & ~1) != 0xa6) return false;
-  const int prefix = segmentPrefix(*head);
-  *base = prefix >= 0 ? prefix : SEG_DS;
-  *offset = env<uint64_t>(ENV_REGS + 8 * 6) & (head->wideAddress ? 0xffffffff : 0xffff);
-  return true;
-}
-
 // Where the CMPS at RIP reads, linear; false if there is none.
 bool Vcpu::cmpsOperands(uint64_t* source, uint64_t* destination) {
-  Head head;
-  int base = 0;
-  uint64_t offset = 0;
-  if (!cmpsSource(&head, &base, &offset)) return false;
-  *source = static_cast<uint32_t>(segment(base).base + offset);
-  *destination = static_cast<uint32_t>(segment(SEG_ES).base + (env<uint64_t>(ENV_REGS + 8 * 7) & (head.wideAddress ? 0xffffffff : 0xffff)));
+  bool narrow = (env<uint32_t>(ENV_HFLAGS) & HF_CS32) == 0;
+  int base = SEG_DS;
+  uint64_t at = segment(SEG_CS).base + env<uint64_t>(ENV_EIP);
+  const uint64_t start = at;
+  int byte = codeByte(at);
+  for (; isPrefix(byte) && at - start < 15; byte = codeByte(++at)) {
+    switch (byte) {
+      case 0x67: narrow = (env<uint32_t>(ENV_HFLAGS) & HF_CS32) != 0; break;
+      case 0x26: base = SEG_ES; break;
+      case 0x2e: base = SEG_CS; break;
+      case 0x36: base = SEG_SS; break;
+      case 0x3e: base = SEG_DS; break;
+      case 0x64: base = SEG_FS; break;
+      case 0x65: base = SEG_GS; break;
+      default: break;
+    }
+  }
+  if (byte != 0xa6 && byte != 0xa7) return false;
+  const uint32_t mask = narrow ? 0xffffu : 0xffffffffu;
+  *source = static_cast<uint32_t>(segment(base).base + (env<uint64_t>(ENV_REGS + 8 * 6) & mask));
+  *destination = static_cast<uint32_t>(segment(SEG_ES).base + (env<uint64_t>(ENV_REGS + 8 * 7) & mask));
   return true;
-}
-
-// ES:DI of the instruction at `retaddr` is beyond its segment: whose fault is raised. CMPS looks at its source first.
-int Vcpu::firstBeyond(uintptr_t retaddr) {
-  __real_cpu_restore_state_x86_64(cpu_, retaddr, false);
-  Head head;
-  int base = 0;
-  uint64_t offset = 0;
-  if (!cmpsSource(&head, &base, &offset)) return SEG_ES;
-  return hasRoom(base, offset, (head.opcode & 1) != 0 ? head.operandBytes : 1, false) ? SEG_ES : base;
 }
 
 Vcpu::Head Vcpu::headAt(uint64_t linear) {

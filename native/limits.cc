@@ -199,7 +199,6 @@ uintptr_t Vcpu::guarded(uintptr_t address, uint32_t size, bool store, uint32_t* 
 }
 
 void Vcpu::overLimit(int index, uintptr_t retaddr) {
-  if (index == SEG_ES && reorderedTranslated_) index = firstBeyond(retaddr);
   raise_exception_err_ra_x86_64(envOf(cpu_), index == SEG_SS ? SS_FAULT : GP_FAULT, 0, retaddr);
 }
 

@@ -281,9 +281,7 @@ class Vcpu {
   int codeByte(uint64_t linear);
   int opcodeAt(uint64_t linear);
   bool atPopa();
-  bool cmpsSource(Head* head, int* base, uint64_t* offset);
   bool cmpsOperands(uint64_t* source, uint64_t* destination);
-  int firstBeyond(uintptr_t retaddr);
   bool cmpsAhead(uint64_t linear, uint32_t size, int mmuIndex, uintptr_t retaddr);
   uint64_t loadParts(uint64_t linear, uint32_t size, int mmuIndex, uintptr_t retaddr);
   bool pushaDownwards(uint64_t linear, uint32_t size, uint64_t value, int mmuIndex, uintptr_t retaddr);
