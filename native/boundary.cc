@@ -73,6 +73,7 @@ bool Vcpu::boundary() {
       halted_ = false;
       if (stackHasEnded()) shutDown();
       delivering_ = true;
+      env<int32_t>(ENV_EXCEPTION_IS_INT) = 0;
       do_interrupt_x86_hardirq_x86_64(envOf(cpu_), static_cast<int>(vector & 0xff), 1);
       delivering_ = false;
     } else if (halted_) {

@@ -248,7 +248,7 @@ void Vcpu::checkBases() {
 }
 
 // An access by a C function of the library: a marked address, or the stack of a far CALL or IRET.
-uint64_t Vcpu::helperOperand(uint64_t linear, uint32_t size, uintptr_t retaddr) {
+uint64_t Vcpu::helperOperand(uint64_t linear, uint32_t size, bool store, uintptr_t retaddr) {
   if (isMarked(linear)) {
     __real_cpu_restore_state_x86_64(cpu_, retaddr, false);
     const Head head = headAt(segment(SEG_CS).base + env<uint64_t>(ENV_EIP));
@@ -260,6 +260,7 @@ uint64_t Vcpu::helperOperand(uint64_t linear, uint32_t size, uintptr_t retaddr) 
     if (!hasRoom(index, offset, size, false)) overLimit(index, retaddr);
     return static_cast<uint32_t>(s.base + offset);
   }
+  if (!limited()) checkStackWord(linear, size, store, retaddr);
   if (size == 1 || !limited()) return linear;
   const Segment& ss = segment(SEG_SS);
   const uint64_t offset = static_cast<uint32_t>(linear - ss.base);

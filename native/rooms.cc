@@ -141,6 +141,35 @@ void Vcpu::followSegmentLoad(void* before) {
   }
 }
 
+// A word that a C function of the library is about to push or pop: of a far CALL or RET, of IRET, or of a delivery (no
+// return address). Stacks of another ring are no matter of SS yet.
+void Vcpu::checkStackWord(uint64_t linear, uint32_t size, bool store, uintptr_t retaddr) {
+  if (size == 1 || size == 8 || limited() || (&cpuField<int64_t>(CPU_ROOMS))[SEG_SS + SEGMENTS] == EVERYWHERE) return;
+  if (retaddr == 0 && (!store || !delivering_)) return;
+  constexpr uint64_t MOST_WORDS = 5;
+  const uint64_t esp = env<uint64_t>(ENV_REGS + 8 * 4);
+  const auto offsetOf = [&](uint64_t i) { return (store ? esp - (i + 1) * size : esp + i * size) & stackMask(); };
+  uint64_t word = 0;
+  while (word < MOST_WORDS && static_cast<uint32_t>(segment(SEG_SS).base + offsetOf(word)) != linear) word++;
+  if (word == MOST_WORDS) return;
+  uint64_t last = word;
+  if (retaddr != 0) {
+    __real_cpu_restore_state_x86_64(cpu_, retaddr, false);
+    const int opcode = opcodeAt(segment(SEG_CS).base + env<uint64_t>(ENV_EIP));
+    const bool calls = opcode == 0x9a || opcode == 0xff;
+    const bool returns = opcode == 0xca || opcode == 0xcb || opcode == 0xcf;
+    if (store ? !calls : !returns) return;
+    if (calls) last = 1;
+  }
+  for (; word <= last; word++) {
+    if (hasRoom(SEG_SS, offsetOf(word), size, store)) continue;
+    if (retaddr != 0) overLimit(SEG_SS, retaddr);
+    // The error code says whether somebody else than an INT is the cause.
+    constexpr int STACK_FAULT = 12;
+    raise_exception_err_ra_x86_64(envOf(cpu_), STACK_FAULT, env<int32_t>(ENV_EXCEPTION_IS_INT) == 0 ? 1 : 0, 0);
+  }
+}
+
 // A marked address in protected mode: of a segment that does not expand down it is beyond, for sure.
 uint64_t Vcpu::withinRoom(int mark, uint64_t linear, uint32_t size, uintptr_t retaddr) {
   const int index = mark % SEGMENTS;

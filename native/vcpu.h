@@ -163,8 +163,10 @@ class Vcpu {
   uint32_t soleKind(uint32_t kind) const { return move_ && (kind & 3) != 3 ? layout::SOLE : 0; }
   static bool isMarked(uint64_t linear) { return linear >> 33 != 0; }
   uint64_t withinLimit(uint64_t marked, uint32_t size, uintptr_t retaddr);
-  uint64_t helperOperand(uint64_t linear, uint32_t size, uintptr_t retaddr);
-  void measureRooms();  // see rooms.cc
+  uint64_t helperOperand(uint64_t linear, uint32_t size, bool store, uintptr_t retaddr);
+  // See rooms.cc.
+  void measureRooms();
+  void checkStackWord(uint64_t linear, uint32_t size, bool store, uintptr_t retaddr);
   // See operand_size.cc.
   void checkBranch(uintptr_t retaddr);
   int64_t released(uintptr_t from, int64_t bytes);

@@ -108,7 +108,7 @@ Vcpu::TrapStart trapline_store_begins(void* env, uint64_t linear, uint64_t value
   TYPE __real_##NAME(void*, uint64_t, int, uintptr_t);                                                \
   TYPE __wrap_##NAME(void* env, uint64_t linear, int mmu, uintptr_t retaddr) {                        \
     Vcpu* vcpu = Vcpu::ofEnv(env);                                                                    \
-    if (retaddr != 0) linear = vcpu->helperOperand(linear, SIZE, retaddr);                            \
+    if (retaddr != 0) linear = vcpu->helperOperand(linear, SIZE, false, retaddr);                     \
     if (retaddr != 0 && vcpu->isDevice(linear, SIZE, false, mmu, retaddr)) {                          \
       return static_cast<TYPE>(vcpu->mmioLoad(linear, SIZE, mmu, retaddr));                           \
     }                                                                                                 \
@@ -119,7 +119,8 @@ Vcpu::TrapStart trapline_store_begins(void* env, uint64_t linear, uint64_t value
   void __real_##NAME(void*, uint64_t, TYPE, int, uintptr_t);                                          \
   void __wrap_##NAME(void* env, uint64_t linear, TYPE value, int mmu, uintptr_t retaddr) {            \
     Vcpu* vcpu = Vcpu::ofEnv(env);                                                                    \
-    if (retaddr != 0) linear = vcpu->helperOperand(linear, SIZE, retaddr);                            \
+    if (retaddr != 0) linear = vcpu->helperOperand(linear, SIZE, true, retaddr);                      \
+    else vcpu->checkStackWord(linear, SIZE, true, 0);                                                 \
     if (retaddr != 0 && vcpu->isDevice(linear, SIZE, true, mmu, retaddr)) {                           \
       vcpu->mmioStore(linear, SIZE, value & ((SIZE) == 1 ? 0xffu : (SIZE) == 2 ? 0xffffu : ~static_cast<TYPE>(0)), mmu, retaddr); \
       return;                                                                                         \

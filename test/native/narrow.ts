@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Protected mode with segments that do not have room for everything.
 import { expect } from 'vitest';
-import { RAX, RBX, RSP, type SegmentState } from '../../src/cpu/backend.ts';
+import { EXIT_EXCEPTION, RAX, RBX, RSP, type SegmentState } from '../../src/cpu/backend.ts';
 import * as M from './machine.ts';
 
 export const GP = 13;
@@ -50,5 +50,19 @@ export class Narrow extends M.Machine {
     ram.set(this.ram.bytes.subarray(esp, esp + 16), esp);
     expect(Buffer.compare(ram, this.ram.bytes)).toBe(0);
     this.leaveHandler();
+  }
+
+  /** The same, where what its delivery pushes may find no room: the exception is caught before it is delivered. */
+  raises(vector: number, errorCode = 0): void {
+    const { regs } = this.cpu;
+    const state = (): number[] => [...Array.from({ length: 8 }, (_, i) => regs.gpr(i)), regs.rip];
+    const before = state();
+    const ram = this.ram.bytes.slice();
+    this.cpu.catchExceptions = true;
+    this.runTo(EXIT_EXCEPTION);
+    this.cpu.catchExceptions = false;
+    expect(this.cpu.exception).toMatchObject({ vector, errorCode });
+    expect(state()).toEqual(before);
+    expect(Buffer.compare(ram, this.ram.bytes)).toBe(0);
   }
 }

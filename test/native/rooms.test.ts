@@ -98,7 +98,7 @@ describe('the stack', () => {
     ['PUSH into one that expands down', asm32('50f4', 'push eax; hlt'), DOWN, 0x8003],
   ])('%s: #SS', (_, code, segment, esp) => {
     m.start(code, { [SEG_SS]: segment }, { [RSP]: esp, [RBP]: LIMIT, [RBX]: LIMIT });
-    m.faults(SS);
+    m.raises(SS);
   });
   test('POP of the last word', () => {
     m.start(asm32('58f4', 'pop eax; hlt'), { [SEG_SS]: UP }, { [RSP]: 0x8ffc });
