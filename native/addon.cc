@@ -49,6 +49,7 @@ class VcpuObject : public Napi::ObjectWrap<VcpuObject> {
                            InstanceMethod<&VcpuObject::restore>("restore"),
                            InstanceMethod<&VcpuObject::extended>("extended"),
                            InstanceMethod<&VcpuObject::usePosted>("usePosted"),
+                           InstanceMethod<&VcpuObject::useSlot>("useSlot"),
                            InstanceMethod<&VcpuObject::dispose>("dispose"),
                            InstanceAccessor<&VcpuObject::kickId>("kickId"),
                            InstanceAccessor<&VcpuObject::runId>("runId"),
@@ -135,6 +136,7 @@ class VcpuObject : public Napi::ObjectWrap<VcpuObject> {
     page_.Reset();
     dirty_.Reset();
     posted_.Reset();
+    slots_.Reset();
   }
 
   // run() and count() are on the hot path: functions of their own per CPU, that know their CPU without unwrapping
@@ -255,6 +257,21 @@ class VcpuObject : public Napi::ObjectWrap<VcpuObject> {
     const bool fits = array.ByteLength() >= bytes && (reinterpret_cast<uintptr_t>(data) & 7) == 0;
     return fits ? reinterpret_cast<uint32_t*>(data) : nullptr;
   }
+  // A slot of an ioreq page, of which at most MOST_SLOTS are taken: its number for PAGE_AGAIN_SLOT, or 0.
+  Napi::Value useSlot(const Napi::CallbackInfo& info) {
+    constexpr uint32_t SLOT_BYTES = 32, MOST_SLOTS = 64;
+    if (!alive(info)) return info.Env().Undefined();
+    uint32_t* slot = info.Length() == 1 && isBytes(info[0]) ? wordsOf(info[0], SLOT_BYTES) : nullptr;
+    if (slot == nullptr) {
+      throwCode(info.Env(), "HVM_CPU", "useSlot() wants 32 bytes, 8-byte aligned");
+      return info.Env().Undefined();
+    }
+    if (slotsTaken_ == MOST_SLOTS) return Napi::Number::New(info.Env(), 0);
+    if (slotsTaken_ == 0) slots_ = Napi::Persistent(Napi::Array::New(info.Env()).As<Napi::Object>());
+    // SAFETY: the slots stay referenced until dispose().
+    slots_.Set(slotsTaken_++, info[0]);
+    return Napi::Number::New(info.Env(), vcpu_->useSlot(slot));
+  }
   void dispose(const Napi::CallbackInfo&) { release(); }
   Napi::Value kickId(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), kickId_); }
 
@@ -263,7 +280,8 @@ class VcpuObject : public Napi::ObjectWrap<VcpuObject> {
   }
 
   std::unique_ptr<Vcpu> vcpu_;
-  Napi::ObjectReference ram_, page_, dirty_, posted_;
+  Napi::ObjectReference ram_, page_, dirty_, posted_, slots_;
+  uint32_t slotsTaken_ = 0;
   uint32_t kickId_ = 0;
   uint32_t runId_ = 0;
 };

@@ -16,6 +16,7 @@ constexpr uint32_t IRQ_WINDOW = ~1u;
 // The main loop, between two blocks: the only place where the CPU is stopped other than at a trap.
 bool Vcpu::boundary() {
   wrapIp();
+  forgetAgain();
   faulted_ = delivering_ = false;
   bool changed = false;
   for (;;) {

@@ -83,6 +83,7 @@ class Fiber {
         "mov %%rsp, (%[save])\n\t"
         "mov %[to], %%rsp\n\t"
         "pop %%rax\n\t"
+        "xor %%edx, %%edx\n\t"  // no answer comes with it: see trap_entry.cc
         "jmp *%%rax\n"
         "1:\n\t"
         "pop %%rbp\n"

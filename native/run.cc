@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Class Vcpu: run(), from the owner's wish to the switch to the emulator's stack, the count of instructions, and how the
 // emulator parks.
+#include <cstring>
+
 #include "vcpu.h"
 #include "words.h"
 
@@ -35,6 +37,7 @@ void Vcpu::entering() {
   posted_.forget();
   active_ = this;
   onFiber_ = true;
+  sent_ = false;
 }
 
 uint32_t Vcpu::run() {
@@ -42,23 +45,44 @@ uint32_t Vcpu::run() {
   return page_[PAGE_WHAT] & WHAT_REASON;
 }
 
-Vcpu::TrapStart Vcpu::fiberToEnter(bool answered, uint32_t data) {
+// Whether the owner wants what he wanted at the last entry: no interrupt, the same deadline, no kick.
+inline bool Vcpu::asBefore() const {
+  // Bit for bit: a comparison of numbers asks three times.
+  return page_[PAGE_IRQ_VECTOR] == ~0u && std::memcmp(page_ + PAGE_DEADLINE, &deadline_, sizeof deadline_) == 0 && !kick_.load(std::memory_order_relaxed);
+}
+
+// For trap_entry.cc. The usual case needs no registers kept; the others have a function of their own.
+Vcpu::TrapStart Vcpu::fiberToEnter(int32_t how, uint32_t data) {
+  if (how == HOW_AGAIN && __builtin_expect(sent_, 1)) {
+    if (again_.slot[7] != again_.word || again_.slot[6] != again_.port) return {nullptr, WHAT_DISTURBED};
+    if (__builtin_expect(asBefore(), 1)) {
+      page_[PAGE_SYNCED] = page_[PAGE_COUNTED] = 0;
+      park_ = Park::Boundary;
+      active_ = this;
+      onFiber_ = true;
+      sent_ = false;
+      return {&fiber_, ANSWERED | (data & lanes(trap_.what))};
+    }
+  }
+  return fiberToEnterOrdinarily(how, data);
+}
+
+Vcpu::TrapStart Vcpu::fiberToEnterOrdinarily(int32_t how, uint32_t data) {
   uint32_t* const page = page_;
-  if (answered) {
+  if (how != HOW_AS_PAGE) {
     page[PAGE_DATA] = data;
     page[PAGE_DATA + 1] = 0;
     // What prepare() does for an answer, where nothing but the answer is wanted.
-    if (__builtin_expect(park_ == Park::Trap && step_ == Step::None && ended_ == EXIT_NONE && budget() >= 0 &&
-                             page[PAGE_IRQ_VECTOR] == ~0u && load64<double>(page + PAGE_DEADLINE) == deadline_ &&
-                             !kick_.load(std::memory_order_relaxed),
-                         1)) {
+    if (__builtin_expect(park_ == Park::Trap && step_ == Step::None && ended_ == EXIT_NONE && budget() >= 0 && asBefore(), 1)) {
+      if (page[PAGE_AGAIN_SLOT] != 0 && again_.place == ~0ull) takeAgain();
       page[PAGE_SYNCED] = page[PAGE_COUNTED] = 0;
       page[PAGE_CHARGE] = 0;
       page[PAGE_ACTION] = ACTION_RETRY;
       stopAfterStep_ = false;
       resume_ = Resume::Answer;
+      park_ = Park::Boundary;
       entering();
-      return {&fiber_, 0};
+      return {&fiber_, ANSWERED | (data & lanes(trap_.what))};
     }
     page[PAGE_ACTION] = ACTION_ANSWER;
   }
@@ -69,6 +93,7 @@ Vcpu::TrapStart Vcpu::fiberToEnter(bool answered, uint32_t data) {
 
 // Everything that comes before the switch to the fiber. False: there is nothing to run, the page has the reason.
 bool Vcpu::prepare() {
+  forgetAgain();
   page_[PAGE_SYNCED] = page_[PAGE_COUNTED] = 0;
   if (ended_ != EXIT_NONE) {
     sayExit(ended_);

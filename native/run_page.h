@@ -38,6 +38,9 @@ enum RunWord : uint32_t {
   PAGE_ERROR_CODE = 44,   // and error code, where it has one
   PAGE_COUNTED = 45,      // 1: PAGE_ICOUNT describes this exit
   PAGE_COUNTS = 46,       // in: 1: exits at IN and OUT, and those with WHAT_SOLE, leave the count in PAGE_ICOUNT
+  PAGE_AGAIN_SLOT = 47,   // in: not 0: the access answered last is put into this slot (see useSlot) when it comes again
+  PAGE_AGAIN_WORD = 48,   // with this in its word with the state,
+  PAGE_AGAIN_PORT = 49,   // while its channel is this one
 
   PAGE_GPR = 64,      // RAX RCX RDX RBX RSP RBP RSI RDI R8..R15, low and high word each
   PAGE_RIP = 96,      // low, high
@@ -59,6 +62,9 @@ enum What : uint32_t {
   WHAT_SIZE = 15,   // of the word shifted: bytes of the access, 1 to 8
   WHAT_SOLE = 512,  // EXIT_MMIO: a MOV of at most 4 bytes, whose only access this is: its answer completes it
   WHAT_POSTED = 1024,  // something waits in the log of posted_page.h, or a register was read there
+  WHAT_SENT = 2048,    // the access stands in its slot, as PAGE_AGAIN_SLOT has it
+  WHAT_KNOWN = 4096,   // the page of posted accesses knows the place: it might have stayed in the guest
+  WHAT_DISTURBED = 8192,  // no exit: the slot is not as the device model should have left it, the guest was not entered
   WHAT_ADDR_SHIFT = 16,  // the port; of memory, the low half of its address
 };
 
@@ -83,6 +89,13 @@ enum Action : uint32_t {
   ACTION_FINISH = 2,  // answered; run() returns at the instruction's next access, or at its end (EXIT_BOUNDARY)
   ACTION_ROLLBACK = 3,  // as RETRY, but run() returns EXIT_NONE at the instruction's start instead of running
   ACTION_DONE = 4,  // EXIT_PIO_STRING at the first element: the owner has done all of them; EXIT_NONE behind the instruction
+};
+
+// Of a run with an answer in its arguments.
+enum How : int32_t {
+  HOW_AS_PAGE = 0,   // none: as PAGE_ACTION has it
+  HOW_ANSWERED = 1,  // as by ACTION_ANSWER
+  HOW_AGAIN = 2,     // the same behind WHAT_SENT: or nothing happens, and WHAT_DISTURBED says so
 };
 
 // Why EXIT_UNSUPPORTED.

@@ -73,11 +73,6 @@ uint64_t Vcpu::resumed(uint32_t reason, bool read, uint32_t size, uint64_t addre
   restart(retaddr);
 }
 
-namespace {
-// By size: the bits of an access.
-constexpr uint64_t LANES[5] = {0, 0xff, 0xffff, 0, 0xffffffff};
-}  // namespace
-
 inline __attribute__((always_inline)) Vcpu::TrapStart Vcpu::trapBegins(uint32_t what, uint64_t address, uint64_t value,
                                                                        uintptr_t retaddr) {
   uint32_t* const page = page_;
@@ -91,14 +86,56 @@ inline __attribute__((always_inline)) Vcpu::TrapStart Vcpu::trapBegins(uint32_t 
   trap_ = {what, address, data};
   trapReturn_ = retaddr;
   park_ = Park::Trap;
+  forgetAgain();
   if (__builtin_expect(page[PAGE_COUNTS] != 0, 0)) syncCount();
   leaving();
   return {&fiber_, reinterpret_cast<uintptr_t>(this)};
 }
 
+// The same access as the last one: its request goes into its slot here, and of the page only what may be another changes.
+Vcpu::TrapStart Vcpu::sentAgain(uint64_t data, uintptr_t retaddr) {
+  uint32_t* const slot = again_.slot;
+  store64(slot, again_.address);
+  store64(slot + 2, data);
+  store64(slot + 4, again_.countAndSize);
+  slot[7] = again_.word;
+  page_[PAGE_WHAT] = again_.exit;
+  store64(page_ + PAGE_DATA, data);
+  trap_.data = data;
+  trapReturn_ = retaddr;
+  park_ = Park::Trap;
+  sent_ = true;
+  leaving();
+  return {&fiber_, reinterpret_cast<uintptr_t>(this)};
+}
+
+// The access at which the fiber is parked is to be sent by itself from now on. What is not plain is not taken: then it
+// exits as before. Between two such accesses there is no boundary, so that modes, segments and page tables stay.
+void Vcpu::takeAgain() {
+  const uint32_t index = page_[PAGE_AGAIN_SLOT];
+  const uint32_t what = trap_.what;
+  const uint32_t size = what >> WHAT_SIZE_SHIFT & WHAT_SIZE;
+  const bool port = (what & WHAT_REASON) == EXIT_PIO;
+  if (index == 0 || index > slots_.size() || (what & WHAT_KNOWN) != 0 || page_[PAGE_COUNTS] != 0 || answeredCount_ != 0) return;
+  if ((env<uint32_t>(ENV_HFLAGS) & HF_PE) != 0 || paging()) return;
+  const uint64_t linear = load64<uint64_t>(page_ + PAGE_LINEAR);
+  if (!port && (linear & (size - 1)) != 0) return;
+  again_.kind = what & ~(~0u << WHAT_ADDR_SHIFT);
+  again_.exit = what | WHAT_SENT;
+  again_.slot = slots_[index - 1];
+  again_.address = trap_.address;
+  again_.countAndSize = static_cast<uint64_t>(size) << 32 | 1;
+  again_.word = page_[PAGE_AGAIN_WORD];
+  again_.port = page_[PAGE_AGAIN_PORT];
+  again_.place = port ? trap_.address : linear;
+}
+
 // An IN or OUT that is no string instruction, up to the switch of stacks in trap_entry.cc. It is the only access of its
 // instruction: no answers are kept, and its flags are what they were.
 Vcpu::TrapStart Vcpu::portBegins(uint32_t port, uint32_t value, uint32_t what, uintptr_t retaddr) {
+  if (__builtin_expect(isAgain(what, port & 0xffff), 1)) {
+    return sentAgain((what & WHAT_READ) != 0 ? 0 : value & lanes(what), retaddr);
+  }
   if (__builtin_expect((env<uint32_t>(ENV_HFLAGS) & HF_PE) != 0 || answeredCount_ != 0 || posted_.knows((what & WHAT_READ) != 0, port & 0xffff), 0)) {
     return portSlowly(port, value, what, retaddr);
   }
@@ -121,7 +158,7 @@ Vcpu::TrapStart Vcpu::portSlowly(uint32_t port, uint32_t value, uint32_t what, u
   }
   uint64_t data = read ? 0 : value & LANES[size];
   if (posted_.on() && staysInGuest(true, read, size, port, &data, retaddr)) return {nullptr, data & LANES[size]};
-  return trapBegins(what | port << WHAT_ADDR_SHIFT, port, value, retaddr);
+  return trapBegins(what | WHAT_KNOWN | port << WHAT_ADDR_SHIFT, port, value, retaddr);
 }
 
 // A load or store that is all its instruction does with memory, none of whose flags it touches.
@@ -147,7 +184,7 @@ Vcpu::TrapStart Vcpu::soleSlowly(uint32_t what, uint64_t linear, uint64_t gpa, u
   uint64_t data = read ? 0 : value & LANES[size];
   if (staysInGuest(false, read, size, gpa, &data, retaddr)) return {nullptr, data & LANES[size]};
   store64(page_ + PAGE_LINEAR, linear);
-  return trapBegins(what | static_cast<uint32_t>(gpa) << WHAT_ADDR_SHIFT, gpa, value, retaddr);
+  return trapBegins(what | WHAT_KNOWN | static_cast<uint32_t>(gpa) << WHAT_ADDR_SHIFT, gpa, value, retaddr);
 }
 
 uint64_t Vcpu::trapEnds() {

@@ -17,7 +17,7 @@ __attribute__((visibility("hidden"), used)) Vcpu::TrapStart trapline_port_begins
 }
 __attribute__((visibility("hidden"), used)) uint64_t trapline_trap_ends(Vcpu* vcpu) { return vcpu->trapEnds(); }
 __attribute__((visibility("hidden"), used)) Vcpu::TrapStart trapline_fiber_to_enter(Vcpu* vcpu, int32_t how, uint32_t data) {
-  return vcpu->fiberToEnter(how != 0, data);
+  return vcpu->fiberToEnter(how, data);
 }
 }
 
@@ -146,10 +146,16 @@ trapline_switch:
     jmp *%rcx
 1:
     pop %rdi
-    call trapline_trap_ends
+    bt $32, %rdx  # Vcpu::ANSWERED
+    jnc 4f
+    mov %edx, %eax
+2:
     TRAPLINE_GIVE_BACK
     add $8, %rsp
     TRAPLINE_BACK
+4:
+    call trapline_trap_ends
+    jmp 2b
   # The stacks were not exchanged: this is what was called last.
 3:
     add $8, %rsp

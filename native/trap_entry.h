@@ -13,7 +13,7 @@ constexpr uint32_t RUN_IDS = 4096;
 extern "C" {
 // By id; each is run by its own thread only. A CPU beyond these has no id.
 extern trapline::Vcpu* trapline_running[trapline::RUN_IDS];
-// PAGE_WHAT. `how`: not 0: the pending access is answered with `data`, as by ACTION_ANSWER.
+// PAGE_WHAT. `how`: see How.
 uint32_t trapline_run(trapline::Vcpu* vcpu, int32_t how, uint32_t data);
 uint32_t trapline_run_by_id(void* ignored, int32_t id, int32_t how, int32_t data);  // 0 for an id that is none
 }

@@ -63,6 +63,11 @@ class Vcpu {
   void rearmDirty();   // after the owner cleared bytes of the dirty map
   int64_t translate(uint64_t linear);  // guest-physical address, or -1
   Posted& posted() { return posted_; }
+  // A slot of an ioreq page, 32 bytes, for PAGE_AGAIN_SLOT: 1 and up. SAFETY: as for the constructor.
+  uint32_t useSlot(uint32_t* slot) {
+    slots_.push_back(slot);
+    return static_cast<uint32_t>(slots_.size());
+  }
   void requestKick();  // any thread, only through the registry in addon.cc, which guards the lifetime
 
   size_t stateBytes() const;
@@ -105,10 +110,17 @@ class Vcpu {
   // `what`: of PAGE_WHAT, but for the address.
   TrapStart soleBegins(uint32_t what, uint64_t linear, uint64_t gpa, uint64_t value, uintptr_t retaddr);
   uint64_t trapEnds();
+  // The access that the owner has asked for in PAGE_AGAIN_SLOT, with nothing in between that could make it another one.
+  bool isAgain(uint32_t kind, uint64_t place) const {
+    return place == again_.place && kind == again_.kind && page_[PAGE_AGAIN_SLOT] != 0 && answeredCount_ == 0 && posted_.flag() == 0;
+  }
+  TrapStart sentAgain(uint64_t data, uintptr_t retaddr);
+  static uint64_t lanes(uint32_t what) { return LANES[what >> WHAT_SIZE_SHIFT & WHAT_SIZE]; }
   void repeatAtOnce(uint32_t instruction);  // see fast_string.cc
   void keepShadow();
-  // For a switch that the caller makes; no fiber: run() has been done, and `value` is PAGE_WHAT.
-  TrapStart fiberToEnter(bool answered, uint32_t data);
+  // For a switch that the caller makes; no fiber: run() has been done, and `value` is PAGE_WHAT. With a fiber `value` has
+  // ANSWERED where the answer comes with it, in its low half, and nothing is left to do behind the switch.
+  TrapStart fiberToEnter(int32_t how, uint32_t data);
   uint64_t stringAccess(bool read, uint32_t port, uint32_t size, uint32_t value, uintptr_t retaddr);
   uint64_t mmioLoad(uint64_t linear, uint32_t size, int mmuIndex, uintptr_t retaddr);
   void mmioStore(uint64_t linear, uint32_t size, uint64_t value, int mmuIndex, uintptr_t retaddr);
@@ -252,6 +264,21 @@ class Vcpu {
   static constexpr int64_t COUNT_PLACEHOLDER = 0x5ca1ab1e;
   static constexpr size_t STACK_BYTES = 256 * 1024;
 
+  // An access that is put into its slot when it comes again. `place`: port or linear address; all ones: none.
+  struct Again {
+    uint64_t place = ~0ull;
+    uint32_t kind = 0;  // of PAGE_WHAT, but for the address
+    uint32_t exit = 0;  // PAGE_WHAT
+    uint32_t* slot = nullptr;
+    uint64_t address = 0;
+    uint64_t countAndSize = 0;
+    uint32_t word = 0;
+    uint32_t port = 0;
+  };
+  static constexpr uint64_t ANSWERED = 1ull << 32;
+  // By size: the bits of an access.
+  static constexpr uint64_t LANES[5] = {0, 0xff, 0xffff, 0, 0xffffffff};
+
   static void body(void* self);
   static uint64_t gapRead(uc_engine*, uint64_t offset, unsigned size, void* gap);
   static void gapWrite(uc_engine*, uint64_t offset, unsigned size, uint64_t value, void* gap);
@@ -352,6 +379,10 @@ class Vcpu {
   bool prepare();
   TrapStart soleSlowly(uint32_t what, uint64_t linear, uint64_t gpa, uint64_t value, uintptr_t retaddr);
   TrapStart portSlowly(uint32_t port, uint32_t value, uint32_t what, uintptr_t retaddr);
+  bool asBefore() const;
+  __attribute__((noinline)) TrapStart fiberToEnterOrdinarily(int32_t how, uint32_t data);
+  void takeAgain();
+  void forgetAgain() { again_.place = ~0ull; }
   void enterFiber();
   void leaveFiber();
   void entering();
@@ -377,6 +408,7 @@ class Vcpu {
   std::vector<RamSegment> segments_;
   std::vector<std::unique_ptr<Gap>> gaps_;
   uint8_t* ramPage_ = nullptr;  // one byte per 4 KiB page below 4 GiB: 0 device, else 1 + segment index
+  std::vector<uint32_t*> slots_;
   std::vector<uint8_t> powerOn_;
   void* anyMapping_ = nullptr;
 
@@ -428,6 +460,8 @@ class Vcpu {
   bool reorderedTranslated_ = false;  // CMPS or PUSHA
   uint64_t cmpsValue_ = 0;            // of the operand that was read ahead
   bool onFiber_ = false;
+  bool sent_ = false;      // parked at an access that sentAgain() has sent
+  Again again_;
   Trap trap_ = {};         // at which the fiber is parked, if by trap_entry.cc
   void* lastBlock_ = nullptr;
   std::vector<Site> sites_ = std::vector<Site>(SITES);

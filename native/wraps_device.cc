@@ -41,7 +41,8 @@ void __real_helper_le_stw_mmu_x86_64(void*, uint64_t, uint16_t, uint32_t, uintpt
 void __real_helper_le_stl_mmu_x86_64(void*, uint64_t, uint32_t, uint32_t, uintptr_t);
 void __real_helper_le_stq_mmu_x86_64(void*, uint64_t, uint64_t, uint32_t, uintptr_t);
 
-static Vcpu::TrapStart loadSlowly(void* env, uint64_t linear, uint32_t oi, uintptr_t retaddr, uint32_t what) {
+// Apart from their callers, which then keep no registers.
+static __attribute__((noinline)) Vcpu::TrapStart loadSlowly(void* env, uint64_t linear, uint32_t oi, uintptr_t retaddr, uint32_t what) {
   Vcpu* vcpu = Vcpu::ofEnv(env);
   const uint32_t size = what >> trapline::WHAT_SIZE_SHIFT & trapline::WHAT_SIZE;
   const int mmu = static_cast<int>(oi & 15);
@@ -60,7 +61,7 @@ static Vcpu::TrapStart loadSlowly(void* env, uint64_t linear, uint32_t oi, uintp
   }
 }
 
-static Vcpu::TrapStart storeSlowly(void* env, uint64_t linear, uint64_t value, uint32_t oi, uintptr_t retaddr, uint32_t what) {
+static __attribute__((noinline)) Vcpu::TrapStart storeSlowly(void* env, uint64_t linear, uint64_t value, uint32_t oi, uintptr_t retaddr, uint32_t what) {
   Vcpu* vcpu = Vcpu::ofEnv(env);
   const uint32_t size = what >> trapline::WHAT_SIZE_SHIFT & trapline::WHAT_SIZE;
   const int mmu = static_cast<int>(oi & 15);
@@ -85,6 +86,7 @@ static Vcpu::TrapStart storeSlowly(void* env, uint64_t linear, uint64_t value, u
 // `what`: the exit that a sole access would be, but for its address.
 Vcpu::TrapStart trapline_load_begins(void* env, uint64_t linear, uint32_t oi, uintptr_t retaddr, uint32_t what) {
   Vcpu* vcpu = Vcpu::ofEnv(env);
+  if ((oi & OI_SOLE) != 0 && vcpu->isAgain(what, linear)) return vcpu->sentAgain(0, retaddr);
   uint64_t gpa;
   if (vcpu->isPlainSole(linear, what >> trapline::WHAT_SIZE_SHIFT & trapline::WHAT_SIZE, oi, &gpa)) {
     return vcpu->soleBegins(what, linear, gpa, 0, retaddr);
@@ -94,6 +96,7 @@ Vcpu::TrapStart trapline_load_begins(void* env, uint64_t linear, uint32_t oi, ui
 
 Vcpu::TrapStart trapline_store_begins(void* env, uint64_t linear, uint64_t value, uint32_t oi, uintptr_t retaddr, uint32_t what) {
   Vcpu* vcpu = Vcpu::ofEnv(env);
+  if ((oi & OI_SOLE) != 0 && vcpu->isAgain(what, linear)) return vcpu->sentAgain(value & Vcpu::lanes(what), retaddr);
   uint64_t gpa;
   if (vcpu->isPlainSole(linear, what >> trapline::WHAT_SIZE_SHIFT & trapline::WHAT_SIZE, oi, &gpa)) {
     return vcpu->soleBegins(what, linear, gpa, value, retaddr);

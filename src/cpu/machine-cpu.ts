@@ -14,6 +14,26 @@ export interface StringRuns {
   done(): void;
 }
 
+/**
+ * Accesses that a CPU puts into their slots by itself: the one answered last, whenever it comes again with nothing but
+ * other instructions in between.
+ */
+export interface RequestSender {
+  /** @param slot - 32 bytes of an ioreq page, kept for good. @returns a number for `arm()`; 0: it is not to be had */
+  slot(slot: Uint8Array): number;
+  /**
+   * From the next `goOnWith()` on, until `disarm()`.
+   * @param word - the slot's word with the state; @param port - its channel
+   */
+  arm(slot: number, word: number, port: number): void;
+  disarm(): void;
+  /**
+   * As `goOnWith()`, for an access that was sent so, when nothing was asked of the CPU since.
+   * @returns WHAT_DISTURBED, and nothing has happened: the slot is not as it was sent
+   */
+  goOn(data: number): number;
+}
+
 export interface MachineCpu extends CpuBackend {
   readonly regs: CpuRegisters & {
     /** Ends the interrupt shadow. */
@@ -31,6 +51,8 @@ export interface MachineCpu extends CpuBackend {
   goOn(): number;
   /** `answer(data, 0)`, then `goOn()`. */
   goOnWith(data: number): number;
+  /** Null: the CPU does not send requests by itself. */
+  readonly sender: RequestSender | null;
   /** Null: only element by element, or by the registers. */
   readonly strings: StringRuns | null;
   /** A wish: `icount` is asked for at each IN and OUT. */

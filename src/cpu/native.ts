@@ -26,6 +26,8 @@ export interface NativeVcpu {
   extended(): Uint8Array;
   /** See native/posted_page.h. @throws unless the page and each ring are whole */
   usePosted(page: Uint8Array, rings: readonly Uint8Array[]): void;
+  /** A slot of an ioreq page for PAGE_AGAIN_SLOT. @returns its number; 0: there are too many. @throws unless 32 bytes */
+  useSlot(slot: Uint8Array): number;
   dispose(): void;
   readonly kickId: number;
   /** What `NativeAddon.run` takes; -1: this CPU has to be run by its own `run`. */
@@ -44,8 +46,9 @@ export interface NativeAddon {
   /**
    * `NativeVcpu.run` of the CPU with this `runId`, called by optimised code without a detour; null where the engine is
    * not one that the addon knows. Nothing happens for a CPU that was disposed.
-   * @param how - 1: the pending access is answered with the signed 32 bits `data`; 0: as the run page has it
-   * @returns PAGE_WHAT, signed
+   * @param how - HOW_ANSWERED: the pending access is answered with the signed 32 bits `data`; HOW_AGAIN: the same, of
+   * one with WHAT_SENT; HOW_AS_PAGE: as the run page has it
+   * @returns PAGE_WHAT, signed; WHAT_DISTURBED
    */
   readonly run: ((runId: number, how: number, data: number) => number) | null;
   /** Null when the linked emulator library is the one this addon was written for, else one sentence. */

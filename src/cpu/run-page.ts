@@ -35,6 +35,9 @@ export const PAGE_VECTOR = 43;
 export const PAGE_ERROR_CODE = 44;
 export const PAGE_COUNTED = 45;
 export const PAGE_COUNTS = 46;
+export const PAGE_AGAIN_SLOT = 47;
+export const PAGE_AGAIN_WORD = 48;
+export const PAGE_AGAIN_PORT = 49;
 export const PAGE_GPR = 64;
 export const PAGE_RIP = 96;
 export const PAGE_RFLAGS = 98;
@@ -55,6 +58,12 @@ export const WHAT_SIZE = 15;
 export const WHAT_SOLE = 512;
 /** something waits for the owner of the page of posted accesses, whatever else the exit is */
 export const WHAT_POSTED = 1024;
+/** the access stands in its slot: see PAGE_AGAIN_SLOT */
+export const WHAT_SENT = 2048;
+/** the page of posted accesses knows the place */
+export const WHAT_KNOWN = 4096;
+/** no exit: the slot is not as the device model should have left it; the guest was not entered */
+export const WHAT_DISTURBED = 8192;
 /** a port, or the low half of a memory address */
 export const WHAT_ADDR_SHIFT = 16;
 
@@ -86,6 +95,11 @@ export const ACTION_ANSWER = 1;
 export const ACTION_FINISH = 2;
 export const ACTION_ROLLBACK = 3;
 export const ACTION_DONE = 4;
+
+/** Of a run with an answer in its arguments. */
+export const HOW_AS_PAGE = 0;
+export const HOW_ANSWERED = 1;
+export const HOW_AGAIN = 2;
 
 /** Why `EXIT_UNSUPPORTED`, by number. */
 export const UNSUPPORTED: readonly string[] = [

@@ -51,6 +51,7 @@ export class ScriptedCpu implements MachineCpu {
   countsAtPorts = false;
   readonly exitSole = false;
   readonly strings = null;
+  readonly sender = null;
   goOn(): number {
     const exit = this.run();
     if (exit !== EXIT_PIO && exit !== EXIT_PIO_STRING && exit !== EXIT_MMIO) return exit;

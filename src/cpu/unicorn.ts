@@ -5,10 +5,11 @@ import { HvmError } from '../util/errors.ts';
 import type { StringOp } from '../xen/hvm/x86_emulate.ts';
 import type { ExitReason } from './backend.ts';
 import { EXIT_UNSUPPORTED, SEG_CS } from './backend.ts';
-import type { MachineCpu, StringRuns } from './machine-cpu.ts';
+import type { MachineCpu, RequestSender, StringRuns } from './machine-cpu.ts';
 import type { NativeVcpu } from './native.ts';
 import { kickCpu, loadAddon } from './native.ts';
 import { PageRegisters } from './page-registers.ts';
+import { PageSender } from './page-sender.ts';
 import { type Entries, entriesIn, markAccess, mayWrite, type PagingState } from './page-walk.ts';
 import * as P from './run-page.ts';
 import { isPlainString, newStringWords, readString } from './string-words.ts';
@@ -38,6 +39,9 @@ const {
   WHAT_SIZE,
   WHAT_SIZE_SHIFT,
   ACTION_ANSWER,
+  HOW_AS_PAGE,
+  HOW_ANSWERED,
+  HOW_AGAIN,
 } = P;
 
 /** The addon's; one function for all CPUs, so that calls of it stay cheap with many of them. */
@@ -98,6 +102,7 @@ export class UnicornCpu implements MachineCpu {
       runById = addon.run;
       this.#runId = this.#vcpu.runId;
     }
+    this.sender = this.#runId >= 0 ? new PageSender(this, this.#vcpu, this.#words) : null;
     this.kickId = this.#vcpu.kickId;
     this.regs = new PageRegisters(this.#words, this.#vcpu);
     this.deadline = Number.MAX_SAFE_INTEGER;
@@ -149,7 +154,7 @@ export class UnicornCpu implements MachineCpu {
     return (this.#enterPlainly() & WHAT_REASON) as ExitReason;
   }
   #enterPlainly(): number {
-    if (this.#runId >= 0) return runById(this.#runId, 0, 0);
+    if (this.#runId >= 0) return runById(this.#runId, HOW_AS_PAGE, 0);
     this.#run();
     return (this.#words[PAGE_WHAT] ?? 0) | 0;
   }
@@ -159,9 +164,16 @@ export class UnicornCpu implements MachineCpu {
   }
   goOnWith(data: number): number {
     // Compared, it is one look at what is known to be a boolean.
-    if (this.#runId >= 0 && this.regs.changed === false) return runById(this.#runId, 1, data | 0);
+    if (this.#runId >= 0 && this.regs.changed === false)
+      return runById(this.#runId, HOW_ANSWERED, data | 0);
     this.answer(data, 0);
     return this.goOn();
+  }
+  /** `RequestSender.goOn()`. */
+  goOnAgain(data: number): number {
+    if (this.#runId >= 0 && this.regs.changed === false)
+      return runById(this.#runId, HOW_AGAIN, data | 0);
+    return this.goOnWith(data);
   }
   run(): ExitReason {
     this.regs.flush();
@@ -219,6 +231,7 @@ export class UnicornCpu implements MachineCpu {
     return `${what}, at 0x${this.exitAddr.toString(16)}`;
   }
 
+  readonly sender: RequestSender | null;
   readonly strings: StringRuns = {
     read: (into) => isPlainString(this.#words) && readString(this.#words, into),
     done: () => {

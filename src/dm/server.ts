@@ -50,7 +50,15 @@ export class DeviceServer {
   readonly name: string;
   readonly bus: Bus = new Bus();
   /** Requests answered, those of the buffered ring included. */
-  served = 0;
+  get served(): number {
+    return this.#served + Math.max(0, (this.ahead?.asked ?? 0) - 1);
+  }
+  set served(count: number) {
+    this.#served = count;
+  }
+  #served = 0;
+  /** Requests that somebody has asked the devices for and not counted yet, the last of them not over; null: nobody. */
+  ahead: { readonly asked: number } | null = null;
   /** Requests that were taken out of the slot by the other side while being served. */
   abandoned = 0;
   /** Hears that an answer is in its slot, before the vCPU is signalled. */

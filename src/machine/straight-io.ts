@@ -10,15 +10,17 @@ import {
   type ExitReason,
 } from '../cpu/backend.ts';
 import type { InsnCpu } from '../cpu/insn-cpu.ts';
-import type { MachineCpu } from '../cpu/machine-cpu.ts';
-import type {
-  WHAT_ADDR_SHIFT,
-  WHAT_POSTED,
-  WHAT_READ,
-  WHAT_REASON,
-  WHAT_SIZE,
-  WHAT_SIZE_SHIFT,
-  WHAT_SOLE,
+import type { MachineCpu, RequestSender } from '../cpu/machine-cpu.ts';
+import {
+  type WHAT_ADDR_SHIFT,
+  type WHAT_DISTURBED,
+  type WHAT_POSTED,
+  type WHAT_READ,
+  type WHAT_REASON,
+  WHAT_SENT,
+  type WHAT_SIZE,
+  type WHAT_SIZE_SHIFT,
+  type WHAT_SOLE,
 } from '../cpu/run-page.ts';
 import type { HighWord, IoSize } from '../dm/device.ts';
 import type { InlineServer } from '../dm/inline-server.ts';
@@ -79,6 +81,8 @@ export const NOT_ENTERED = -1;
 class Access {
   /** The exit that is dealt with as this access was, but for its data; -1: none. */
   exit = -1;
+  /** That exit where the CPU has put the access into its slot; -1: it is not asked to. */
+  sent = -1;
   /** 1: of a port, 0: of memory. A boolean would be tested for all that can be true. */
   port: 0 | 1 = 1;
   dir: ioreq_dir = IOREQ_READ;
@@ -91,12 +95,23 @@ class Access {
   mask = 0;
   /** Of the slot, with the state. */
   word = 0;
+  /** Its data, or its answer, when the device has been asked. */
+  data = 0;
+  /** `stirs` before it was asked. */
+  stirs = 0;
+  /** How many like it were begun and are not counted yet; all but the last are over. */
+  asked = 0;
 }
 
+/** Of `#again()`, in place of an exit: the device has been asked, and the guest is not entered before somebody has looked. */
+const ASKED_ALREADY = -2;
+/** Of accesses that are not counted yet: a small integer to the engine. */
+const MANY = 0x3fffffff;
+/** In place of `Access.sent`: the CPU does not send it. */
+const NOT_TO_BE_SENT = -3;
+
 export class StraightIo {
-  /** Accesses that went this way: of ports, of memory, and whole INS and OUTS. */
-  ports = 0;
-  memory = 0;
+  /** INS and OUTS that went this way. */
   strings = 0;
   /** Accesses that need not leave the guest; null: there are none. */
   posted: PostedIo | null = null;
@@ -107,6 +122,17 @@ export class StraightIo {
   readonly #high: HighWord = { hi: 0 };
   readonly #strings: StraightString;
   readonly #last: Access = new Access();
+
+  /** Accesses of ports that went this way. */
+  get ports(): number {
+    return this.#ports + (this.#last.port === 1 ? this.#last.asked : 0);
+  }
+  /** Of memory. */
+  get memory(): number {
+    return this.#memory + (this.#last.port === 1 ? 0 : this.#last.asked);
+  }
+  #ports = 0;
+  #memory = 0;
 
   get taken(): number {
     return this.ports + this.memory + this.strings;
@@ -138,13 +164,13 @@ export class StraightIo {
     this.#parts.regs.release();
     // Nobody but the guest works between the end of one turn and the next exit: looked at once, it stays so.
     if (!(straight_allowed(this.#v) && this.#calm())) return this.#enterOnce(limits);
-    const { posted } = this;
-    if (posted === null || !limits.goesOn()) return this.#turns(limits, null);
-    posted.open();
+    const posted = limits.goesOn() ? this.posted : null;
+    posted?.open();
     try {
       return this.#turns(limits, posted);
     } finally {
-      posted.close();
+      this.#disarm();
+      posted?.close();
     }
   }
 
@@ -167,6 +193,7 @@ export class StraightIo {
     const TYPE_PIO: typeof IOREQ_TYPE_PIO = 0;
     const TYPE_COPY: typeof IOREQ_TYPE_COPY = 1;
     const IN_PROCESS: typeof STATE_IOREQ_INPROCESS = 2;
+    const ASKED: typeof ASKED_ALREADY = -2;
     const { cpu, regs, insnCpu, books, interrupts, timer } = this.#parts;
     const v = this.#v;
     const { hvm } = this.#d.arch;
@@ -176,10 +203,12 @@ export class StraightIo {
     let tick = timer.next;
     cpu.deadline = Math.min(limits.deadline, tick);
     const goesOn = limits.goesOn();
+    const sender = goesOn && books === null ? cpu.sender : null;
     let { routing } = hvm;
     // The last access, where it went, and its answer; null before the first.
     const last = this.#last;
     last.exit = -1;
+    last.sent = -1;
     let target: Target | null = null;
     let data = 0;
     posted?.update();
@@ -192,10 +221,17 @@ export class StraightIo {
       if (hvm.routing !== routing) {
         routing = hvm.routing;
         last.exit = -1;
+        this.#disarm();
         posted?.update();
       }
       let exit = target === null ? cpu.goOn() : cpu.goOnWith(data);
-      if (
+      if (exit === last.sent && target !== null && sender !== null) {
+        exit = this.#again(target, sender, tick);
+        data = last.data;
+      }
+      if (exit === ASKED && target !== null) {
+        data = last.data;
+      } else if (
         exit === last.exit &&
         target !== null &&
         (last.port === 1 || (cpu.exitPort | 0) === last.low)
@@ -206,9 +242,11 @@ export class StraightIo {
           io_req.data = data;
         }
         target.slot.fillAgain(last.low, last.size, data, last.word);
+        if (sender !== null && last.sent === -1) this.#arm(target, sender);
       } else {
         const reason = (exit & REASON) as ExitReason;
         last.exit = -1;
+        this.#disarm();
         if ((exit & POSTED) !== 0 && posted !== null) {
           exit &= ~POSTED;
           // Device models are about to be asked for what was written meanwhile: as beside a guest that runs.
@@ -266,18 +304,21 @@ export class StraightIo {
         } else regs.pending = false;
         straight_send(v, found.sv, found.slot, isPort, addr, size, dir, data);
       }
-      if (last.port === 1) this.ports++;
-      else this.memory++;
-      const { stirs } = hvm;
-      try {
-        if (last.dir === READ) {
-          high.hi = 0;
-          data = (target.device.read(last.offset, last.size, high) & last.mask) >>> 0;
-        } else target.device.write(last.offset, last.size, data, 0);
-      } catch (error) {
-        // A device that throws leaves behind what it would have left.
-        if (last.port === 0) this.#beginMemory();
-        throw error;
+      let { stirs } = last;
+      if (exit !== ASKED) {
+        if (last.port === 1) this.#ports++;
+        else this.#memory++;
+        stirs = hvm.stirs;
+        try {
+          if (last.dir === READ) {
+            high.hi = 0;
+            data = (target.device.read(last.offset, last.size, high) & last.mask) >>> 0;
+          } else target.device.write(last.offset, last.size, data, 0);
+        } catch (error) {
+          // A device that throws leaves behind what it would have left.
+          if (last.port === 0) this.#beginMemory();
+          throw error;
+        }
       }
       if (hvm.stirs !== stirs || !target.slot.isAs(last.word, target.sv.ioreq_evtchn)) {
         if (last.port === 0) this.#beginMemory();
@@ -295,6 +336,94 @@ export class StraightIo {
       else if (last.dir === READ) regs.takeAnswer(data, last.mask);
       return NOT_ENTERED;
     }
+  }
+
+  /**
+   * The access that the CPU has put into its slot, and each that is like it: the device is asked, and the guest goes on.
+   * Who looks at the slot behind the device is the CPU, before it goes on. Leaves data or answer of the last in `#last`.
+   * @param tick - as far as the timer's next tick is known
+   * @returns an exit that is another one; or ASKED_ALREADY
+   */
+  #again(target: Target, sender: RequestSender, tick: number): number {
+    const READ: typeof IOREQ_READ = 1;
+    const DISTURBED: typeof WHAT_DISTURBED = 8192;
+    const { cpu, interrupts, timer } = this.#parts;
+    const { isMoved } = timer;
+    const { hvm } = this.#d.arch;
+    const last = this.#last;
+    // Of 4 bytes and less nobody looks at the upper half.
+    const high = this.#high;
+    const { device } = target;
+    const { offset, size, mask, dir, sent } = last;
+    const { io_req } = this.#v.arch.hvm.hvm_io;
+    const { stirs } = hvm;
+    last.stirs = stirs;
+    target.model.ahead = last;
+    let asked = 0;
+    let data = 0;
+    try {
+      for (;;) {
+        // What they are added to is read through it meanwhile: see Access.asked.
+        asked++;
+        last.asked = asked;
+        if (dir === READ) {
+          data = (device.read(offset, size, high) & mask) >>> 0;
+        } else {
+          data = cpu.exitData;
+          io_req.data = data;
+          device.write(offset, size, data, 0);
+        }
+        if (
+          hvm.stirs !== stirs ||
+          interrupts.pending ||
+          asked === MANY ||
+          (isMoved === true && timer.next !== tick)
+        ) {
+          break;
+        }
+        const exit = sender.goOn(data);
+        if (exit === sent) continue;
+        if (exit === DISTURBED) break;
+        last.data = data;
+        this.#count(target, asked);
+        return exit;
+      }
+    } catch (error) {
+      // A device that throws leaves behind what it would have left.
+      this.#count(target, asked - 1);
+      if (last.port === 0) this.#beginMemory();
+      throw error;
+    }
+    last.data = data;
+    this.#count(target, asked - 1);
+    return ASKED_ALREADY;
+  }
+
+  /** So many accesses like the last one are over. The one behind them, if there is one, is asked for already. */
+  #count({ model }: Target, over: number): void {
+    const last = this.#last;
+    const { asked } = last;
+    last.asked = 0;
+    model.ahead = null;
+    if (last.port === 1) this.#ports += asked;
+    else {
+      this.#memory += asked;
+      this.#parts.insnCpu.retired += over;
+    }
+    model.served += over;
+  }
+
+  /** The CPU is to send the last access by itself when it comes again. */
+  #arm(target: Target, sender: RequestSender): void {
+    const last = this.#last;
+    if (target.sent < 0) target.sent = sender.slot(target.slot.bytes());
+    last.sent = target.sent > 0 ? last.exit | WHAT_SENT : NOT_TO_BE_SENT;
+    if (target.sent > 0) sender.arm(target.sent, last.word, target.sv.ioreq_evtchn);
+  }
+
+  #disarm(): void {
+    if (this.#last.sent !== -1) this.#parts.cpu.sender?.disarm();
+    this.#last.sent = -1;
   }
 
   /** The ordinary way, as far as the exit. */

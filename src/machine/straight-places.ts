@@ -16,6 +16,8 @@ export interface Target {
   readonly device: Device;
   /** Where the device begins. */
   readonly start: number;
+  /** Of the slot, at the CPU's `sender`; -1: not asked for yet. */
+  sent: number;
 }
 
 export interface Place {
@@ -88,6 +90,6 @@ export class StraightPlaces {
     }
     place.isPort = isPort;
     place.routing = hvm.routing;
-    place.target = { sv, slot: page.slot(v.vcpu_id), model, device, start: range.start };
+    place.target = { sv, slot: page.slot(v.vcpu_id), model, device, start: range.start, sent: -1 };
   }
 }

@@ -56,6 +56,12 @@ export class IoreqSlot {
     this.#words = words.subarray(base, base + (IOREQ_SIZE >>> 2));
   }
 
+  /** Its 32 bytes. */
+  bytes(): Uint8Array {
+    const { buffer, byteOffset, byteLength } = this.#words;
+    return new Uint8Array(buffer, byteOffset, byteLength);
+  }
+
   /** The state now: one atomic load. */
   state(): ioreq_state {
     return (Atomics.load(this.#words, WORD_STATE) >>> STATE_SHIFT) & STATE_MASK;
