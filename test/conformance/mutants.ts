@@ -188,14 +188,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the legacy frame test the right way round',
-    file: 'hvm/ioreq_server.ts',
+    file: 'hvm/ioreq_server_pages.ts',
     find: 'if (!was_set)',
     replace: 'if (was_set)',
   },
   {
     name: 'the fix of Xen quirk: get_frame keeps the page after -EPERM',
-    file: 'hvm/ioreq_server.ts',
-    find: 's.ioreq.va = null;\n    return rc;',
-    replace: 'return rc;',
+    file: 'hvm/ioreq_server_pages.ts',
+    find: 'if (rc !== 0) s.ioreq.va = null;',
+    replace: '',
   },
 ];
