@@ -26,6 +26,11 @@ const LIMIT_S = 10;
  * @returns {string} path of the .tgz
  */
 export function pack(folder = join(ROOT, 'build', 'package')) {
+  // Before the folder: a build of the addon empties what is around it.
+  run('building', process.execPath, [join(ROOT, 'scripts', 'prebuild.mjs')], {
+    failure: 'the addon cannot be built',
+    exit: 1,
+  });
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   run('packing', 'npm', ['pack', '--silent', '--pack-destination', folder], {

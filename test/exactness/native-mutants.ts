@@ -240,7 +240,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'INW loses a byte lane',
-    file: 'trap.cc',
+    file: 'vcpu.h',
     find: 'LANES[5] = {0, 0xff, 0xffff, 0, 0xffffffff};',
     replace: 'LANES[5] = {0, 0xff, 0xff, 0, 0xffffffff};',
     cells: 'known: IN 2',

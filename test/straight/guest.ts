@@ -85,6 +85,21 @@ export const PIECES: readonly Piece[] = [
   // The same access again, with the same data and with other data.
   ['in eax, dx three times', () => [0x66, 0xed, 0x66, 0xed, 0x66, 0xed]],
   ['out dx, ax; inc ax; out dx, ax; inc ax; out dx, ax', () => [0xef, 0x40, 0xef, 0x40, 0xef]],
+  ['in eax, dx twelve times', () => Array.from({ length: 12 }, () => [0x66, 0xed]).flat()],
+  // Without a look at interrupts in between, which LOOP has.
+  ['mov cx, 40; in al, dx; dec cx; jnz', () => [0xb9, 40, 0, 0xec, 0x49, 0x75, 0xfc]],
+  [
+    'mov cx, 40; out dx, eax; inc eax; dec cx; jnz',
+    () => [0xb9, 40, 0, 0x66, 0xef, 0x66, 0x40, 0x49, 0x75, 0xf9],
+  ],
+  [
+    'mov cx, 30; mov eax, fs:[r]; dec cx; jnz',
+    (random) => [0xb9, 30, 0, 0x64, 0x66, 0xa1, ...register(random), 0x49, 0x75, 0xf8],
+  ],
+  [
+    'mov cx, 30; mov fs:[r], ax; inc ax; dec cx; jnz',
+    (random) => [0xb9, 30, 0, 0x64, 0xa3, ...register(random), 0x40, 0x49, 0x75, 0xf8],
+  ],
   ['mov cx, 5; in al, dx; loop', () => [0xb9, 5, 0, 0xec, 0xe2, 0xfd]],
   [
     'mov eax, fs:[r] twice',

@@ -147,7 +147,7 @@ export function runSide(
   seed: number,
   straight: boolean,
   withBooks: boolean,
-): { seen: string[]; taken: number; strings: number } {
+): { seen: string[]; taken: number; strings: number; again: number } {
   const side = new Side();
   const random = new Random(seed);
   const guest = randomGuest(random);
@@ -167,10 +167,12 @@ export function runSide(
   const loop = new RunLoop(machine);
   side.machine = machine;
   side.loop = loop;
+  const again = countAgain(machine);
   const snapshot = new Snapshot(machine);
   let checkpoints = 0;
   for (let turn = 0; turn < 80 && machine.domain.crashed === null; turn++) {
-    loop.deadline = machine.cpu.icount + 1 + random.below(120);
+    // Near its deadline the CPU looks at interrupts all the time.
+    loop.deadline = machine.cpu.icount + 1 + random.below(random.below(3) === 0 ? 4000 : 120);
     try {
       side.look(loop.run(), false);
       rest(machine, random, PORTS);
@@ -190,5 +192,22 @@ export function runSide(
   side.look('end', true);
   const { straight: way } = machine;
   const strings = way instanceof StraightIo ? way.strings : 0;
-  return { seen: [...side.seen, ...side.heard], taken: way?.taken ?? 0, strings };
+  return {
+    seen: [...side.seen, ...side.heard],
+    taken: way?.taken ?? 0,
+    strings,
+    again: again.count,
+  };
+}
+
+/** Counts how often the CPU goes on behind an access that it has put into its slot by itself. */
+function countAgain({ cpu: { sender } }: Machine): { count: number } {
+  const again = { count: 0 };
+  if (sender === null) return again;
+  const goOn = sender.goOn.bind(sender);
+  sender.goOn = (data) => {
+    again.count++;
+    return goOn(data);
+  };
+  return again;
 }

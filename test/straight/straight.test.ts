@@ -13,6 +13,7 @@ describe.each([
   test(`${SEEDS} random machines: the short way cannot be told from the ordinary one`, () => {
     let taken = 0;
     let strings = 0;
+    let again = 0;
     let seen = 0;
     for (let seed = 1; seed <= SEEDS; seed++) {
       const short = runSide(seed, true, books);
@@ -25,6 +26,7 @@ describe.each([
       expect(short.seen.length).toBe(ordinary.seen.length);
       taken += short.taken;
       strings += short.strings;
+      again += short.again;
       seen += short.seen.length;
     }
     // It is the short way that was looked at.
@@ -32,6 +34,8 @@ describe.each([
     // Books want to hear of each element.
     if (books) expect(strings).toBe(0);
     else expect(strings).toBeGreaterThan(SEEDS);
+    if (books) expect(again).toBe(0);
+    else expect(again).toBeGreaterThan(SEEDS * 10);
     expect(seen).toBeGreaterThan(SEEDS * 100);
   }, 120_000);
 });
