@@ -293,6 +293,10 @@ const char* limits(Machine& m) {
          "a segment's limit is not looked at with 32-bit addresses");
   // pop cx; hlt
   EXPECT(vector({0x59, 0xf4}, 0, 0xffff) == 12 && vector({0x59, 0xf4}, 0, 0xfff1) == 0, "the stack's limit is not looked at");
+  // enter 1,0; hlt; pusha; hlt
+  EXPECT(vector({0xc8, 1, 0, 0, 0xf4}, 0, 2) == 12 && vector({0xc8, 1, 0, 0, 0xf4}, 0, 3) == 0, "ENTER does not look at its last stack pointer");
+  std::memset(m.ram, 0, 16);
+  EXPECT(vector({0x60, 0xf4}, 0x1357, 0xf) == 12 && m.ram[7] == 0x57 && m.ram[8] == 0x13, "PUSHA that faults has not stored what comes before");
   return nullptr;
 }
 
@@ -357,6 +361,7 @@ const char* pagingWorks(Machine& m) {
   std::memset(m.dirty, 0, RAM >> 12);
   EXPECT(m.run() == EXIT_HLT && (m.reg(AX) & 0xff) == 2, "paging does not translate addresses");
   EXPECT(m.ram[0xa000 + 4 * 5] == 0x23 && m.dirty[0xa] != 0, "what the page walk writes is not seen");
+  EXPECT(m.ram[0x9000] == 0x23, "what the page walk notes in a directory is lost");
   m.cpu->reset();
   return nullptr;
 }
