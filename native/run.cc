@@ -61,7 +61,7 @@ Vcpu::TrapStart Vcpu::fiberToEnter(int32_t how, uint32_t data) {
       active_ = this;
       onFiber_ = true;
       sent_ = false;
-      return {&fiber_, ANSWERED | (data & lanes(trap_.what))};
+      return {&fiber_, ANSWERED | (data & again_.lanes)};
     }
   }
   return fiberToEnterOrdinarily(how, data);

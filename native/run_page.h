@@ -41,6 +41,7 @@ enum RunWord : uint32_t {
   PAGE_AGAIN_SLOT = 47,   // in: not 0: the access answered last is put into this slot (see useSlot) when it comes again
   PAGE_AGAIN_WORD = 48,   // with this in its word with the state,
   PAGE_AGAIN_PORT = 49,   // while its channel is this one
+  PAGE_SENT = 50,         // u64: accesses put into slots so far
 
   PAGE_GPR = 64,      // RAX RCX RDX RBX RSP RBP RSI RDI R8..R15, low and high word each
   PAGE_RIP = 96,      // low, high

@@ -92,23 +92,6 @@ inline __attribute__((always_inline)) Vcpu::TrapStart Vcpu::trapBegins(uint32_t 
   return {&fiber_, reinterpret_cast<uintptr_t>(this)};
 }
 
-// The same access as the last one: its request goes into its slot here, and of the page only what may be another changes.
-Vcpu::TrapStart Vcpu::sentAgain(uint64_t data, uintptr_t retaddr) {
-  uint32_t* const slot = again_.slot;
-  store64(slot, again_.address);
-  store64(slot + 2, data);
-  store64(slot + 4, again_.countAndSize);
-  slot[7] = again_.word;
-  page_[PAGE_WHAT] = again_.exit;
-  store64(page_ + PAGE_DATA, data);
-  trap_.data = data;
-  trapReturn_ = retaddr;
-  park_ = Park::Trap;
-  sent_ = true;
-  leaving();
-  return {&fiber_, reinterpret_cast<uintptr_t>(this)};
-}
-
 // The access at which the fiber is parked is to be sent by itself from now on. What is not plain is not taken: then it
 // exits as before. Between two such accesses there is no boundary, so that modes, segments and page tables stay.
 void Vcpu::takeAgain() {
@@ -127,15 +110,18 @@ void Vcpu::takeAgain() {
   again_.countAndSize = static_cast<uint64_t>(size) << 32 | 1;
   again_.word = page_[PAGE_AGAIN_WORD];
   again_.port = page_[PAGE_AGAIN_PORT];
+  again_.lanes = static_cast<uint32_t>(lanes(what));
   again_.place = port ? trap_.address : linear;
 }
 
 // An IN or OUT that is no string instruction, up to the switch of stacks in trap_entry.cc. It is the only access of its
 // instruction: no answers are kept, and its flags are what they were.
 Vcpu::TrapStart Vcpu::portBegins(uint32_t port, uint32_t value, uint32_t what, uintptr_t retaddr) {
-  if (__builtin_expect(isAgain(what, port & 0xffff), 1)) {
-    return sentAgain((what & WHAT_READ) != 0 ? 0 : value & lanes(what), retaddr);
-  }
+  if (__builtin_expect(isAgain(what, port & 0xffff), 1)) return sentAgain((what & WHAT_READ) != 0 ? 0 : againData(value), retaddr);
+  return portOtherwise(port, value, what, retaddr);
+}
+
+Vcpu::TrapStart Vcpu::portOtherwise(uint32_t port, uint32_t value, uint32_t what, uintptr_t retaddr) {
   if (__builtin_expect((env<uint32_t>(ENV_HFLAGS) & HF_PE) != 0 || answeredCount_ != 0 || posted_.knows((what & WHAT_READ) != 0, port & 0xffff), 0)) {
     return portSlowly(port, value, what, retaddr);
   }

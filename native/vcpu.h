@@ -15,6 +15,7 @@
 #include "posted.h"
 #include "run_page.h"
 #include "unicorn_layout.h"
+#include "words.h"
 
 namespace trapline {
 
@@ -114,8 +115,25 @@ class Vcpu {
   bool isAgain(uint32_t kind, uint64_t place) const {
     return place == again_.place && kind == again_.kind && page_[PAGE_AGAIN_SLOT] != 0 && answeredCount_ == 0 && posted_.flag() == 0;
   }
-  TrapStart sentAgain(uint64_t data, uintptr_t retaddr);
-  static uint64_t lanes(uint32_t what) { return LANES[what >> WHAT_SIZE_SHIFT & WHAT_SIZE]; }
+  // The same access as the last one: its request goes into its slot here, and of the page only what may be another changes.
+  TrapStart sentAgain(uint64_t data, uintptr_t retaddr) {
+    uint32_t* const slot = again_.slot;
+    store64(slot, again_.address);
+    store64(slot + 2, data);
+    store64(slot + 4, again_.countAndSize);
+    slot[7] = again_.word;
+    uint32_t* const page = page_;
+    page[PAGE_WHAT] = again_.exit;
+    store64(page + PAGE_SENT, load64<uint64_t>(page + PAGE_SENT) + 1);
+    store64(page + PAGE_DATA, data);
+    trap_.data = data;
+    trapReturn_ = retaddr;
+    park_ = Park::Trap;
+    sent_ = true;
+    leaving();
+    return {&fiber_, reinterpret_cast<uintptr_t>(this)};
+  }
+  uint64_t againData(uint64_t value) const { return value & again_.lanes; }
   void repeatAtOnce(uint32_t instruction);  // see fast_string.cc
   void keepShadow();
   // For a switch that the caller makes; no fiber: run() has been done, and `value` is PAGE_WHAT. With a fiber `value` has
@@ -274,10 +292,12 @@ class Vcpu {
     uint64_t countAndSize = 0;
     uint32_t word = 0;
     uint32_t port = 0;
+    uint32_t lanes = 0;
   };
   static constexpr uint64_t ANSWERED = 1ull << 32;
   // By size: the bits of an access.
   static constexpr uint64_t LANES[5] = {0, 0xff, 0xffff, 0, 0xffffffff};
+  static uint64_t lanes(uint32_t what) { return LANES[what >> WHAT_SIZE_SHIFT & WHAT_SIZE]; }
 
   static void body(void* self);
   static uint64_t gapRead(uc_engine*, uint64_t offset, unsigned size, void* gap);
@@ -378,6 +398,7 @@ class Vcpu {
   void forgetSites(void* tb);
   bool prepare();
   TrapStart soleSlowly(uint32_t what, uint64_t linear, uint64_t gpa, uint64_t value, uintptr_t retaddr);
+  __attribute__((noinline)) TrapStart portOtherwise(uint32_t port, uint32_t value, uint32_t what, uintptr_t retaddr);
   TrapStart portSlowly(uint32_t port, uint32_t value, uint32_t what, uintptr_t retaddr);
   bool asBefore() const;
   __attribute__((noinline)) TrapStart fiberToEnterOrdinarily(int32_t how, uint32_t data);

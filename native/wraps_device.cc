@@ -83,25 +83,34 @@ static __attribute__((noinline)) Vcpu::TrapStart storeSlowly(void* env, uint64_t
   return {nullptr, 0};
 }
 
-// `what`: the exit that a sole access would be, but for its address.
-Vcpu::TrapStart trapline_load_begins(void* env, uint64_t linear, uint32_t oi, uintptr_t retaddr, uint32_t what) {
-  Vcpu* vcpu = Vcpu::ofEnv(env);
-  if ((oi & OI_SOLE) != 0 && vcpu->isAgain(what, linear)) return vcpu->sentAgain(0, retaddr);
+// `what`: the exit that a sole access would be, but for its address. The usual case needs no registers kept; the others
+// have functions of their own.
+static __attribute__((noinline)) Vcpu::TrapStart loadOtherwise(Vcpu* vcpu, void* env, uint64_t linear, uint32_t oi, uintptr_t retaddr, uint32_t what) {
   uint64_t gpa;
   if (vcpu->isPlainSole(linear, what >> trapline::WHAT_SIZE_SHIFT & trapline::WHAT_SIZE, oi, &gpa)) {
     return vcpu->soleBegins(what, linear, gpa, 0, retaddr);
   }
   return loadSlowly(env, linear, oi, retaddr, what);
 }
-
-Vcpu::TrapStart trapline_store_begins(void* env, uint64_t linear, uint64_t value, uint32_t oi, uintptr_t retaddr, uint32_t what) {
+static __attribute__((noinline)) Vcpu::TrapStart storeOtherwise(void* env, uint64_t linear, uint64_t value, uint32_t oi, uintptr_t retaddr, uint32_t what) {
   Vcpu* vcpu = Vcpu::ofEnv(env);
-  if ((oi & OI_SOLE) != 0 && vcpu->isAgain(what, linear)) return vcpu->sentAgain(value & Vcpu::lanes(what), retaddr);
   uint64_t gpa;
   if (vcpu->isPlainSole(linear, what >> trapline::WHAT_SIZE_SHIFT & trapline::WHAT_SIZE, oi, &gpa)) {
     return vcpu->soleBegins(what, linear, gpa, value, retaddr);
   }
   return storeSlowly(env, linear, value, oi, retaddr, what);
+}
+
+Vcpu::TrapStart trapline_load_begins(void* env, uint64_t linear, uint32_t oi, uintptr_t retaddr, uint32_t what) {
+  Vcpu* vcpu = Vcpu::ofEnv(env);
+  if (__builtin_expect((oi & OI_SOLE) != 0 && vcpu->isAgain(what, linear), 1)) return vcpu->sentAgain(0, retaddr);
+  return loadOtherwise(vcpu, env, linear, oi, retaddr, what);
+}
+
+Vcpu::TrapStart trapline_store_begins(void* env, uint64_t linear, uint64_t value, uint32_t oi, uintptr_t retaddr, uint32_t what) {
+  Vcpu* vcpu = Vcpu::ofEnv(env);
+  if (__builtin_expect((oi & OI_SOLE) != 0 && vcpu->isAgain(what, linear), 1)) return vcpu->sentAgain(vcpu->againData(value), retaddr);
+  return storeOtherwise(env, linear, value, oi, retaddr, what);
 }
 
 // Accesses made by the library's C helpers (far calls, descriptor loads, x87 extended, FXSAVE...). Left to themselves

@@ -27,11 +27,8 @@ export interface RequestSender {
    */
   arm(slot: number, word: number, port: number): void;
   disarm(): void;
-  /**
-   * As `goOnWith()`, for an access that was sent so, when nothing was asked of the CPU since.
-   * @returns WHAT_DISTURBED, and nothing has happened: the slot is not as it was sent
-   */
-  goOn(data: number): number;
+  /** How many were sent so. */
+  readonly sent: number;
 }
 
 export interface MachineCpu extends CpuBackend {
@@ -51,6 +48,11 @@ export interface MachineCpu extends CpuBackend {
   goOn(): number;
   /** `answer(data, 0)`, then `goOn()`. */
   goOnWith(data: number): number;
+  /**
+   * The same, for an access that `sender` has sent, when nothing was asked of the CPU since.
+   * @returns WHAT_DISTURBED, and nothing has happened: the slot is not as it was sent
+   */
+  goOnAgain(data: number): number;
   /** Null: the CPU does not send requests by itself. */
   readonly sender: RequestSender | null;
   /** Null: only element by element, or by the registers. */

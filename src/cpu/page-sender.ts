@@ -2,7 +2,7 @@
 // What the addon's CPU is told of accesses that it is to put into their slots by itself: three words of the run page.
 import type { RequestSender } from './machine-cpu.ts';
 import type { NativeVcpu } from './native.ts';
-import { PAGE_AGAIN_PORT, PAGE_AGAIN_SLOT, PAGE_AGAIN_WORD } from './run-page.ts';
+import { PAGE_AGAIN_PORT, PAGE_AGAIN_SLOT, PAGE_AGAIN_WORD, PAGE_SENT } from './run-page.ts';
 
 interface KnownSlot {
   readonly buffer: ArrayBufferLike;
@@ -11,14 +11,12 @@ interface KnownSlot {
 }
 
 export class PageSender implements RequestSender {
-  readonly #cpu: { goOnAgain(data: number): number };
   readonly #vcpu: NativeVcpu;
   readonly #words: Uint32Array;
   readonly #known: KnownSlot[] = [];
 
-  /** @param words - the run page of `cpu` and `vcpu` */
-  constructor(cpu: { goOnAgain(data: number): number }, vcpu: NativeVcpu, words: Uint32Array) {
-    this.#cpu = cpu;
+  /** @param words - the run page of `vcpu` */
+  constructor(vcpu: NativeVcpu, words: Uint32Array) {
     this.#vcpu = vcpu;
     this.#words = words;
   }
@@ -40,7 +38,7 @@ export class PageSender implements RequestSender {
   disarm(): void {
     this.#words[PAGE_AGAIN_SLOT] = 0;
   }
-  goOn(data: number): number {
-    return this.#cpu.goOnAgain(data);
+  get sent(): number {
+    return (this.#words[PAGE_SENT] ?? 0) + (this.#words[PAGE_SENT + 1] ?? 0) * 2 ** 32;
   }
 }

@@ -38,6 +38,7 @@ export const PAGE_COUNTS = 46;
 export const PAGE_AGAIN_SLOT = 47;
 export const PAGE_AGAIN_WORD = 48;
 export const PAGE_AGAIN_PORT = 49;
+export const PAGE_SENT = 50;
 export const PAGE_GPR = 64;
 export const PAGE_RIP = 96;
 export const PAGE_RFLAGS = 98;

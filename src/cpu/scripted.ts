@@ -61,6 +61,9 @@ export class ScriptedCpu implements MachineCpu {
     this.answer(data);
     return this.goOn();
   }
+  goOnAgain(data: number): number {
+    return this.goOnWith(data);
+  }
   get exitPort(): number {
     return this.exitAddr;
   }

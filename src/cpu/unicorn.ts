@@ -102,7 +102,7 @@ export class UnicornCpu implements MachineCpu {
       runById = addon.run;
       this.#runId = this.#vcpu.runId;
     }
-    this.sender = this.#runId >= 0 ? new PageSender(this, this.#vcpu, this.#words) : null;
+    this.sender = this.#runId >= 0 ? new PageSender(this.#vcpu, this.#words) : null;
     this.kickId = this.#vcpu.kickId;
     this.regs = new PageRegisters(this.#words, this.#vcpu);
     this.deadline = Number.MAX_SAFE_INTEGER;
@@ -169,7 +169,6 @@ export class UnicornCpu implements MachineCpu {
     this.answer(data, 0);
     return this.goOn();
   }
-  /** `RequestSender.goOn()`. */
   goOnAgain(data: number): number {
     if (this.#runId >= 0 && this.regs.changed === false)
       return runById(this.#runId, HOW_AGAIN, data | 0);

@@ -12,32 +12,31 @@ export class CountedDevice implements Device {
   /** By vCPU. */
   readonly counts: Witness[];
   readonly #device: Device;
-  readonly #vcpu: () => number;
-  /** Where there is one vCPU. */
-  readonly #only: Witness | null;
+  readonly #first: Witness = { reads: 0, writes: 0 };
 
-  /** @param vcpu - whose access is being served, 0 to `vcpus` - 1 */
-  constructor(device: Device, vcpus = 1, vcpu: () => number = () => 0) {
-    this.counts = Array.from({ length: vcpus }, () => ({ reads: 0, writes: 0 }));
-    this.#only = vcpus === 1 ? (this.counts[0] as Witness) : null;
-    this.#vcpu = vcpu;
+  constructor(device: Device) {
+    this.counts = [this.#first];
     this.#device = device;
     this.name = device.name;
   }
+  /** Of the vCPU whose access is being served. */
+  protected tally(): Witness {
+    return this.#first;
+  }
   read(offset: number, size: IoSize, high: HighWord): number {
-    (this.#only ?? this.#asked()).reads++;
+    this.tally().reads++;
     return this.#device.read(offset, size, high);
   }
   write(offset: number, size: IoSize, value: number, valueHigh: number): void {
-    (this.#only ?? this.#asked()).writes++;
+    this.tally().writes++;
     this.#device.write(offset, size, value, valueHigh);
   }
   readMany(offset: number, size: IoSize, into: Uint8Array): void {
-    (this.#only ?? this.#asked()).reads += into.length / size;
+    this.tally().reads += into.length / size;
     readElements(this.#device, offset, size, into);
   }
   writeMany(offset: number, size: IoSize, from: Uint8Array): void {
-    (this.#only ?? this.#asked()).writes += from.length / size;
+    this.tally().writes += from.length / size;
     writeElements(this.#device, offset, size, from);
   }
   get posted(): readonly OffsetRange[] {
@@ -52,10 +51,7 @@ export class CountedDevice implements Device {
   }
   /** Counts reads of published registers, for which nobody asked the device. */
   readElsewhere(times: number): void {
-    (this.#only ?? this.#asked()).reads += times;
-  }
-  #asked(): Witness {
-    return this.counts[this.#vcpu()] as Witness;
+    this.tally().reads += times;
   }
   reset(): void {
     this.#device.reset();
@@ -77,5 +73,20 @@ export class CountedDevice implements Device {
   }
   inputArrived(): void {
     this.#device.inputArrived?.();
+  }
+}
+
+/** The same for several vCPUs. */
+export class CountedByVcpu extends CountedDevice {
+  readonly #vcpu: () => number;
+
+  /** @param vcpu - whose access is being served, 0 to `vcpus` - 1 */
+  constructor(device: Device, vcpus: number, vcpu: () => number) {
+    super(device);
+    while (this.counts.length < vcpus) this.counts.push({ reads: 0, writes: 0 });
+    this.#vcpu = vcpu;
+  }
+  protected override tally(): Witness {
+    return this.counts[this.#vcpu()] as Witness;
   }
 }

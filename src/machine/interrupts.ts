@@ -31,12 +31,15 @@ export class InterruptLines implements InterruptSource {
   readonly #words: Int32Array;
   readonly #high: number;
   readonly #latched: number;
+  /** That word alone: it is looked at before each entry into the guest. */
+  readonly #edges: Int32Array;
 
   /** @param words - shared where devices are in other threads; @param high, latched - indices of the two words */
   constructor(words: Int32Array = new Int32Array(2), high = 0, latched = 1) {
     this.#words = words;
     this.#high = high;
     this.#latched = latched;
+    this.#edges = words.subarray(latched, latched + 1);
   }
   /** Line `line` (0 to 7) goes high; an edge is latched until the CPU takes it. */
   raise(line: number): void {
@@ -55,7 +58,7 @@ export class InterruptLines implements InterruptSource {
   }
   /** Asked for before each entry into the guest; what another thread raises meanwhile is seen at the next. */
   get pending(): boolean {
-    return this.#words[this.#latched] !== 0;
+    return this.#edges[0] !== 0;
   }
   /** Hands the most urgent latched line to a CPU that has none to deliver. */
   offer(cpu: CpuBackend): void {

@@ -100,13 +100,17 @@ class Access {
   /** `stirs` before it was asked. */
   stirs = 0;
   /** How many like it were begun and are not counted yet; all but the last are over. */
-  asked = 0;
+  get asked(): number {
+    return this.sender === null ? 0 : this.sender.sent - this.before;
+  }
+  /** Who counts them; null: nobody. */
+  sender: RequestSender | null = null;
+  /** Where he began. */
+  before = 0;
 }
 
 /** Of `#again()`, in place of an exit: the device has been asked, and the guest is not entered before somebody has looked. */
 const ASKED_ALREADY = -2;
-/** Of accesses that are not counted yet: a small integer to the engine. */
-const MANY = 0x3fffffff;
 /** In place of `Access.sent`: the CPU does not send it. */
 const NOT_TO_BE_SENT = -3;
 
@@ -359,13 +363,12 @@ export class StraightIo {
     const { stirs } = hvm;
     last.stirs = stirs;
     target.model.ahead = last;
-    let asked = 0;
+    // What is counted later is read through it meanwhile.
+    last.before = sender.sent - 1;
+    last.sender = sender;
     let data = 0;
     try {
       for (;;) {
-        // What they are added to is read through it meanwhile: see Access.asked.
-        asked++;
-        last.asked = asked;
         if (dir === READ) {
           data = (device.read(offset, size, high) & mask) >>> 0;
         } else {
@@ -376,34 +379,34 @@ export class StraightIo {
         if (
           hvm.stirs !== stirs ||
           interrupts.pending ||
-          asked === MANY ||
           (isMoved === true && timer.next !== tick)
         ) {
           break;
         }
-        const exit = sender.goOn(data);
+        const exit = cpu.goOnAgain(data);
         if (exit === sent) continue;
         if (exit === DISTURBED) break;
         last.data = data;
-        this.#count(target, asked);
+        this.#count(target, 0);
         return exit;
       }
     } catch (error) {
       // A device that throws leaves behind what it would have left.
-      this.#count(target, asked - 1);
+      this.#count(target, 1);
       if (last.port === 0) this.#beginMemory();
       throw error;
     }
     last.data = data;
-    this.#count(target, asked - 1);
+    this.#count(target, 1);
     return ASKED_ALREADY;
   }
 
-  /** So many accesses like the last one are over. The one behind them, if there is one, is asked for already. */
-  #count({ model }: Target, over: number): void {
+  /** What `#again()` has done. @param pending - 1: the last of them is not over */
+  #count({ model }: Target, pending: 0 | 1): void {
     const last = this.#last;
     const { asked } = last;
-    last.asked = 0;
+    const over = asked - pending;
+    last.sender = null;
     model.ahead = null;
     if (last.port === 1) this.#ports += asked;
     else {

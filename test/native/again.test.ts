@@ -62,7 +62,7 @@ describe('the access answered last, again', () => {
         (i === 0 ? 0x11 : 0x1000 + i) + 1,
       ]);
       slot.fill(0, 0, 6);
-      exit = sender.goOn(0x1001 + i);
+      exit = m.cpu.goOnAgain(0x1001 + i);
     }
     expect(m.cpu.icount).toBe((8 + 5) * 4);
   });
@@ -73,7 +73,7 @@ describe('the access answered last, again', () => {
       expect(isSent(exit)).toBe(true);
       expect([...slot]).toEqual([0x300, 0, i, 0, 1, 4, PORT, WORD]);
       expect(m.cpu.exitData).toBe(i);
-      exit = sender.goOn(0);
+      exit = m.cpu.goOnAgain(0);
     }
   });
 
@@ -92,15 +92,15 @@ describe('the access answered last, again', () => {
     expect([exit & WHAT_REASON, isSent(exit)]).toEqual([EXIT_MMIO, true]);
     expect([...slot]).toEqual([DEVICE + 8, 0, data, 0, 1, size, PORT, WORD]);
     expect(m.cpu.exitAddr).toBe(DEVICE + 8);
-    expect(isSent(sender.goOn(0x7788))).toBe(true);
+    expect(isSent(m.cpu.goOnAgain(0x7788))).toBe(true);
     if (size === 2) expect(m.cpu.regs.gpr(RAX)).toBe(0x89ab7788);
   });
 
   test('an answer is cut to the width', () => {
     armed(asm16('66b878563412ecebf7', 'l: mov eax,0x12345678; in al,dx; jmp l'));
-    sender.goOn(0xffffff9a | 0);
+    m.cpu.goOnAgain(0xffffff9a | 0);
     m.cpu.deadline = m.cpu.icount + 1;
-    sender.goOn(0xffffff9b | 0);
+    m.cpu.goOnAgain(0xffffff9b | 0);
     expect(m.cpu.regs.gpr(RAX)).toBe(0x1234569b);
   });
 });
@@ -113,7 +113,7 @@ describe('the guest is not entered', () => {
     armed(asm16('66ed43ebfb', 'l: in eax,dx; inc bx; jmp l'));
     const before = m.cpu.icount;
     slot[word] = 0x55;
-    expect(sender.goOn(5)).toBe(WHAT_DISTURBED);
+    expect(m.cpu.goOnAgain(5)).toBe(WHAT_DISTURBED);
     expect([m.cpu.icount, m.cpu.regs.rip, m.cpu.exitAddr]).toEqual([before, CODE, 0x300]);
     // Still pending: whoever takes over may answer it.
     m.cpu.answer(0x99, 0);
@@ -163,7 +163,7 @@ describe('leaves as any other access', () => {
 
   test('after the guest was entered in another way', () => {
     armed(asm16('66edebfc', 'l: in eax,dx; jmp l'));
-    sender.goOn(0);
+    m.cpu.goOnAgain(0);
     m.cpu.answer(0, 0);
     expect(isSent(m.cpu.goOn())).toBe(false);
   });
@@ -171,7 +171,7 @@ describe('leaves as any other access', () => {
   test('when it is not to be sent any more', () => {
     armed(asm16('66edebfc', 'l: in eax,dx; jmp l'));
     sender.disarm();
-    expect(isSent(sender.goOn(0))).toBe(false);
+    expect(isSent(m.cpu.goOnAgain(0))).toBe(false);
   });
 
   test('while each is counted', () => {
@@ -221,14 +221,14 @@ describe('what ends a run is not missed', () => {
   test('the deadline', () => {
     let exit = armed(loop);
     m.cpu.deadline = 100;
-    while (isSent(exit) || (exit & WHAT_REASON) === EXIT_PIO) exit = sender.goOn(0);
+    while (isSent(exit) || (exit & WHAT_REASON) === EXIT_PIO) exit = m.cpu.goOnAgain(0);
     expect([exit & WHAT_REASON, m.cpu.icount]).toEqual([EXIT_BUDGET, 100]);
   });
 
   test('a kick', () => {
     armed(loop);
     m.cpu.kick();
-    expect(sender.goOn(0) & WHAT_REASON).not.toBe(EXIT_PIO);
+    expect(m.cpu.goOnAgain(0) & WHAT_REASON).not.toBe(EXIT_PIO);
   });
 
   test('an interrupt', () => {
@@ -238,7 +238,7 @@ describe('what ends a run is not missed', () => {
     sender.arm(number, WORD, PORT);
     expect(isSent(m.cpu.goOnWith(0))).toBe(true);
     m.cpu.irq = 0x20;
-    const exit = sender.goOn(0);
+    const exit = m.cpu.goOnAgain(0);
     expect([exit & WHAT_REASON, m.cpu.exitAddr, m.cpu.regs.gpr(RBX) & 0xff]).toEqual([
       EXIT_PIO,
       0xf0,
@@ -249,7 +249,7 @@ describe('what ends a run is not missed', () => {
   test('a register that was set', () => {
     armed(asm16('66ed6689c3ebf9', 'l: in eax,dx; mov ebx,eax; jmp l'));
     m.cpu.regs.setGpr(RDX, 0x308);
-    const exit = sender.goOn(0);
+    const exit = m.cpu.goOnAgain(0);
     expect([exit & WHAT_REASON, m.cpu.exitAddr, isSent(exit)]).toEqual([EXIT_PIO, 0x308, false]);
   });
 });
@@ -270,6 +270,6 @@ test('a CPU that was disposed sends nothing', () => {
   armed(asm16('66edebfc', 'l: in eax,dx; jmp l'));
   slot[7] = 0;
   m.cpu[Symbol.dispose]();
-  expect(() => sender.goOn(0)).toThrow();
+  expect(() => m.cpu.goOnAgain(0)).toThrow();
   expect(slot[7]).toBe(0);
 });

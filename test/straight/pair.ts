@@ -167,7 +167,6 @@ export function runSide(
   const loop = new RunLoop(machine);
   side.machine = machine;
   side.loop = loop;
-  const again = countAgain(machine);
   const snapshot = new Snapshot(machine);
   let checkpoints = 0;
   for (let turn = 0; turn < 80 && machine.domain.crashed === null; turn++) {
@@ -196,18 +195,6 @@ export function runSide(
     seen: [...side.seen, ...side.heard],
     taken: way?.taken ?? 0,
     strings,
-    again: again.count,
+    again: machine.cpu.sender?.sent ?? 0,
   };
-}
-
-/** Counts how often the CPU goes on behind an access that it has put into its slot by itself. */
-function countAgain({ cpu: { sender } }: Machine): { count: number } {
-  const again = { count: 0 };
-  if (sender === null) return again;
-  const goOn = sender.goOn.bind(sender);
-  sender.goOn = (data) => {
-    again.count++;
-    return goOn(data);
-  };
-  return again;
 }

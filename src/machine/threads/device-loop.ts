@@ -7,7 +7,7 @@ import { DeviceServer, type ServerState } from '../../dm/server.ts';
 import { WorkerLoop } from '../../dm/worker-loop.ts';
 import type { Witness } from '../../ledger/events.ts';
 import { GuestRam } from '../../mem/guest-ram.ts';
-import { CountedDevice } from '../counted-device.ts';
+import { CountedByVcpu, type CountedDevice } from '../counted-device.ts';
 import { deviceLabel } from '../servers.ts';
 import type { DeviceWorkerData } from './device-host.ts';
 import type { DeviceWorkerMessage } from './device-report.ts';
@@ -29,7 +29,7 @@ export function deviceLoop(
   const counted = new Map<string, CountedDevice>();
   for (const text of data.devices) {
     const { factory, range } = parseDeviceSpec(text);
-    const device = new CountedDevice(factory.create(context), memory.vcpus, () => loop.vcpu);
+    const device = new CountedByVcpu(factory.create(context), memory.vcpus, () => loop.vcpu);
     server.bus.attach(device, range);
     counted.set(deviceLabel(factory.name, range), device);
   }
