@@ -33,6 +33,8 @@ uint64_t Vcpu::access(uint32_t reason, bool read, uint32_t size, uint64_t addres
   store64(page_ + PAGE_DATA, data);
   page_[PAGE_ACCESS_INDEX] = answeredCount_;
   trapReturn_ = retaddr;
+  trap_.what = EXIT_NONE;
+  forgetAgain();
   // RCL and RCR have new flags by the time of their store. What is looked at, and what is executed again, is the old.
   PendingFlags& pending = env<PendingFlags>(ENV_CC_DST);
   const PendingFlags now = pending;
@@ -99,7 +101,7 @@ void Vcpu::takeAgain() {
   const uint32_t what = trap_.what;
   const uint32_t size = what >> WHAT_SIZE_SHIFT & WHAT_SIZE;
   const bool port = (what & WHAT_REASON) == EXIT_PIO;
-  if (index == 0 || index > slots_.size() || (what & WHAT_KNOWN) != 0 || page_[PAGE_COUNTS] != 0 || answeredCount_ != 0) return;
+  if (index == 0 || index > slots_.size() || what == EXIT_NONE || (what & WHAT_KNOWN) != 0 || page_[PAGE_COUNTS] != 0) return;
   if ((env<uint32_t>(ENV_HFLAGS) & HF_PE) != 0 || paging()) return;
   const uint64_t linear = load64<uint64_t>(page_ + PAGE_LINEAR);
   if (!port && (linear & (size - 1)) != 0) return;

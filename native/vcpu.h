@@ -111,9 +111,10 @@ class Vcpu {
   // `what`: of PAGE_WHAT, but for the address.
   TrapStart soleBegins(uint32_t what, uint64_t linear, uint64_t gpa, uint64_t value, uintptr_t retaddr);
   uint64_t trapEnds();
-  // The access that the owner has asked for in PAGE_AGAIN_SLOT, with nothing in between that could make it another one.
+  // The access that the owner has asked for in PAGE_AGAIN_SLOT, with nothing in between that could make it another one. No
+  // answers are kept then: whoever keeps them has forgotten it.
   bool isAgain(uint32_t kind, uint64_t place) const {
-    return place == again_.place && kind == again_.kind && page_[PAGE_AGAIN_SLOT] != 0 && answeredCount_ == 0 && posted_.flag() == 0;
+    return place == again_.place && kind == again_.kind && page_[PAGE_AGAIN_SLOT] != 0 && posted_.flag() == 0;
   }
   // The same access as the last one: its request goes into its slot here, and of the page only what may be another changes.
   TrapStart sentAgain(uint64_t data, uintptr_t retaddr) {

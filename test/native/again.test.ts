@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   EXIT_BUDGET,
   EXIT_HLT,
+  EXIT_KICK,
   EXIT_MMIO,
   EXIT_PIO,
   RAX,
@@ -137,6 +138,32 @@ describe('leaves as any other access', () => {
     expect(isSent(m.cpu.goOnWith(0))).toBe(true);
   });
 
+  test('and that one can be sent in its place', () => {
+    m.real(asm16('66edecececebf9', 'l: in eax,dx; in al,dx; in al,dx; in al,dx; jmp l'));
+    m.cpu.regs.setGpr(RDX, 0x300);
+    warmUp(4 * 4 + 1);
+    sender.arm(number, WORD, PORT);
+    expect(isSent(m.cpu.goOnWith(0))).toBe(false);
+    sender.arm(number, WORD + 1, PORT);
+    expect(isSent(m.cpu.goOnWith(0))).toBe(true);
+    expect([...slot]).toEqual([0x300, 0, 0, 0, 1, 1, PORT, WORD + 1]);
+  });
+
+  test('a part of an instruction that does more, at the same address', () => {
+    m.real(asm16('8b0401048b0cebf8', 'l: mov ax,[si]; add [si],ax; mov cx,[si]; jmp l'));
+    m.cpu.regs.setSegment(SEG_DS, { ...m.cpu.regs.segment(SEG_DS), base: DEVICE });
+    // Three loads and a store a round.
+    warmUp(4 * 4 + 1);
+    sender.arm(number, WORD, PORT);
+    expect(isSent(m.cpu.goOnWith(0))).toBe(false);
+    expect([m.cpu.regs.rip, m.cpu.exitDir]).toEqual([CODE + 2, 1]);
+    // Nor is it what comes behind that, though it was asked for.
+    expect(isSent(m.cpu.goOnWith(0))).toBe(false);
+    expect([m.cpu.regs.rip, m.cpu.exitDir]).toEqual([CODE + 2, 0]);
+    expect(isSent(m.cpu.goOnWith(0))).toBe(false);
+    expect([m.cpu.regs.rip, m.cpu.exitDir]).toEqual([CODE + 4, 1]);
+  });
+
   test.each([
     ['HLT and an interrupt', asm16('66edf4ebfb', 'l: in eax,dx; hlt; jmp l')],
     [
@@ -196,6 +223,14 @@ describe('leaves as any other access', () => {
     expect(isSent(m.cpu.goOnWith(0))).toBe(false);
   });
 
+  test('memory in protected mode, of which a segment may take the rights away', () => {
+    m.flat32(asm32('8b06ebfc', 'l: mov eax,[esi]; jmp l'));
+    m.cpu.regs.setGpr(RSI, DEVICE);
+    warmUp();
+    sender.arm(number, WORD, PORT);
+    expect(isSent(m.cpu.goOnWith(0))).toBe(false);
+  });
+
   test('at an address that is no multiple of its size', () => {
     m.real(asm16('8b04ebfc', 'l: mov ax,[si]; jmp l'));
     m.cpu.regs.setSegment(SEG_DS, { ...m.cpu.regs.segment(SEG_DS), base: DEVICE });
@@ -226,9 +261,12 @@ describe('what ends a run is not missed', () => {
   });
 
   test('a kick', () => {
-    armed(loop);
+    armed(asm16('66ed43ebfb', 'l: in eax,dx; inc bx; jmp l'));
+    const before = m.cpu.icount;
     m.cpu.kick();
-    expect(m.cpu.goOnAgain(0) & WHAT_REASON).not.toBe(EXIT_PIO);
+    // Right behind the instruction, not at the end of its block.
+    expect(m.cpu.goOnAgain(0) & WHAT_REASON).toBe(EXIT_KICK);
+    expect([m.cpu.icount, m.cpu.regs.rip]).toEqual([before + 1, CODE + 2]);
   });
 
   test('an interrupt', () => {

@@ -28,6 +28,8 @@ const DEEDS = [
   'verdict',
   'throw',
   'scribble',
+  'scribble',
+  'scribble',
   'time',
 ] as const;
 
@@ -87,6 +89,7 @@ class Side extends Notes {
 
 function oddDevice(side: Side, seed: number, name: string, first: number, length = 8): DeviceSpec {
   const random = new Random(seed);
+  const space = first > 0xffff ? 'mmio' : 'pio';
   const create = (context: DeviceContext) => {
     let value = seed >>> 0;
     const act = (): void => {
@@ -102,7 +105,10 @@ function oddDevice(side: Side, seed: number, name: string, first: number, length
           throw new Error('a device that throws');
         case 'scribble': {
           // Another state in its own slot.
-          const slots = machine.domain.arch.hvm.ioreq_server[0]?.ioreq.va;
+          const own = machine.servers.findIndex(
+            (s) => s.bus.attachmentAt(space, first, 1) !== null,
+          );
+          const slots = machine.domain.arch.hvm.ioreq_server[own]?.ioreq.va;
           const { bytes } = slots ?? { bytes: new Uint8Array(32) };
           bytes[30] = ((bytes[30] ?? 0) & 0xf0) | random.pick([0, 1, 3, 7]);
           break;
@@ -138,7 +144,6 @@ function oddDevice(side: Side, seed: number, name: string, first: number, length
     };
   };
   const factory = { name, summary: name, defaultRange: '0x0-0x0', create };
-  const space = first > 0xffff ? 'mmio' : 'pio';
   return { factory, range: { space, start: first, end: first + length - 1 } };
 }
 
