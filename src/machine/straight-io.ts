@@ -10,17 +10,15 @@ import {
   type ExitReason,
 } from '../cpu/backend.ts';
 import type { InsnCpu } from '../cpu/insn-cpu.ts';
-import type { MachineCpu, RequestSender } from '../cpu/machine-cpu.ts';
-import {
-  type WHAT_ADDR_SHIFT,
-  type WHAT_DISTURBED,
-  type WHAT_POSTED,
-  type WHAT_READ,
-  type WHAT_REASON,
-  WHAT_SENT,
-  type WHAT_SIZE,
-  type WHAT_SIZE_SHIFT,
-  type WHAT_SOLE,
+import type { MachineCpu } from '../cpu/machine-cpu.ts';
+import type {
+  WHAT_ADDR_SHIFT,
+  WHAT_POSTED,
+  WHAT_READ,
+  WHAT_REASON,
+  WHAT_SIZE,
+  WHAT_SIZE_SHIFT,
+  WHAT_SOLE,
 } from '../cpu/run-page.ts';
 import type { HighWord, IoSize } from '../dm/device.ts';
 import type { InlineServer } from '../dm/inline-server.ts';
@@ -35,17 +33,18 @@ import {
 } from '../xen/hvm/straight.ts';
 import {
   copyIoreq,
-  IOREQ_READ,
+  type IOREQ_READ,
   type IOREQ_TYPE_COPY,
   type IOREQ_TYPE_PIO,
   type IOREQ_WRITE,
-  type ioreq_dir,
   type STATE_IOREQ_INPROCESS,
 } from '../xen/public/hvm_ioreq.ts';
 import type { Bookkeeper } from './bookkeeper.ts';
 import type { GuestRegs } from './guest-regs.ts';
 import type { InterruptSource } from './interrupts.ts';
 import type { PostedIo } from './posted-io.ts';
+import { StraightAccess } from './straight-access.ts';
+import { type ASKED_ALREADY, StraightAgain } from './straight-again.ts';
 import { StraightPlaces, type Target } from './straight-places.ts';
 import { STRING_ORDINARY, STRING_STIRRED, StraightString } from './straight-string.ts';
 import type { TimeSource } from './time-source.ts';
@@ -74,46 +73,6 @@ export interface StraightLimits {
 
 /** `enter()`: the guest is not to be entered now, or the exit is dealt with in the ordinary way already. */
 export const NOT_ENTERED = -1;
-/**
- * An access, in fields: the engine knows what kind of number each of them is. Of variables of a loop that it enters in
- * the middle it knows nothing.
- */
-class Access {
-  /** The exit that is dealt with as this access was, but for its data; -1: none. */
-  exit = -1;
-  /** That exit where the CPU has put the access into its slot; -1: it is not asked to. */
-  sent = -1;
-  /** 1: of a port, 0: of memory. A boolean would be tested for all that can be true. */
-  port: 0 | 1 = 1;
-  dir: ioreq_dir = IOREQ_READ;
-  /** The low 32 bits of the address, signed. */
-  low = 0;
-  /** In its device. */
-  offset = 0;
-  size: IoSize = 1;
-  /** Of its data. */
-  mask = 0;
-  /** Of the slot, with the state. */
-  word = 0;
-  /** Its data, or its answer, when the device has been asked. */
-  data = 0;
-  /** `stirs` before it was asked. */
-  stirs = 0;
-  /** How many like it were begun and are not counted yet; all but the last are over. */
-  get asked(): number {
-    return this.sender === null ? 0 : this.sender.sent - this.before;
-  }
-  /** Who counts them; null: nobody. */
-  sender: RequestSender | null = null;
-  /** Where he began. */
-  before = 0;
-}
-
-/** Of `#again()`, in place of an exit: the device has been asked, and the guest is not entered before somebody has looked. */
-const ASKED_ALREADY = -2;
-/** In place of `Access.sent`: the CPU does not send it. */
-const NOT_TO_BE_SENT = -3;
-
 export class StraightIo {
   /** INS and OUTS that went this way. */
   strings = 0;
@@ -125,19 +84,17 @@ export class StraightIo {
   readonly #places: StraightPlaces;
   readonly #high: HighWord = { hi: 0 };
   readonly #strings: StraightString;
-  readonly #last: Access = new Access();
+  readonly #last = new StraightAccess();
+  readonly #again: StraightAgain;
 
   /** Accesses of ports that went this way. */
   get ports(): number {
-    return this.#ports + (this.#last.port === 1 ? this.#last.asked : 0);
+    return this.#last.ports;
   }
   /** Of memory. */
   get memory(): number {
-    return this.#memory + (this.#last.port === 1 ? 0 : this.#last.asked);
+    return this.#last.memory;
   }
-  #ports = 0;
-  #memory = 0;
-
   get taken(): number {
     return this.ports + this.memory + this.strings;
   }
@@ -156,6 +113,12 @@ export class StraightIo {
       goOnOrdinarily: (model, data) => this.#goOnOrdinarily(model, data),
     });
     this.#places = new StraightPlaces(parts.vcpu, parts.servers);
+    const { vcpu, cpu, insnCpu, interrupts, timer } = parts;
+    this.#again = new StraightAgain({
+      ...{ vcpu, cpu, insnCpu, interrupts, timer },
+      last: this.#last,
+      beginMemory: () => this.#beginMemory(),
+    });
   }
 
   /**
@@ -173,7 +136,7 @@ export class StraightIo {
     try {
       return this.#turns(limits, posted);
     } finally {
-      this.#disarm();
+      this.#again.disarm();
       posted?.close();
     }
   }
@@ -225,12 +188,12 @@ export class StraightIo {
       if (hvm.routing !== routing) {
         routing = hvm.routing;
         last.exit = -1;
-        this.#disarm();
+        this.#again.disarm();
         posted?.update();
       }
       let exit = target === null ? cpu.goOn() : cpu.goOnWith(data);
       if (exit === last.sent && target !== null && sender !== null) {
-        exit = this.#again(target, sender, tick);
+        exit = this.#again.run(target, sender, tick);
         data = last.data;
       }
       if (exit === ASKED && target !== null) {
@@ -246,11 +209,11 @@ export class StraightIo {
           io_req.data = data;
         }
         target.slot.fillAgain(last.low, last.size, data, last.word);
-        if (sender !== null && last.sent === -1) this.#arm(target, sender);
+        if (sender !== null && last.sent === -1) this.#again.arm(target, sender);
       } else {
         const reason = (exit & REASON) as ExitReason;
         last.exit = -1;
-        this.#disarm();
+        this.#again.disarm();
         if ((exit & POSTED) !== 0 && posted !== null) {
           exit &= ~POSTED;
           // Device models are about to be asked for what was written meanwhile: as beside a guest that runs.
@@ -310,8 +273,7 @@ export class StraightIo {
       }
       let { stirs } = last;
       if (exit !== ASKED) {
-        if (last.port === 1) this.#ports++;
-        else this.#memory++;
+        last.count(1);
         stirs = hvm.stirs;
         try {
           if (last.dir === READ) {
@@ -340,93 +302,6 @@ export class StraightIo {
       else if (last.dir === READ) regs.takeAnswer(data, last.mask);
       return NOT_ENTERED;
     }
-  }
-
-  /**
-   * The access that the CPU has put into its slot, and each that is like it: the device is asked, and the guest goes on.
-   * Who looks at the slot behind the device is the CPU, before it goes on. Leaves data or answer of the last in `#last`.
-   * @param tick - as far as the timer's next tick is known
-   * @returns an exit that is another one; or ASKED_ALREADY
-   */
-  #again(target: Target, sender: RequestSender, tick: number): number {
-    const READ: typeof IOREQ_READ = 1;
-    const DISTURBED: typeof WHAT_DISTURBED = 8192;
-    const { cpu, interrupts, timer } = this.#parts;
-    const { isMoved } = timer;
-    const { hvm } = this.#d.arch;
-    const last = this.#last;
-    // Of 4 bytes and less nobody looks at the upper half.
-    const high = this.#high;
-    const { device } = target;
-    const { offset, size, mask, dir, sent } = last;
-    const { io_req } = this.#v.arch.hvm.hvm_io;
-    const { stirs } = hvm;
-    last.stirs = stirs;
-    target.model.ahead = last;
-    // What is counted later is read through it meanwhile.
-    last.before = sender.sent - 1;
-    last.sender = sender;
-    let data = 0;
-    try {
-      for (;;) {
-        if (dir === READ) {
-          data = (device.read(offset, size, high) & mask) >>> 0;
-        } else {
-          data = cpu.exitData;
-          io_req.data = data;
-          device.write(offset, size, data, 0);
-        }
-        if (
-          hvm.stirs !== stirs ||
-          interrupts.pending ||
-          (isMoved === true && timer.next !== tick)
-        ) {
-          break;
-        }
-        const exit = cpu.goOnAgain(data);
-        if (exit === sent) continue;
-        if (exit === DISTURBED) break;
-        last.data = data;
-        this.#count(target, 0);
-        return exit;
-      }
-    } catch (error) {
-      // A device that throws leaves behind what it would have left.
-      this.#count(target, 1);
-      if (last.port === 0) this.#beginMemory();
-      throw error;
-    }
-    last.data = data;
-    this.#count(target, 1);
-    return ASKED_ALREADY;
-  }
-
-  /** What `#again()` has done. @param pending - 1: the last of them is not over */
-  #count({ model }: Target, pending: 0 | 1): void {
-    const last = this.#last;
-    const { asked } = last;
-    const over = asked - pending;
-    last.sender = null;
-    model.ahead = null;
-    if (last.port === 1) this.#ports += asked;
-    else {
-      this.#memory += asked;
-      this.#parts.insnCpu.retired += over;
-    }
-    model.served += over;
-  }
-
-  /** The CPU is to send the last access by itself when it comes again. */
-  #arm(target: Target, sender: RequestSender): void {
-    const last = this.#last;
-    if (target.sent < 0) target.sent = sender.slot(target.slot.bytes());
-    last.sent = target.sent > 0 ? last.exit | WHAT_SENT : NOT_TO_BE_SENT;
-    if (target.sent > 0) sender.arm(target.sent, last.word, target.sv.ioreq_evtchn);
-  }
-
-  #disarm(): void {
-    if (this.#last.sent !== -1) this.#parts.cpu.sender?.disarm();
-    this.#last.sent = -1;
   }
 
   /** The ordinary way, as far as the exit. */
