@@ -184,7 +184,11 @@ export class StraightIo {
         tick = timer.next;
         cpu.deadline = Math.min(limits.deadline, tick);
       }
-      if (interrupts.pending) interrupts.offer(cpu);
+      if (interrupts.pending) {
+        interrupts.offer(cpu);
+        // Another one is offered at the next exit that finds the CPU without: no access may leave that exit out.
+        if (posted !== null) posted.hold(cpu.irq >= 0 && interrupts.pending);
+      } else if (posted?.held === true) posted.hold(false);
       if (hvm.routing !== routing) {
         routing = hvm.routing;
         last.exit = -1;

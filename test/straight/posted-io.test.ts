@@ -69,6 +69,45 @@ const THREE = asm16(
   'mov dx,0x240; out dx,al; inc ax; out dx,al; inc ax; out dx,al; l: inc ax; jmp l',
 );
 
+test('of two interrupts at once the second one comes as soon as where every access leaves the guest', () => {
+  const code = asm16(
+    'c70628000006c7062a000000c7062c001006c7062e000000ba400231c9ec41eefb90faebf9',
+    'mov word [0x28],0x600; mov word [0x2a],0; mov word [0x2c],0x610; mov word [0x2e],0; ' +
+      'mov dx,0x240; xor cx,cx; in al,dx; l: inc cx; out dx,al; sti; nop; cli; jmp l',
+  );
+  // mov [0x700],cx; iret, and mov [0x702],cx; iret
+  const handlers = [
+    [0x600, Uint8Array.of(0x89, 0x0e, 0x00, 0x07, 0xcf)],
+    [0x610, Uint8Array.of(0x89, 0x0e, 0x02, 0x07, 0xcf)],
+  ] as const;
+  const rounds = [true, false].map((posted) => {
+    const device = posting(
+      () => {},
+      () => machine,
+    );
+    const { create } = device.factory;
+    device.factory.create = (context) => {
+      const inner = create(context);
+      const read = inner.read.bind(inner);
+      inner.read = (...at) => {
+        context.raiseIrq(2);
+        context.raiseIrq(3);
+        return read(...at);
+      };
+      return inner;
+    };
+    const { machine, loop } = machineOf(code, [device], { posted });
+    using m = machine;
+    for (const [at, bytes] of handlers) m.ram.writeBytes(at, bytes);
+    loop.deadline = 2000;
+    expect(loop.run()).toBe('deadline');
+    expect(stayed(m) > 0).toBe(posted);
+    return [m.ram.read(0x700, 2), m.ram.read(0x702, 2)];
+  });
+  expect(rounds[0]).toEqual(rounds[1]);
+  expect(rounds[0]).toEqual([1, 2]);
+});
+
 describe('what was written', () => {
   test('arrives while the guest does not come out by itself, in order and with its time', () => {
     const seen: string[] = [];
