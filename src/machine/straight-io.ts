@@ -192,7 +192,7 @@ export class StraightIo {
       if (hvm.routing !== routing) {
         routing = hvm.routing;
         last.exit = -1;
-        this.#again.disarm();
+        if (last.sent !== -1) this.#again.disarm();
         posted?.update();
       }
       let exit = target === null ? cpu.goOn() : cpu.goOnWith(data);
@@ -217,7 +217,7 @@ export class StraightIo {
       } else {
         const reason = (exit & REASON) as ExitReason;
         last.exit = -1;
-        this.#again.disarm();
+        if (last.sent !== -1) this.#again.disarm();
         if ((exit & POSTED) !== 0 && posted !== null) {
           exit &= ~POSTED;
           // Device models are about to be asked for what was written meanwhile: as beside a guest that runs.
