@@ -150,18 +150,12 @@ export class PostedIo {
 
   close(): void {
     this.#words[P.POSTED_ON] = 0;
-    this.#held = false;
   }
 
   /** Until `hold(false)`, every access leaves the guest all the same. */
   hold(held: boolean): void {
     this.#words[P.POSTED_ON] = held ? 0 : 1;
-    this.#held = held;
   }
-  get held(): boolean {
-    return this.#held;
-  }
-  #held = false;
 
   /** Looks again where accesses go, if that may have changed. */
   update(): void {

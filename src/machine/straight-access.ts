@@ -41,18 +41,13 @@ export class StraightAccess {
 
   /** Accesses of ports that went the straight way. */
   get ports(): number {
-    return this.#ports + (this.port === 1 ? this.asked : 0);
+    return this.portsOver + (this.port === 1 ? this.asked : 0);
   }
   /** Of memory. */
   get memory(): number {
-    return this.#memory + (this.port === 1 ? 0 : this.asked);
+    return this.memoryOver + (this.port === 1 ? 0 : this.asked);
   }
-  #ports = 0;
-  #memory = 0;
-
-  /** One that was just begun, or so many of `asked`. */
-  count(times: number): void {
-    if (this.port === 1) this.#ports += times;
-    else this.#memory += times;
-  }
+  /** The same without those of `asked`. */
+  portsOver = 0;
+  memoryOver = 0;
 }

@@ -117,8 +117,11 @@ export class StraightAgain {
     const over = asked - pending;
     last.sender = null;
     model.ahead = null;
-    last.count(asked);
-    if (last.port === 0) insnCpu.retired += over;
+    if (last.port === 1) last.portsOver += asked;
+    else {
+      last.memoryOver += asked;
+      insnCpu.retired += over;
+    }
     model.served += over;
   }
 }

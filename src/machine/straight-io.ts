@@ -178,17 +178,14 @@ export class StraightIo {
     last.sent = -1;
     let target: Target | null = null;
     let data = 0;
+    let held: 0 | 1 = 0;
     posted?.update();
     for (;;) {
       if (isMoved === true && timer.next !== tick) {
         tick = timer.next;
         cpu.deadline = Math.min(limits.deadline, tick);
       }
-      if (interrupts.pending) {
-        interrupts.offer(cpu);
-        // Another one is offered at the next exit that finds the CPU without: no access may leave that exit out.
-        if (posted !== null) posted.hold(cpu.irq >= 0 && interrupts.pending);
-      } else if (posted?.held === true) posted.hold(false);
+      if (interrupts.pending || held === 1) held = this.#offer(posted);
       if (hvm.routing !== routing) {
         routing = hvm.routing;
         last.exit = -1;
@@ -201,7 +198,7 @@ export class StraightIo {
         data = last.data;
       }
       if (exit === ASKED && target !== null) {
-        data = last.data;
+        // The device has been asked already, and `data` is its answer.
       } else if (
         exit === last.exit &&
         target !== null &&
@@ -277,7 +274,8 @@ export class StraightIo {
       }
       let { stirs } = last;
       if (exit !== ASKED) {
-        last.count(1);
+        if (last.port === 1) last.portsOver++;
+        else last.memoryOver++;
         stirs = hvm.stirs;
         try {
           if (last.dir === READ) {
@@ -306,6 +304,17 @@ export class StraightIo {
       else if (last.dir === READ) regs.takeAnswer(data, last.mask);
       return NOT_ENTERED;
     }
+  }
+
+  /** Hands an interrupt that waits to the CPU. @returns 1: accesses leave the guest until this was called again */
+  #offer(posted: PostedIo | null): 0 | 1 {
+    const { cpu, interrupts } = this.#parts;
+    if (interrupts.pending) interrupts.offer(cpu);
+    if (posted === null) return 0;
+    // Another one is offered at the next exit that finds the CPU without: no access may leave that exit out.
+    const holds = cpu.irq >= 0 && interrupts.pending;
+    posted.hold(holds);
+    return holds ? 1 : 0;
   }
 
   /** The ordinary way, as far as the exit. */
